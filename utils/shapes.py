@@ -1,0 +1,191 @@
+"""The layer-by-layer table of a network, and the verification of its shapes."""
+
+from __future__ import annotations
+
+import difflib
+import math
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import partial
+
+import pandas
+from mxnet import gluon, np
+from mxnet.gluon import nn
+
+NETWORK = "network"  # the row of the whole network
+COSTS = ("parameters", "macs", "memory")
+BYTES_PER_NUMBER = 4  # float32
+
+
+class ShapeError(ValueError):
+    """A layer does not have the output shape that was expected of it."""
+
+
+@dataclass(frozen=True, order=True)
+class Window:
+    """What one number of an array sees of the input image.
+
+    Neighboring numbers see windows of `size` pixels, whose centers lie `step` pixels apart. Source:
+    Araujo, Norris and Sim, "Computing Receptive Fields of Convolutional Neural Networks", 2019,
+    https://distill.pub/2019/computing-receptive-fields/
+    """
+
+    size: float = 1  # infinite: the whole image
+    step: int = 1
+
+    def through(self, layer: gluon.Block) -> Window:
+        """Return the window behind a layer without parts of its own."""
+        # Gluon keeps the geometry of convolutions and poolings nowhere else.
+        geometry = getattr(layer, "_kwargs", {})
+        if isinstance(layer, nn.Dense) or geometry.get("global_pool"):
+            return Window(math.inf, self.step)
+        if "kernel" not in geometry:
+            return self
+        reach = (geometry["kernel"][0] - 1) * geometry.get("dilate", (1,))[0]
+        return Window(self.size + reach * self.step, self.step * geometry["stride"][0])
+
+
+def layer_table(net: gluon.Block, input_shape: tuple[int, ...]) -> pandas.DataFrame:
+    """Run zeros of `input_shape` (N, C, H, W) through the network and return a row for each layer.
+
+    Rows stand in the order of the computation, a block before its parts, under names such as
+    "stage1.block1.conv1"; the second use of one layer is "...relu:2"; the first row is the whole
+    network. Columns:
+
+    - kind, depth: the class, and how many blocks it stands in
+    - input, output: shapes
+    - parameters: trainable numbers
+    - macs: multiply-accumulates of convolutions and dense layers, for the whole batch; biases,
+      normalizations, activations and sums are left out
+    - memory: bytes of the outputs of the layers, float32, for the whole batch
+    - receptive_field: width in pixels of what one output number sees of the input, the part beyond
+      the edges included; the widest path counts; infinite for a layer that pools whole maps
+
+    The costs of a block are the sums over its layers. `Block` and `HybridBlock` both work. Raises
+    ValueError for an input shape that is not 4-D, or a network that is hybridized.
+    """
+    if len(input_shape) != 4 or min(input_shape) < 1:
+        raise ValueError(
+            f"input_shape is {input_shape}, but 4 numbers of at least 1 are needed: (batch, "
+            "channels, height, width), for example (1, 1, 96, 96)."
+        )
+    device = next(iter(net.collect_params().values())).list_ctx()[0]
+    recorder = _Recorder()
+    hooks = [hook for name, block in _walk(net) for hook in recorder.watch(name, block)]
+    try:
+        net(np.zeros(input_shape, ctx=device)).wait_to_read()
+    finally:
+        for hook in hooks:
+            hook.detach()
+    if len(recorder.rows) == 1 < len(hooks) / 2:
+        raise ValueError(
+            "The network is hybridized, and the layers inside a compiled network cannot be "
+            "watched. Call net.hybridize(False) first."
+        )
+    return pandas.DataFrame.from_dict(recorder.rows, orient="index")
+
+
+def verify_shapes(
+    net: gluon.Block, input_shape: tuple[int, ...], expected: dict[str, tuple[int, ...]]
+) -> int:
+    """Compare output shapes with `expected` (name to shape); return how many agree.
+
+    Raises ShapeError at the first layer, in the order of the network, whose shape deviates, and
+    LookupError for a name that the network does not have.
+    """
+    table = layer_table(net, input_shape)
+    for name in expected.keys() - set(table.index):
+        near = difflib.get_close_matches(name, table.index) or list(table.index[:3])
+        raise LookupError(
+            f"The network has no layer {name!r}. It has for example {', '.join(near)}."
+        )
+    for name, row in table[table.index.isin(expected)].iterrows():
+        if row.output != tuple(expected[name]):
+            raise ShapeError(
+                f"{name} ({row.kind}) turns {row.input} into {row.output}, but the expected output "
+                f"was {tuple(expected[name])}. It is the first of the layers that deviates."
+            )
+    return len(expected)
+
+
+def _walk(net: gluon.Block, path: str = "") -> Iterator[tuple[str, gluon.Block]]:
+    """Yield every block inside a network with its name, the network itself first."""
+    yield path or NETWORK, net
+    for name, child in net._children.items():  # Gluon offers the names of children nowhere else
+        if name.isdigit():
+            name = f"{type(child).__name__}{name}"
+        yield from _walk(child, f"{path}.{name}" if path else name)
+
+
+@dataclass
+class _Running:
+    """A block between its start and its end."""
+
+    name: str
+    widest: Window  # of all that it has computed so far
+
+
+class _Recorder:
+    """Fills a row for each call of a block, through Gluon's hooks."""
+
+    def __init__(self) -> None:
+        self.rows: dict[str, dict] = {}
+        self.calls: Counter[str] = Counter()
+        self.running = [_Running("", Window())]
+        self.windows: dict[int, Window] = {}  # by the id of the array
+        self.arrays: list[np.ndarray] = []  # kept alive, so that no id is given twice
+
+    def watch(self, name: str, block: gluon.Block) -> list:
+        """Return the two hooks of a block, for the caller to detach."""
+        return [
+            block.register_forward_pre_hook(partial(self.start, name)),
+            block.register_forward_hook(self.end),
+        ]
+
+    def start(self, name: str, block: gluon.Block, inputs: tuple) -> None:
+        """Open the row of a call."""
+        X = inputs[0]
+        self.calls[name] += 1
+        if self.calls[name] > 1:
+            name = f"{name}:{self.calls[name]}"
+        self.rows[name] = {
+            "kind": type(block).__name__,
+            "depth": len(self.running) - 1,
+            "input": X.shape,
+            "output": None,
+            **dict.fromkeys(COSTS, 0),
+        }
+        self.running.append(_Running(name, self.window(X)))
+
+    def end(self, block: gluon.Block, inputs: tuple, output: np.ndarray) -> None:
+        """Fill the row of a call, and add its costs to those of the blocks around it."""
+        call = self.running[-1]
+        first_call = ":" not in call.name
+        for cost, amount in _own_costs(block, output, first_call).items():
+            for around in self.running[1:]:
+                self.rows[around.name][cost] += amount
+        self.running.pop()
+        if block._children:
+            window = self.windows.get(id(output), call.widest)
+        else:
+            window = self.window(inputs[0]).through(block)
+        self.windows[id(output)] = window
+        self.arrays.append(output)
+        self.running[-1].widest = max(self.running[-1].widest, window)
+        self.rows[call.name].update(output=output.shape, receptive_field=window.size)
+
+    def window(self, X: np.ndarray) -> Window:
+        """Return the window behind an array. A sum of paths counts as its widest path."""
+        return self.windows.get(id(X), self.running[-1].widest)
+
+
+def _own_costs(block: gluon.Block, output: np.ndarray, first_call: bool) -> dict[str, int]:
+    """Return what a block costs without its parts; parameters count at the first call only."""
+    trainable = [p.shape for p in block.params.values() if p.grad_req != "null"]
+    costs = {"parameters": sum(map(math.prod, trainable)) if first_call else 0}
+    if isinstance(block, (nn.Conv2D, nn.Dense)):
+        costs["macs"] = output.size * math.prod(block.weight.shape[1:])
+    if not block._children:
+        costs["memory"] = output.size * BYTES_PER_NUMBER
+    return costs

@@ -1,0 +1,262 @@
+"""Training: the recipe, one step, one epoch, the whole run with its history, and checkpoints.
+
+Notebook 05 writes `train_step`, `predict` and `evaluate` out; `fit` puts them together.
+"""
+
+from __future__ import annotations
+
+import math
+import os
+import sys
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import asdict, dataclass, field
+
+import mxnet as mx
+import numpy
+from mxnet import autograd, gluon, init, lr_scheduler, np, npx
+from tqdm import tqdm
+
+from utils import checkpoint as checkpoints
+from utils import data, guards
+
+loss_function = gluon.loss.SoftmaxCrossEntropyLoss()
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """How to train: all that decides the curve, apart from the network, the data and the seed.
+
+    The learning rate climbs in a straight line to `learning_rate` during the first `warm_up` part
+    of the steps, then falls to zero along a cosine ("one cycle": Smith and
+    Topin, 2017, https://arxiv.org/abs/1708.07120). The optimizer is Nesterov's momentum.
+    """
+
+    epochs: int = 6
+    batch_size: int = 256
+    learning_rate: float = 0.1
+    momentum: float = 0.9
+    weight_decay: float = 5e-4
+    warm_up: float = 0.25
+    flip: bool = True
+    size: int = 28  # pixels, height and width; images are scaled up from 28
+
+    def __post_init__(self) -> None:
+        guards.check_positive(epochs=self.epochs, batch_size=self.batch_size, size=self.size)
+        rate = self.learning_rate
+        if not isinstance(rate, (int, float)) or not math.isfinite(rate) or rate <= 0:
+            raise ValueError(
+                f"learning_rate is {rate!r}, but it must be a finite number above 0. "
+                "0.1 is a good first choice for this network."
+            )
+
+    def steps_per_epoch(self, split: data.Split) -> int:
+        """Return how many full batches the images give; raise ValueError if they give none."""
+        if self.batch_size > len(split):
+            raise ValueError(
+                f"batch_size is {self.batch_size}, but there are only {len(split)} training "
+                f"images, not enough for one batch. Choose a batch_size of at most {len(split)}."
+            )
+        return len(split) // self.batch_size
+
+    def schedule(self, steps: int) -> lr_scheduler.LRScheduler:
+        """Return the learning rate as a function of the step, for a run of that many steps."""
+        return lr_scheduler.CosineScheduler(
+            max_update=steps,
+            base_lr=self.learning_rate,
+            final_lr=0,
+            warmup_steps=round(self.warm_up * steps),
+            warmup_begin_lr=self.learning_rate / 25,
+        )
+
+    def trainer(self, net: gluon.Block, steps: int) -> gluon.Trainer:
+        """Return the optimizer, tied to the parameters of the network, for a run of that length."""
+        settings = {
+            "learning_rate": self.learning_rate,
+            "momentum": self.momentum,
+            "wd": self.weight_decay,
+            "lr_scheduler": self.schedule(steps),
+        }
+        return gluon.Trainer(net.collect_params(), "nag", settings)
+
+
+@dataclass
+class History:
+    """What a run measured. Losses are mean cross-entropies in nats; accuracies lie in 0..1.
+
+    The training figures of an epoch are means over its steps, taken while the network changed; the
+    validation figures belong to the network as it stood at the end of the epoch.
+    """
+
+    step_losses: list[float] = field(default_factory=list)
+    train_loss: list[float] = field(default_factory=list)
+    train_accuracy: list[float] = field(default_factory=list)
+    valid_loss: list[float] = field(default_factory=list)
+    valid_accuracy: list[float] = field(default_factory=list)
+    seconds: list[float] = field(default_factory=list)
+
+    @property
+    def epochs(self) -> int:
+        """Return how many epochs are finished."""
+        return len(self.seconds)
+
+
+class DivergedError(ArithmeticError):
+    """The loss is no longer a number. `history` holds the epochs that were finished before."""
+
+    def __init__(self, message: str, history: History) -> None:
+        super().__init__(message)
+        self.history = history
+
+
+def initialize(net: gluon.Block, *, seed: int, device: mx.Context) -> None:
+    """Draw the weights from the seed (Xavier), for images with one channel.
+
+    Layers wait for a first image before they know the shapes of their weights, and draw them only
+    then. The image of zeros is that image, so that nothing can come between the seed and the draw.
+    """
+    mx.random.seed(seed)
+    net.initialize(init.Xavier(), ctx=device, force_reinit=True)
+    net(np.zeros((1, 1, 28, 28), ctx=device)).wait_to_read()
+
+
+def train_step(
+    net: gluon.Block, X: np.ndarray, y: np.ndarray, trainer: gluon.Trainer
+) -> tuple[float, int]:
+    """Learn from one batch; return its mean loss and how many of its images were recognized.
+
+    X (N, C, H, W) float32, y (N,) int32. Both figures are those before the weights moved.
+    """
+    with autograd.record():
+        scores = net(X)
+        losses = loss_function(scores, y)
+    losses.backward()
+    trainer.step(len(y))
+    recognized = (scores.argmax(axis=1).astype("int32") == y).sum()
+    return losses.mean().item(), recognized.item()
+
+
+def train_epoch(
+    net: gluon.Block,
+    split: data.Split,
+    recipe: Recipe,
+    trainer: gluon.Trainer,
+    rng: numpy.random.Generator,
+    device: mx.Context,
+) -> Iterator[tuple[float, int]]:
+    """Learn from each batch once, in the order `rng` draws; yield what `train_step` returns."""
+    batches = data.batches(split, recipe.batch_size, device, rng, recipe.flip, recipe.size)
+    for X, y in batches:
+        yield train_step(net, X, y, trainer)
+
+
+def predict(
+    net: gluon.Block, split: data.Split, device: mx.Context, size: int = 28
+) -> numpy.ndarray:
+    """Return the scores of all images, in order: (N, classes) float32, before softmax."""
+    batches = data.batches(split, min(500, len(split)), device, size=size)
+    return numpy.concatenate([net(X).asnumpy() for X, _ in batches])
+
+
+def evaluate(
+    net: gluon.Block, split: data.Split, device: mx.Context, size: int = 28
+) -> tuple[float, float]:
+    """Return the mean loss and the accuracy of the network, in inference mode, on a split."""
+    scores, y = np.array(predict(net, split, device, size)), np.array(split.labels)
+    recognized = scores.argmax(axis=1).astype("int32") == y
+    return loss_function(scores, y).mean().item(), recognized.mean().item()
+
+
+def fit(
+    net: gluon.Block,
+    fashion: data.FashionMNIST,
+    recipe: Recipe,
+    *,
+    seed: int,
+    device: mx.Context,
+    checkpoint: str | os.PathLike | None = None,
+    resume: bool = False,
+    on_step: Callable[[History], None] | None = None,
+) -> History:
+    """Train an initialized network on the training images; return what was measured.
+
+    The order of the images and their flips follow from `seed` and the number of the epoch alone,
+    whatever ran before. After each epoch the file `checkpoint` is replaced by one from which the
+    same call with `resume=True` goes on to the same curve. `on_step` gets the history so far after
+    each step, for drawing.
+
+    Raises DivergedError when a loss is not a finite number; the network then has the parameters it
+    had after the last finished epoch.
+    """
+    steps = recipe.steps_per_epoch(fashion.train)
+    trainer = recipe.trainer(net, steps * recipe.epochs)
+    net.hybridize(static_alloc=True, static_shape=True)
+    run = {"recipe": asdict(recipe), "seed": seed, "images": len(fashion.train)}
+    history = _resume(checkpoint, net, trainer, run) if resume else History()
+    with tqdm(total=steps * recipe.epochs, initial=steps * history.epochs, file=sys.stdout) as bar:
+        for epoch in range(history.epochs, recipe.epochs):
+            started = time.monotonic()
+            rng = numpy.random.default_rng([seed, epoch])
+            learning = train_epoch(net, fashion.train, recipe, trainer, rng, device)
+            recognized = 0
+            for loss, hits in _until_divergence(net, learning, history):
+                recognized += hits
+                bar.update()
+                if on_step is not None:
+                    on_step(history)
+            valid_loss, valid_accuracy = evaluate(net, fashion.valid, device, recipe.size)
+            history.train_loss.append(sum(history.step_losses[-steps:]) / steps)
+            history.train_accuracy.append(recognized / (steps * recipe.batch_size))
+            history.valid_loss.append(valid_loss)
+            history.valid_accuracy.append(valid_accuracy)
+            history.seconds.append(time.monotonic() - started)
+            bar.set_postfix_str(f"validation accuracy {valid_accuracy:.3f}")
+            if checkpoint is not None:
+                _save(checkpoint, net, trainer, run, history)
+    return history
+
+
+def _until_divergence(
+    net: gluon.Block, learning: Iterator[tuple[float, int]], history: History
+) -> Iterator[tuple[float, int]]:
+    """Note the loss of each step of an epoch; undo the epoch and raise when one is not finite."""
+    npx.waitall()  # a compiled network may otherwise hand out the values before the last step
+    parameters = list(net.collect_params().values())
+    good = [parameter.data().asnumpy() for parameter in parameters]
+    before = len(history.step_losses)
+    for loss, recognized in learning:
+        if not math.isfinite(loss):
+            step = len(history.step_losses) + 1
+            del history.step_losses[before:]
+            for parameter, value in zip(parameters, good):
+                parameter.set_data(np.array(value))
+            raise DivergedError(
+                f"The loss became {loss} at step {step}, in epoch {history.epochs + 1}. The network "
+                "has the parameters from before this epoch again. Lower the learning rate, and make "
+                "sure that every number in the images is finite.",
+                history,
+            )
+        history.step_losses.append(loss)
+        yield loss, recognized
+
+
+def _resume(
+    path: str | os.PathLike | None, net: gluon.Block, trainer: gluon.Trainer, run: dict
+) -> History:
+    if path is None:
+        raise ValueError("resume=True needs the file to go on from. Pass checkpoint=its path.")
+    return History(**checkpoints.load(path, net, trainer, run))
+
+
+def _save(
+    path: str | os.PathLike, net: gluon.Block, trainer: gluon.Trainer, run: dict, history: History
+) -> None:
+    """Save, or say why not and go on: a full disk must not end a run that took an hour."""
+    try:
+        checkpoints.save(path, net, trainer, run, asdict(history))
+    except OSError as error:
+        tqdm.write(
+            f"The checkpoint {path} could not be written ({error}). Training goes on, and the file "
+            "of an earlier epoch, if there is one, is kept. Free some space to save the next.",
+            file=sys.stdout,
+        )
