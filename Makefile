@@ -1,0 +1,35 @@
+# Everything the course does from a shell. The environment lives in .venv, made by tools/set_up.py.
+PYTHON ?= python3
+BIN := .venv/bin
+
+.DEFAULT_GOAL := help
+.PHONY: help set-up run lab test style refresh lock
+
+help: ## list these commands
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-8s  %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+set-up:
+	@command -v $(PYTHON) >/dev/null || { \
+		echo "There is no $(PYTHON) here: install Python 3.9 or newer (package python3)." >&2; exit 1; }
+	@$(PYTHON) tools/set_up.py
+
+run: set-up ## run every notebook on the real data; results in build/run/
+	@$(BIN)/python tools/run_course.py
+
+lab: set-up ## open JupyterLab on the notebooks, on this machine only
+	@$(BIN)/jupyter lab --ip=127.0.0.1 --allow-root --notebook-dir=notebooks $(LAB_ARGS)
+
+test: set-up style ## check the style, then run the tests
+	@$(BIN)/python -m pytest
+
+style: set-up ## check the form of the code, as the commit hooks do
+	@$(BIN)/ruff format --check
+	@$(BIN)/ruff check
+
+refresh: set-up ## rewrite the outputs inside notebooks/ with a full run
+	@$(BIN)/python tools/run_course.py --in-place $(NOTEBOOKS)
+
+lock: set-up ## rewrite requirements.txt from pyproject.toml
+	@PATH="$$PATH:$(CURDIR)/.cache/uv/bin" UV_CUSTOM_COMPILE_COMMAND="make lock" \
+		uv pip compile --quiet --universal --generate-hashes --no-emit-index-url \
+		--python-version 3.11 --group dev --output-file requirements.txt pyproject.toml

@@ -1,0 +1,204 @@
+"""Run the course's notebooks in order, and show what came out.
+
+    python tools/run_course.py [--budget quick] [--in-place] [NOTEBOOK ...]
+
+Executed copies and HTML pages go to build/run/; with --in-place the outputs inside the notebooks
+are rewritten instead, of those that succeed.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import os
+import re
+import signal
+import sys
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import nbformat
+from nbclient import NotebookClient
+from nbclient.exceptions import CellExecutionError, CellTimeoutError, DeadKernelError
+from nbconvert import HTMLExporter
+from nbformat import NotebookNode
+from tqdm import tqdm
+
+ROOT = Path(__file__).resolve().parent.parent
+NOTEBOOKS = ROOT / "notebooks"
+OUTPUT = ROOT / "build" / "run"
+CELL_TIMEOUT = 3600  # seconds: several times the longest training, on a slow machine
+KERNELSPEC = {"display_name": "Python 3 (ipykernel)", "language": "python", "name": "python3"}
+TERMINAL_COLOR = re.compile(r"\x1b\[[0-9;]*m")
+
+
+class NotebookError(Exception):
+    """A notebook stopped at a cell.
+
+    `notebook` is the partly executed notebook; the message names the cell and ends with the last
+    lines of its error.
+    """
+
+    def __init__(self, message: str, notebook: NotebookNode) -> None:
+        super().__init__(message)
+        self.notebook = notebook
+
+
+@dataclass
+class Result:
+    """What became of one notebook: its headline figure, or the error that stopped it."""
+
+    name: str
+    seconds: float
+    headline: str = ""
+    error: str = ""
+
+
+def tagged(notebook: NotebookNode, tag: str) -> NotebookNode | None:
+    """The notebook's first cell with this tag, or None."""
+    cells = (cell for cell in notebook.cells if tag in cell.metadata.get("tags", []))
+    return next(cells, None)
+
+
+def code_cells(notebook: NotebookNode) -> list[NotebookNode]:
+    """The cells that a kernel executes."""
+    return [cell for cell in notebook.cells if cell.cell_type == "code" and cell.source.strip()]
+
+
+def headline(notebook: NotebookNode) -> str:
+    """The last line that the cell tagged `headline` printed, or ""."""
+    cell = tagged(notebook, "headline")
+    outputs = cell.outputs if cell else []
+    text = "".join(out.text for out in outputs if out.get("name") == "stdout")
+    return text.strip().rpartition("\n")[2]
+
+
+def run_notebook(
+    path: Path,
+    budget: str = "full",
+    cwd: Path | None = None,
+    on_cell: Callable[[], None] = lambda: None,
+) -> NotebookNode:
+    """Execute a notebook from top to bottom in a fresh kernel, and return it with its outputs.
+
+    Its `parameters` cell, where it has one, is replaced by this budget, "full" or "quick". The
+    kernel works in `cwd`, by default the notebook's own folder. `on_cell` is called after each
+    code cell. Raises NotebookError at the first cell that fails and is not tagged
+    `raises-exception`.
+    """
+    notebook = nbformat.read(path, as_version=4)
+    parameters = tagged(notebook, "parameters")
+    if parameters:
+        parameters.source = f'budget = "{budget}"'
+    client = NotebookClient(
+        notebook,
+        kernel_name="python3",
+        timeout=CELL_TIMEOUT,
+        record_timing=False,
+        coalesce_streams=True,
+        resources={"metadata": {"path": str(cwd or path.parent)}},
+        on_notebook_start=leave_signals_to_python,
+        on_cell_executed=lambda **_: on_cell(),
+    )
+    try:
+        client.execute()
+    except (CellExecutionError, CellTimeoutError, DeadKernelError) as error:
+        number = client.code_cells_executed
+        lines = TERMINAL_COLOR.sub("", str(error)).strip().splitlines()[-6:]
+        message = "\n    ".join([f"{path.name} stopped at its code cell {number}:", *lines])
+        raise NotebookError(message, notebook) from error
+    notebook.metadata.kernelspec = KERNELSPEC
+    notebook.metadata.language_info = {"name": "python"}  # the exact version is this machine's
+    return notebook
+
+
+def leave_signals_to_python(**_: NotebookNode) -> None:
+    """Undo nbclient's own handlers, after which Ctrl-C would look like a kernel that died."""
+    loop = asyncio.get_running_loop()
+    for signal_number in (signal.SIGINT, signal.SIGTERM):
+        loop.remove_signal_handler(signal_number)
+
+
+def write_whole(path: Path, text: str) -> None:
+    """Write a file so that its name only ever holds the old text or all of the new one."""
+    part = path.with_name(f".{path.name}.part")
+    part.write_text(text, encoding="utf-8")
+    os.replace(part, path)
+
+
+def save(notebook: NotebookNode, path: Path) -> None:
+    """Write a notebook as JupyterLab does."""
+    write_whole(path, nbformat.writes(notebook) + "\n")
+
+
+def save_page(notebook: NotebookNode, path: Path, folder: Path) -> None:
+    """Write a notebook as one HTML page, with the images that lie in `folder` inside it."""
+    exporter = HTMLExporter(embed_images=True)
+    resources = {"metadata": {"name": path.stem, "path": str(folder)}}
+    write_whole(path, exporter.from_notebook_node(notebook, resources=resources)[0])
+
+
+def run_course(
+    paths: Sequence[Path], budget: str = "full", in_place: bool = False, output: Path = OUTPUT
+) -> list[Result]:
+    """Run notebooks one after the other; a failing one does not stop those after it."""
+    results = []
+    cells = [len(code_cells(nbformat.read(path, as_version=4))) for path in paths]
+    if not in_place:
+        output.mkdir(parents=True, exist_ok=True)
+    with tqdm(total=sum(cells), unit="cell", dynamic_ncols=True) as bar:
+        for index, path in enumerate(paths):
+            bar.set_description(path.stem)
+            start = time.monotonic()
+            error = ""
+            try:
+                notebook = run_notebook(path, budget, on_cell=bar.update)
+            except NotebookError as stopped:
+                notebook, error = stopped.notebook, str(stopped)
+                bar.write(error, file=sys.stderr)
+            seconds = time.monotonic() - start
+            if not in_place:
+                save(notebook, output / path.name)
+                save_page(notebook, output / f"{path.stem}.html", path.parent)
+            elif not error:
+                save(notebook, path)
+            results.append(Result(path.stem, seconds, headline(notebook), error))
+            bar.update(sum(cells[: index + 1]) - bar.n)  # what a failing notebook left out
+    return results
+
+
+def table(results: Sequence[Result]) -> str:
+    """The closing table: notebook, seconds, headline figure."""
+    rows = [("notebook", "seconds", "headline")]
+    rows += [(r.name, f"{r.seconds:.1f}", "FAILED" if r.error else r.headline) for r in results]
+    width = max(len(name) for name, _, _ in rows)
+    return "\n".join(f"{name:{width}}  {seconds:>7}  {line}" for name, seconds, line in rows)
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description="Run the course's notebooks in order.")
+    parser.add_argument("notebooks", nargs="*", type=Path, metavar="NOTEBOOK", help="default: all")
+    parser.add_argument("--budget", choices=["full", "quick"], default="full")
+    parser.add_argument(
+        "--in-place", action="store_true", help="rewrite the outputs inside the notebooks"
+    )
+    arguments = parser.parse_args()
+    if arguments.in_place and arguments.budget == "quick":
+        parser.error("--in-place goes with --budget full: committed outputs come from full runs")
+    paths = arguments.notebooks or sorted(NOTEBOOKS.glob("[0-9]*.ipynb"))
+    try:
+        results = run_course(paths, arguments.budget, arguments.in_place)
+    except KeyboardInterrupt:
+        print("\nInterrupted. Run the same command to start again.", file=sys.stderr)
+        return 130
+    print(table(results))
+    for result in results:
+        if result.error:
+            print(result.error, file=sys.stderr)
+    return int(any(result.error for result in results))
+
+
+if __name__ == "__main__":
+    sys.exit(main())
