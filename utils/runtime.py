@@ -1,15 +1,31 @@
-"""This machine: its processors, the threads MXNet computes with, the device, and a report on it all."""
+"""This machine: its processors and memory, the threads MXNet computes with, the device to use."""
 
 from __future__ import annotations
 
+import ctypes
 import math
 import os
 import sys
 from collections.abc import Iterator
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-PREPARED_BY = "nobody"  # who set OMP_NUM_THREADS: "user", "utils", or "nobody": mxnet came first
+
+@dataclass
+class Preparation:
+    """What `prepare` met: the reader's own OMP_NUM_THREADS, and whether MXNet was there first."""
+
+    asked_for: str | None = field(default_factory=lambda: os.environ.get("OMP_NUM_THREADS"))
+    too_late: bool = field(default_factory=lambda: "mxnet" in sys.modules)
+
+    @property
+    def keeps_wish(self) -> bool:
+        """MXNet reads a single number of 1 or more; by anything else it ends Python."""
+        return (self.asked_for or "").isdigit() and int(self.asked_for) > 0
+
+
+preparation = Preparation()
 
 
 def prepare() -> None:
@@ -18,11 +34,7 @@ def prepare() -> None:
     Without the variable MXNet 1.9.1 takes half of them. It reads it while it is being imported,
     and never again, so this comes first.
     """
-    global PREPARED_BY
-    if "OMP_NUM_THREADS" in os.environ:
-        PREPARED_BY = "user"
-    elif "mxnet" not in sys.modules:
-        PREPARED_BY = "utils"
+    if not (preparation.too_late or preparation.keeps_wish):
         os.environ["OMP_NUM_THREADS"] = str(available_cpus())
 
 
@@ -38,48 +50,68 @@ def available_cpus(root: Path = Path("/")) -> int:
     return min([count, *(max(1, math.ceil(quota)) for quota in _cpu_quotas(root))])
 
 
+def available_memory(root: Path = Path("/")) -> int:
+    """Return how many bytes of memory this process may use: the machine's, or its control group's.
+
+    0 where the system does not say (Windows).
+    """
+    try:
+        size = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
+    except (AttributeError, ValueError):
+        return 0
+    groups = _control_groups("memory", root)
+    limits = [
+        _read(group, name) for group in groups for name in ("memory.max", "memory.limit_in_bytes")
+    ]
+    return min([size, *(int(limit) for limit in limits if limit.isdigit())])
+
+
 def best_device() -> tuple[Any, str]:
     """Return the MXNet device to compute on, and one sentence that says why this one."""
-    from d2l import mxnet as d2l
+    import mxnet as mx
 
-    device = d2l.try_gpu()
-    if device.device_type == "gpu":
-        return device, "MXNet sees a GPU, which trains many times faster than the CPU."
-    return device, "MXNet sees no GPU. The notebooks are made to fit a CPU."
+    if mx.context.num_gpus():
+        return mx.gpu(0), "MXNet sees a GPU, which trains many times faster than a CPU."
+    if mx.runtime.Features().is_enabled("CUDA"):
+        return mx.cpu(), "MXNet is built for GPUs, but sees none here."
+    return mx.cpu(), "This MXNet is built for CPUs, and the notebooks are made to fit one."
+
+
+def threads_used() -> int:
+    """Return how many threads MXNet, once imported, computes with."""
+    try:
+        return ctypes.CDLL("libgomp.so.1").omp_get_max_threads()
+    except OSError:  # macOS has another OpenMP library
+        return int(os.environ.get("OMP_NUM_THREADS", 1))
 
 
 def _cpu_quotas(root: Path) -> Iterator[float]:
-    for folder in _control_groups("cpu", root):
-        try:
-            if (folder / "cpu.max").exists():  # version 2
-                quota, period = (folder / "cpu.max").read_text().split()
-            else:  # version 1
-                quota = (folder / "cpu.cfs_quota_us").read_text().strip()
-                period = (folder / "cpu.cfs_period_us").read_text().strip()
-        except OSError:
-            continue
-        if quota not in ("max", "-1"):
-            yield int(quota) / int(period)
+    for group in _control_groups("cpu", root):
+        limit = _read(group, "cpu.max").split()  # version 2: "150000 100000", or "max 100000"
+        if not limit:  # version 1: one file each, and -1 for no limit
+            limit = [_read(group, f"cpu.cfs_{name}_us") for name in ("quota", "period")]
+        if limit[0].isdigit():
+            yield int(limit[0]) / int(limit[1])
 
 
 def _control_groups(controller: str, root: Path) -> Iterator[Path]:
     """Yield the folders of this process's control groups, each with all its parents.
 
-    The paths in /proc/self/cgroup may be the host's while the container sees only its own part, at
-    the mount point: a folder that is not there is no limit, and its parents are looked at.
+    A container may see the host's names in /proc/self/cgroup, but only its own part of the tree,
+    at the mount point: a folder that is not there sets no limit, and its parents are read.
     """
-    try:
-        lines = (root / "proc/self/cgroup").read_text().splitlines()
-    except OSError:  # not Linux
-        return
-    for line in lines:
+    for line in _read(root, "proc/self/cgroup").splitlines():
         _, controllers, group = line.split(":", 2)
-        if not controllers:
-            mounts = [root / "sys/fs/cgroup", root / "sys/fs/cgroup/unified"]
-        elif controller in controllers.split(","):
-            mounts = [root / "sys/fs/cgroup" / controller, root / "sys/fs/cgroup" / controllers]
-        else:
+        if controllers and controller not in controllers.split(","):
             continue
-        for mount in mounts:
+        for name in {controllers or ".", controller if controllers else "unified"}:
+            mount = root / "sys/fs/cgroup" / name
             folder = mount / group.lstrip("/")
             yield from (part for part in (folder, *folder.parents) if part.is_relative_to(mount))
+
+
+def _read(folder: Path, name: str) -> str:
+    try:
+        return (folder / name).read_text().strip()
+    except OSError:
+        return ""

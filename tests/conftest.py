@@ -1,0 +1,38 @@
+"""What the tests share. utils comes first: it sets the machine up before mxnet is imported."""
+
+import sys
+from pathlib import Path
+
+import pytest
+
+sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
+import utils  # noqa: E402, F401
+
+
+@pytest.fixture
+def numpy_mode():
+    """MXNet with numpy's arrays and shapes, as in every notebook; switched off again after."""
+    from mxnet import npx
+
+    npx.set_np()
+    yield
+    npx.reset_np()
+
+
+@pytest.fixture(scope="session")
+def real_data():
+    """All 70,000 images: found on this machine, or fetched once."""
+    from utils import data
+
+    loaded = data.load("full")
+    if not loaded.source.verified:
+        pytest.skip("the real data is neither on this machine nor within reach of its network")
+    return loaded
+
+
+@pytest.fixture(scope="session")
+def sample():
+    """The bundled sample: a few thousand real images."""
+    from utils import data
+
+    return data.load("quick")

@@ -1,0 +1,184 @@
+"""The report on this machine that opens the course: what was found, and what to do about it."""
+
+from __future__ import annotations
+
+import html
+import importlib
+import platform
+import shutil
+from dataclasses import dataclass
+from pathlib import Path
+
+from utils import runtime
+
+GIB = 2**30
+ENVIRONMENT = "`make lab` installs the environment of this course and opens the notebooks in it."
+
+
+@dataclass(frozen=True)
+class Fact:
+    """One line of the report; `fix` says what to do, and is empty where nothing is wrong."""
+
+    name: str
+    value: str
+    fix: str = ""
+
+    @property
+    def mark(self) -> str:
+        """A sign and a word, so that nothing hangs on a color."""
+        return "✗ look" if self.fix else "✓ fine"
+
+
+@dataclass(frozen=True, repr=False)
+class Report:
+    """What was found on this machine: a table in Jupyter, text anywhere else."""
+
+    facts: tuple[Fact, ...]
+
+    @property
+    def verdict(self) -> str:
+        """One sentence on the whole machine."""
+        wrong = [fact.name for fact in self.facts if fact.fix]
+        return f"To look at: {', '.join(wrong)}." if wrong else "Everything is in order."
+
+    def __repr__(self) -> str:
+        lines = [self.verdict]
+        for fact in self.facts:
+            lines.append(f"{fact.mark}  {fact.name:<8}  {fact.value}")
+            lines += [f"{'':18}{fact.fix}"] if fact.fix else []
+        return "\n".join(lines)
+
+    def _repr_html_(self) -> str:
+        """The colors are the page's own, so that the table reads well in light and dark themes."""
+        cell = "text-align:left;vertical-align:top;padding:0.4em 1.2em 0.4em 0;"
+        rows = "".join(
+            "<tr style='background:none;border-top:1px solid rgba(128,128,128,0.4)'>"
+            f"<td style='{cell}white-space:nowrap'>{fact.mark}</td>"
+            f"<th scope='row' style='{cell}'>{html.escape(fact.name)}</th>"
+            f"<td style='{cell}'>{html.escape(fact.value)}"
+            f"{f'<br><strong>{html.escape(fact.fix)}</strong>' if fact.fix else ''}</td></tr>"
+            for fact in self.facts
+        )
+        caption = f"<caption style='{cell}color:inherit;caption-side:top'>{self.verdict}</caption>"
+        style = "border-collapse:collapse;font-size:0.95em;margin:0"
+        return f"<table style='{style}'>{caption}<tbody>{rows}</tbody></table>"
+
+
+def report() -> Report:
+    """Look at this machine, find or fetch the data, and return what was found.
+
+    Where MXNet cannot be imported, the facts that need it are left out.
+    """
+    numpy, mxnet, d2l = (_import(name) for name in ("numpy", "mxnet", "d2l"))
+    facts = [
+        Fact("Python", platform.python_version()),
+        platform_fact(platform.system(), platform.machine()),
+        numpy_fact(numpy[0]),
+        mxnet_fact(*mxnet),
+        Fact("d2l", d2l[0]) if d2l[0] else Fact("d2l", "not installed", ENVIRONMENT),
+        memory_fact(runtime.available_memory()),
+        disk_fact(Path.home(), shutil.disk_usage(Path.home()).free),
+    ]
+    if mxnet[0]:
+        device, why = runtime.best_device()
+        facts += [
+            threads_fact(runtime.threads_used(), runtime.available_cpus(), runtime.preparation),
+            Fact("Device", f"{device}. {why}"),
+            data_fact(),
+        ]
+    return Report(tuple(facts))
+
+
+def _import(name: str) -> tuple[str, str]:
+    """Return the version of a module and an empty error, or no version and the error."""
+    try:
+        return importlib.import_module(name).__version__, ""
+    except Exception as error:  # a library that is missing or does not fit gives many kinds
+        return "", f"{type(error).__name__}: {error}"
+
+
+def platform_fact(system: str, machine: str) -> Fact:
+    """Say whether MXNet 1.9.1 exists for this system and processor."""
+    arm = machine.lower() in ("arm64", "aarch64")
+    fix = ""
+    if system == "Windows":
+        fix = "MXNet 1.9.1 was not made for Windows. Install WSL2 and work in its Linux."
+    elif system == "Darwin" and arm:
+        fix = (
+            "MXNet 1.9.1 was not made for Apple's own processors. Work in a Linux container for "
+            "x86-64 (docker run --platform linux/amd64), on Google Colab or another machine."
+        )
+    elif arm:
+        fix = (
+            "MXNet 1.9.1 for ARM processors is broken: it lacks libraries that it needs. "
+            "Work on an x86-64 machine or on Google Colab."
+        )
+    return Fact("Platform", f"{system} {machine}", fix)
+
+
+def numpy_fact(version: str) -> Fact:
+    """Say whether MXNet can work with this numpy: 1.24 removed names that MXNet reads."""
+    if not version:
+        return Fact("numpy", "not installed", ENVIRONMENT)
+    major, minor = (int(part) for part in version.split(".")[:2])
+    if (major, minor) >= (1, 24):
+        return Fact("numpy", version, f"Too new for MXNet, which needs 1.23. {ENVIRONMENT}")
+    return Fact("numpy", version)
+
+
+def mxnet_fact(version: str, error: str = "") -> Fact:
+    """Say whether MXNet is the release of this course, or why it could not be imported."""
+    if version == "1.9.1":
+        return Fact("MXNet", version)
+    if version:
+        return Fact("MXNet", version, f"The course is written for 1.9.1, the last. {ENVIRONMENT}")
+    if "libgomp" in error:
+        return Fact(
+            "MXNet",
+            f"cannot be loaded ({error})",
+            "It needs the library libgomp. On Debian and Ubuntu: sudo apt-get install libgomp1. "
+            "On Fedora: sudo dnf install libgomp. With conda: conda install libgomp. Then restart "
+            "the kernel.",
+        )
+    return Fact("MXNet", f"cannot be imported ({error})", ENVIRONMENT)
+
+
+def threads_fact(used: int, available: int, preparation: runtime.Preparation) -> Fact:
+    """Say whether MXNet computes with as many threads as there are processors, and why."""
+    wish = f"OMP_NUM_THREADS={preparation.asked_for}"
+    if preparation.keeps_wish:
+        origin = f"as {wish} asks"
+    elif preparation.too_late:
+        origin = "chosen by MXNet itself"
+    elif preparation.asked_for is not None:
+        origin = f"set by utils, in place of {wish}, which MXNet cannot read"
+    else:
+        origin = "set by utils"
+    fix = ""
+    if used != available and preparation.keeps_wish:
+        loss = "leaves processors idle" if used < available else "makes threads wait in line"
+        fix = f"{wish} {loss}. Unset it, or set it to {available}, and start Jupyter again."
+    elif used != available:
+        fix = (
+            "mxnet was imported before utils, too late to set its threads. Restart the kernel and "
+            "run the notebook from its first cell."
+        )
+    return Fact("Threads", f"{used} threads on {available} processors, {origin}", fix)
+
+
+def memory_fact(size: int) -> Fact:
+    """Say whether `size` bytes of memory are enough to train ResNet-18; 0 is not known."""
+    if not size:
+        return Fact("Memory", "not known")
+    fix = ""
+    if size < 2 * GIB:
+        fix = "The training in 05 needs about 2 GiB. Close other programs, or raise the limit."
+    return Fact("Memory", f"{size / GIB:.1f} GiB", fix)
+
+
+def disk_fact(folder: Path, free: int) -> Fact:
+    """Say whether the disk that holds `folder` has room for the data and the trained networks."""
+    fix = ""
+    if free < GIB / 2:
+        fix = f"Nearly full. The course needs half a GiB: delete something beside {folder}."
+    return Fact("Disk", f"{free / GIB:.1f} GiB free", fix)
