@@ -1,0 +1,52 @@
+"""Make utils/sample/ from Fashion-MNIST: the first images of each class, in their order.
+
+The rule knows no chance: run again, it writes the same bytes. It needs all of the data
+(FASHION_MNIST_DIR or any of the places that utils.fetch knows).
+"""
+
+from __future__ import annotations
+
+import gzip
+import hashlib
+import struct
+import sys
+from pathlib import Path
+
+import numpy
+
+sys.path.insert(0, str(Path(__file__).parents[1]))
+from utils import fetch, files
+
+PER_CLASS = {"train": 600, "t10k": 100}
+
+
+def make_sample(contents: files.Contents) -> files.Contents:
+    """Return the sample's four files, unpacked, given those of the whole data."""
+    made = {}
+    for part, per_class in PER_CLASS.items():
+        images_name, labels_name = f"{part}-images-idx3-ubyte", f"{part}-labels-idx1-ubyte"
+        images = numpy.frombuffer(contents[images_name], numpy.uint8, offset=16).reshape(-1, 28, 28)
+        labels = numpy.frombuffer(contents[labels_name], numpy.uint8, offset=8)
+        firsts = [numpy.flatnonzero(labels == label)[:per_class] for label in range(10)]
+        kept = numpy.sort(numpy.concatenate(firsts))
+        # The IDX format: a magic number, the length of each axis, the bytes.
+        header = struct.pack(">IIII", 0x803, len(kept), 28, 28)
+        made[images_name] = header + images[kept].tobytes()
+        made[labels_name] = struct.pack(">II", 0x801, len(kept)) + labels[kept].tobytes()
+    return made
+
+
+def main() -> None:
+    source, contents = fetch.find()
+    if source.folder == fetch.SAMPLE_FOLDER:
+        sys.exit(
+            "The sample is made from all of Fashion-MNIST, which was not found. Fetch it first."
+        )
+    for name, unpacked in make_sample(contents).items():
+        packed = gzip.compress(unpacked, compresslevel=9, mtime=0)
+        (fetch.SAMPLE_FOLDER / f"{name}.gz").write_bytes(packed)
+        print(f'    "{name}": "{hashlib.sha256(unpacked).hexdigest()}",')
+
+
+if __name__ == "__main__":
+    main()
