@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from utils import report, runtime
+from utils import fetch, report, runtime
 
 ROOT = Path(__file__).resolve().parent.parent
 GIB = 2**30
@@ -237,3 +237,45 @@ def test_what_is_wrong_comes_with_a_sentence_that_says_what_to_do(fact, words):
     assert words in fact.fix
     assert fact.fix.endswith(".")
     assert "look" in fact.mark
+
+
+def test_the_report_names_where_the_data_came_from(monkeypatch):
+    """Only the sample is there: the report says how to get all of it."""
+    monkeypatch.setattr(fetch, "find", fetch.sample)
+    fact = report.data_fact()
+    assert "sample" in fact.value
+    assert "FASHION_MNIST_DIR" in fact.fix
+
+
+def test_the_report_passes_on_what_is_wrong_with_the_data(tmp_path, monkeypatch):
+    monkeypatch.setenv("FASHION_MNIST_DIR", str(tmp_path))
+    assert str(tmp_path) in report.data_fact().fix
+
+
+def test_the_report_shows_every_fact_and_every_fix_in_text_and_in_html():
+    """Also those with characters that mean something in HTML."""
+    facts = (report.Fact("Speed", "3 < 5"), report.Fact("Light", "off", "Switch it <on>."))
+    shown = report.Report(facts)
+    assert "To look at: Light." in str(shown)
+    assert "✗ look  Light     off\n                  Switch it <on>." in str(shown)
+    page = shown._repr_html_()
+    assert "3 &lt; 5" in page
+    assert "Switch it &lt;on&gt;." in page
+
+
+def test_without_mxnet_the_report_still_stands(monkeypatch):
+    """A library that cannot be loaded is one line of the report, with what to do."""
+    monkeypatch.setattr(fetch, "find", fetch.sample)
+    monkeypatch.setitem(sys.modules, "mxnet", None)
+    names = {fact.name: fact for fact in report.report().facts}
+    assert "make lab" in names["MXNet"].fix
+    assert "Threads" not in names
+
+
+def test_a_library_without_libgomp_is_reported(tmp_path):
+    """Here an empty file stands in the place of libgomp."""
+    (tmp_path / "libgomp.so.1").touch()
+    code = (
+        "import utils; from utils import report; print(report.mxnet_fact(*report._import('mxnet')))"
+    )
+    assert "libgomp1" in in_fresh_python(code, LD_LIBRARY_PATH=str(tmp_path))

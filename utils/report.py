@@ -9,7 +9,7 @@ import shutil
 from dataclasses import dataclass
 from pathlib import Path
 
-from utils import runtime
+from utils import fetch, runtime
 
 GIB = 2**30
 ENVIRONMENT = "`make lab` installs the environment of this course and opens the notebooks in it."
@@ -76,16 +76,20 @@ def report() -> Report:
         numpy_fact(numpy[0]),
         mxnet_fact(*mxnet),
         Fact("d2l", d2l[0]) if d2l[0] else Fact("d2l", "not installed", ENVIRONMENT),
-        memory_fact(runtime.available_memory()),
-        disk_fact(Path.home(), shutil.disk_usage(Path.home()).free),
     ]
     if mxnet[0]:
         device, why = runtime.best_device()
         facts += [
             threads_fact(runtime.threads_used(), runtime.available_cpus(), runtime.preparation),
             Fact("Device", f"{device}. {why}"),
-            data_fact(),
         ]
+    cache = fetch.cache_folder()
+    home = next(folder for folder in cache.parents if folder.exists())
+    facts += [
+        memory_fact(runtime.available_memory()),
+        disk_fact(cache, shutil.disk_usage(home).free),
+        data_fact(),
+    ]
     return Report(tuple(facts))
 
 
@@ -182,3 +186,18 @@ def disk_fact(folder: Path, free: int) -> Fact:
     if free < GIB / 2:
         fix = f"Nearly full. The course needs half a GiB: delete something beside {folder}."
     return Fact("Disk", f"{free / GIB:.1f} GiB free", fix)
+
+
+def data_fact() -> Fact:
+    """Find or fetch the data, and say where it came from and how it was verified."""
+    try:
+        source, _ = fetch.find()
+    except fetch.DataError as error:
+        return Fact("Data", "cannot be used", str(error))
+    fix = ""
+    if source.folder == fetch.SAMPLE_FOLDER:
+        fix = (
+            "All of it could not be fetched. Connect to the internet and run this cell again, or "
+            "set FASHION_MNIST_DIR to a folder that holds its four files."
+        )
+    return Fact("Data", f"{source.what}, {source.verified}", fix)
