@@ -26,10 +26,10 @@ style: set-up ## check the form of the code, as the commit hooks do
 	@$(BIN)/ruff format --check
 	@$(BIN)/ruff check
 
-refresh: set-up ## rewrite the outputs inside notebooks/ with a full run
+refresh: set-up ## rewrite the outputs inside notebooks/ with a full run (NOTEBOOKS=... for some)
 	@$(BIN)/python tools/run_course.py --in-place $(NOTEBOOKS)
 
 lock: set-up ## rewrite requirements.txt from pyproject.toml
-	@PATH="$$PATH:$(CURDIR)/.cache/uv/bin" UV_CUSTOM_COMPILE_COMMAND="make lock" \
+	@PATH="$$PATH:$(CURDIR)/.cache/uv/bin" UV_SYSTEM_CERTS=1 UV_CUSTOM_COMPILE_COMMAND="make lock" \
 		uv pip compile --quiet --universal --generate-hashes --no-emit-index-url \
 		--python-version 3.11 --group dev --output-file requirements.txt pyproject.toml
