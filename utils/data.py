@@ -127,8 +127,8 @@ def _batches(split, batch_size, device, rng, flip, size):
         if rng is not None and flip:
             mirrored = rng.random(len(images)) < 0.5
             images[mirrored] = images[mirrored, :, ::-1]
-        X = np.array(normalize(images), dtype="float32", ctx=device)
-        yield _resize(X, size), np.array(split.labels[chosen], dtype="int32", ctx=device)
+        X = np.array(normalize(images), ctx=device)
+        yield _resize(X, size), np.array(split.labels[chosen], ctx=device)
 
 
 def _resize(X: np.ndarray, size: int) -> np.ndarray:

@@ -7,6 +7,7 @@ reached when this was written: what they send is verified, so a wrong one is onl
 from __future__ import annotations
 
 import io
+import os
 import shutil
 import subprocess
 import sys
@@ -34,6 +35,7 @@ SLOWEST = 20_000  # bytes per second, on average since the download began
 UPDATE_TIMEOUT = 120  # seconds for apt's lists, about 10 MB
 PACKAGE_TIMEOUT = 900  # seconds for the package, 31 MB
 PACKAGE = "dataset-fashion-mnist"
+PERCENT = "{desc}: {percentage:3.0f}%|{bar}| {elapsed}<{remaining}"
 
 Fetched = tuple[str, bytes, bytes]  # a file's name, its bytes as they came, its contents
 
@@ -52,7 +54,7 @@ def from_mirrors(names: Iterable[str]) -> Iterator[Fetched]:
                 packed = _download(url)
                 contents = unpack(packed, FILES[name], url)
             except UnreachableError as error:
-                print(f"{url} {error}.")
+                print(f"{mirror} {error}.")
                 mirrors.remove(mirror)
             except DataError as error:
                 print(error)
@@ -69,16 +71,18 @@ def _download(url: str) -> bytes:
     download = _Download(url)
     download.start()
     began = time.monotonic()
-    name = url.rpartition("/")[2]
-    with tqdm(desc=name, unit="B", unit_scale=True, leave=False, file=sys.stdout) as bar:
+    bar = _bar(url.rpartition("/")[2], unit="B", unit_scale=True)
+    try:
         while download.is_alive():
             download.join(timeout=0.1)
             bar.total = download.length
             bar.update(len(download.received) - bar.n)
             seconds = time.monotonic() - began
             if seconds > PATIENCE and bar.n < SLOWEST * seconds:
-                download.abandoned = True
                 raise UnreachableError("is too slow")
+    finally:
+        download.abandoned = True
+        bar.close()
     if download.error:
         raise download.error
     return bytes(download.received)
@@ -102,7 +106,7 @@ class _Download(threading.Thread):
         try:
             self._receive()
         except (requests.ConnectionError, requests.Timeout):
-            self.error = UnreachableError("cannot be reached")
+            self.error = UnreachableError("does not answer")
         except requests.HTTPError as error:
             self.error = DataError(f"{self.url} answers {error.response.status_code}.")
         except requests.RequestException:
@@ -125,12 +129,12 @@ class _Download(threading.Thread):
 def from_debian(names: Iterable[str], folder: Path | None) -> Iterator[Fetched]:
     """Yield the files from Debian's package, which apt fetches on Debian and Ubuntu.
 
-    apt keeps lists of its own for this, in a temporary folder below `folder`: so this needs neither
-    root nor an earlier `apt-get update`, and leaves nothing behind.
+    apt keeps lists of its own for this, in a temporary folder below `folder` (None: the system's):
+    so this needs neither root nor an earlier `apt-get update`, and leaves nothing behind.
     """
     if not shutil.which("apt-get") or not shutil.which("dpkg-deb"):
         return
-    print(f"Asking apt for the package {PACKAGE} (40 MB with apt's lists).")
+    print(f"Asking apt for the package {PACKAGE}: 40 MB, with the lists that apt needs.")
     try:
         with tempfile.TemporaryDirectory(prefix=".part-apt-", dir=folder) as apt:
             files = _files_of(_package(Path(apt)))
@@ -138,22 +142,47 @@ def from_debian(names: Iterable[str], folder: Path | None) -> Iterator[Fetched]:
         print(f"apt could not deliver it: {error}")
         return
     for name in names:
-        yield name, files[name], unpack(files[name], FILES[name], f"{PACKAGE}'s {name}.gz")
+        yield name, files[name], unpack(files[name], FILES[name], f"{name}.gz of {PACKAGE}")
 
 
 def _package(folder: Path) -> Path:
-    # As root, apt would hand over to a user who cannot enter a folder below root's home.
-    options = [f"Dir::State={folder}", f"Dir::Cache={folder}", "APT::Sandbox::User=root"]
-    options += ["Acquire::http::Timeout=15", "Acquire::Retries=1", "Acquire::Languages=none"]
-    command = ["apt-get", "-qq", *(part for option in options for part in ("-o", option))]
-    silent = {"cwd": folder, "stdout": subprocess.DEVNULL, "stderr": subprocess.PIPE, "text": True}
-    # Not checked: it fails where any one of the machine's archives does, though ours may be there.
-    subprocess.run([*command, "update"], timeout=UPDATE_TIMEOUT, **silent)
-    run = subprocess.run([*command, "download", PACKAGE], timeout=PACKAGE_TIMEOUT, **silent)
+    # It fails where any one of the machine's archives does, though ours may be there: go on.
+    _apt_get(folder, "update", seconds=UPDATE_TIMEOUT)
+    complaint = _apt_get(folder, "download", PACKAGE, seconds=PACKAGE_TIMEOUT)
     package = next(folder.glob("*.deb"), None)
     if package is None:
-        raise DataError(run.stderr.strip())
+        raise DataError(complaint)
     return package
+
+
+def _apt_get(folder: Path, *action: str, seconds: int) -> str:
+    """Run apt-get in a folder, with a progress bar, and return its last complaint, if any."""
+    options = [f"Dir::State={folder}", f"Dir::Cache={folder}", "APT::Status-Fd=1"]
+    options += ["Acquire::http::Timeout=15", "Acquire::Retries=1", "Acquire::Languages=none"]
+    # As root, apt would hand over to a user who cannot enter a folder below root's home.
+    options += ["APT::Sandbox::User=root"]
+    command = ["apt-get", "-qq", *(part for option in options for part in ("-o", option)), *action]
+    complaints = folder / "complaints"
+    with (
+        complaints.open("w") as stderr,
+        _bar(f"apt-get {action[0]}", total=100, bar_format=PERCENT) as bar,
+    ):
+        environment = {**os.environ, "LC_ALL": "C"}  # numbers with a point
+        apt = subprocess.Popen(
+            command, cwd=folder, env=environment, stdout=subprocess.PIPE, stderr=stderr, text=True
+        )
+        alarm = threading.Timer(seconds, apt.kill)
+        alarm.start()
+        try:
+            for line in apt.stdout:
+                if line.startswith("dlstatus:"):  # dlstatus:file:percent:message
+                    bar.update(float(line.split(":")[2]) - bar.n)
+            apt.wait()
+        finally:
+            alarm.cancel()
+            apt.kill()
+            apt.stdout.close()
+    return (complaints.read_text().splitlines() or ["it gave no reason"])[-1]
 
 
 def _files_of(package: Path) -> dict[str, bytes]:
@@ -163,3 +192,8 @@ def _files_of(package: Path) -> dict[str, bytes]:
     with tarfile.open(fileobj=io.BytesIO(unpacked.stdout)) as archive:
         folder = "./usr/share/datasets/fashion-mnist"
         return {name: archive.extractfile(f"{folder}/{name}.gz").read() for name in FILES}
+
+
+def _bar(description: str, **options) -> tqdm:
+    # The delay keeps a server that does not answer from leaving an empty bar behind.
+    return tqdm(desc=description, delay=0.5, leave=False, file=sys.stdout, **options)

@@ -9,12 +9,13 @@ sample of it that is part of the course takes its place, with one plain warning.
 
 from __future__ import annotations
 
+import contextlib
 import os
 import shutil
 import sys
 import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import NamedTuple
 
@@ -23,7 +24,8 @@ from utils.files import FILES, SAMPLE_FILES, Contents, DataError, path_of, read,
 
 SAMPLE_FOLDER = Path(__file__).parent / "sample"
 DEBIAN_FOLDER = Path("/usr/share/datasets/fashion-mnist")
-STALE = 3600  # seconds after which a temporary file in the cache belongs to nobody
+PART = ".part-"  # how the names of temporary files and folders in the cache begin
+STALE = 3600  # seconds after which they belong to nobody
 
 
 class Source(NamedTuple):
@@ -45,16 +47,16 @@ def find() -> tuple[Source, Contents]:
     if chosen := os.environ.get("FASHION_MNIST_DIR"):
         return _chosen(Path(chosen).expanduser())
     for what, folder in _places().items():
-        if all(path_of(folder, name) for name in FILES):
+        if any(path_of(folder, name) for name in FILES):
             try:
                 return Source(f"Fashion-MNIST from {what}", folder), read_folder(folder, FILES)
             except DataError as error:
-                print(f"{error} So {what} is passed over.")
+                print(f"{error} So {what} will not do, and the data is looked for elsewhere.")
     cache = _Cache(cache_folder())
     contents = _fetch(cache)
     if len(contents) == len(FILES):
-        where = "kept in memory only" if cache.trouble else "fetched into the course's cache"
-        return Source(f"Fashion-MNIST, {where}", cache.folder), contents
+        what = "Fashion-MNIST, fetched" + ("" if cache.works else " into memory only")
+        return Source(what, cache.folder), contents
     print(
         "Fashion-MNIST could not be fetched. The course goes on with a sample of it, 7,000 of its "
         "70,000 images, and reaches lower accuracies. To get all of it, connect to the internet "
@@ -101,41 +103,41 @@ def _fetch(cache: _Cache) -> Contents:
     """Return what the cache holds, completed from the mirrors and Debian's archive if possible."""
     contents = {}
     for name, digest in FILES.items():
-        try:
+        with contextlib.suppress(DataError):  # missing or wrong, and fetched below
             contents[name] = read(cache.folder, name, digest)
-        except DataError:
-            continue  # missing or wrong, and fetched below
-    for fetched in (download.from_mirrors, cache.from_debian):
-        missing = [name for name in FILES if name not in contents]
-        if missing:
-            for name, packed, unpacked in fetched(missing):
-                contents[name] = unpacked
-                cache.store(name, packed)
+
+    def missing() -> list[str]:
+        return [name for name in FILES if name not in contents]
+
+    def keep(fetched: Iterable[download.Fetched]) -> None:
+        for name, packed, unpacked in fetched:
+            contents[name] = unpacked
+            cache.store(name, packed)
+
+    keep(download.from_mirrors(missing()))
+    if missing():
+        keep(download.from_debian(missing(), cache.folder if cache.works else None))
     return contents
 
 
 class _Cache:
-    """The course's cache. `trouble` becomes True when it cannot be written."""
+    """The course's cache. `works` becomes False once it cannot be written."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
-        self.trouble = False
+        self.works = True
         self._try(self._prepare)
 
     def store(self, name: str, packed: bytes) -> None:
         """Keep a file. It appears under its name only when it is whole."""
-        if not self.trouble:
+        if self.works:
             self._try(lambda: self._write(name, packed))
-
-    def from_debian(self, names: list[str]):
-        """Yield the files from Debian's package, for which apt needs room on a disk."""
-        return download.from_debian(names, None if self.trouble else self.folder)
 
     def _try(self, write: Callable[[], None]) -> None:
         try:
             write()
         except OSError as error:
-            self.trouble = True
+            self.works = False
             print(
                 f"The data cannot be kept in {self.folder}: {error.strerror}. Make the folder "
                 "writable and make room on its disk, or set XDG_CACHE_HOME to another folder. "
@@ -143,21 +145,23 @@ class _Cache:
             )
 
     def _prepare(self) -> None:
-        """Make the folder, and delete what a fetch that was killed left there."""
+        """Make the folder, see that it can be written, and clear what a killed fetch left there."""
         self.folder.mkdir(parents=True, exist_ok=True)
-        for path in self.folder.glob(".part-*"):
-            if time.time() - path.stat().st_mtime > STALE:
-                shutil.rmtree(path) if path.is_dir() else path.unlink(missing_ok=True)
+        tempfile.TemporaryFile(prefix=PART, dir=self.folder).close()
+        for path in self.folder.glob(f"{PART}*"):
+            with contextlib.suppress(OSError):  # another process may be clearing it too
+                if time.time() - path.stat().st_mtime > STALE:
+                    shutil.rmtree(path) if path.is_dir() else path.unlink()
 
     def _write(self, name: str, packed: bytes) -> None:
-        handle, part = tempfile.mkstemp(prefix=".part-", dir=self.folder)
+        handle, part = tempfile.mkstemp(prefix=PART, dir=self.folder)
         try:
             with os.fdopen(handle, "wb") as file:
                 file.write(packed)
             os.chmod(part, 0o644)  # mkstemp keeps it from everyone else
             os.replace(part, self.folder / f"{name}.gz")
         except BaseException:
-            Path(part).unlink()
+            os.unlink(part)
             raise
 
 

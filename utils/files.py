@@ -6,6 +6,7 @@ Fashion-MNIST: Xiao, Rasul and Vollgraf, 2017, arXiv:1708.07747. The format, IDX
 from __future__ import annotations
 
 import hashlib
+import os
 import zlib
 from pathlib import Path
 
@@ -44,7 +45,7 @@ def read(folder: Path, name: str, digest: str) -> bytes:
     """Return the verified contents of one file, packed (name.gz) or not (name); raise DataError."""
     path = path_of(folder, name)
     if path is None:
-        raise DataError(f"{folder} has no file {name}.gz, and no {name} either.")
+        raise DataError(f"{folder} has no readable file {name}.gz, and no {name} either.")
     try:
         packed = path.read_bytes()
     except OSError as error:
@@ -55,7 +56,7 @@ def read(folder: Path, name: str, digest: str) -> bytes:
 def path_of(folder: Path, name: str) -> Path | None:
     """Return where the folder holds a file, packed or not, or None if it does not."""
     candidates = (folder / f"{name}.gz", folder / name)
-    return next((path for path in candidates if path.is_file()), None)
+    return next((path for path in candidates if os.path.isfile(path)), None)
 
 
 def unpack(packed: bytes, digest: str, origin: str) -> bytes:
