@@ -182,7 +182,7 @@ def _apt_get(folder: Path, *action: str, seconds: int) -> str:
             alarm.cancel()
             apt.kill()
             apt.stdout.close()
-    return (complaints.read_text().splitlines() or ["it gave no reason"])[-1]
+    return (complaints.read_text().splitlines() or ["it did not finish in time"])[-1]
 
 
 def _files_of(package: Path) -> dict[str, bytes]:
