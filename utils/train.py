@@ -88,6 +88,7 @@ class History:
     validation figures belong to the network as it stood at the end of the epoch.
     """
 
+    steps_per_epoch: int
     step_losses: list[float] = field(default_factory=list)
     train_loss: list[float] = field(default_factory=list)
     train_accuracy: list[float] = field(default_factory=list)
@@ -192,14 +193,14 @@ def fit(
     trainer = recipe.trainer(net, steps * recipe.epochs)
     net.hybridize(static_alloc=True, static_shape=True)
     run = {"recipe": asdict(recipe), "seed": seed, "images": len(fashion.train)}
-    history = _resume(checkpoint, net, trainer, run) if resume else History()
+    history = _resume(checkpoint, net, trainer, run) if resume else History(steps)
     with tqdm(total=steps * recipe.epochs, initial=steps * history.epochs, file=sys.stdout) as bar:
         for epoch in range(history.epochs, recipe.epochs):
             started = time.monotonic()
             rng = numpy.random.default_rng([seed, epoch])
             learning = train_epoch(net, fashion.train, recipe, trainer, rng, device)
             recognized = 0
-            for loss, hits in _until_divergence(net, learning, history):
+            for hits in _until_divergence(net, learning, history):
                 recognized += hits
                 bar.update()
                 if on_step is not None:
@@ -218,26 +219,26 @@ def fit(
 
 def _until_divergence(
     net: gluon.Block, learning: Iterator[tuple[float, int]], history: History
-) -> Iterator[tuple[float, int]]:
-    """Note the loss of each step of an epoch; undo the epoch and raise when one is not finite."""
+) -> Iterator[int]:
+    """Note each step's loss and yield its hits; undo the epoch and raise at a loss not finite."""
     npx.waitall()  # a compiled network may otherwise hand out the values before the last step
     parameters = list(net.collect_params().values())
     good = [parameter.data().asnumpy() for parameter in parameters]
     before = len(history.step_losses)
-    for loss, recognized in learning:
+    for loss, hits in learning:
         if not math.isfinite(loss):
             step = len(history.step_losses) + 1
             del history.step_losses[before:]
             for parameter, value in zip(parameters, good):
                 parameter.set_data(np.array(value))
             raise DivergedError(
-                f"The loss became {loss} at step {step}, in epoch {history.epochs + 1}. The network "
-                "has the parameters from before this epoch again. Lower the learning rate, and make "
-                "sure that every number in the images is finite.",
+                f"The loss became {loss} at step {step}, in epoch {history.epochs + 1}. The "
+                "network has the parameters from before this epoch again. Lower the learning rate, "
+                "and make sure that every number in the images is finite.",
                 history,
             )
         history.step_losses.append(loss)
-        yield loss, recognized
+        yield hits
 
 
 def _resume(
