@@ -1,6 +1,7 @@
 # Everything the course does from a shell. The environment lives in .venv, made by tools/set_up.py.
 PYTHON ?= python3
 BIN := .venv/bin
+LAB_DIR ?= notebooks
 
 .DEFAULT_GOAL := help
 .PHONY: help set-up run lab test style refresh lock
@@ -17,7 +18,7 @@ run: set-up ## run every notebook on the real data; results in build/run/
 	@$(BIN)/python tools/run_course.py
 
 lab: set-up ## open JupyterLab on the notebooks, on this machine only
-	@$(BIN)/jupyter lab --ip=127.0.0.1 --allow-root --notebook-dir=notebooks $(LAB_ARGS)
+	@$(BIN)/jupyter lab --ip=127.0.0.1 --allow-root --notebook-dir=$(LAB_DIR) $(LAB_ARGS)
 
 test: set-up style ## check the style, then run the tests
 	@$(BIN)/python -m pytest
@@ -30,6 +31,6 @@ refresh: set-up ## rewrite the outputs inside notebooks/ with a full run (NOTEBO
 	@$(BIN)/python tools/run_course.py --in-place $(NOTEBOOKS)
 
 lock: set-up ## rewrite requirements.txt from pyproject.toml
-	@PATH="$$PATH:$(CURDIR)/.cache/uv/bin" UV_SYSTEM_CERTS=1 UV_CUSTOM_COMPILE_COMMAND="make lock" \
-		uv pip compile --quiet --universal --generate-hashes --no-emit-index-url \
-		--python-version 3.11 --group dev --output-file requirements.txt pyproject.toml
+	@UV_SYSTEM_CERTS=1 UV_CUSTOM_COMPILE_COMMAND="make lock" $(BIN)/uv pip compile --quiet \
+		--universal --generate-hashes --no-emit-index-url --python-version 3.11 --group dev \
+		--output-file requirements.txt pyproject.toml

@@ -46,6 +46,26 @@ class NotebookError(Exception):
         self.notebook = notebook
 
 
+class Client(NotebookClient):
+    """Executes one notebook in a kernel of its own, and tells what the running cell prints."""
+
+    def __init__(self, notebook: NotebookNode, on_line: Callable[[str], None], **options) -> None:
+        super().__init__(notebook, kernel_name="python3", **options)
+        self.on_line = on_line
+
+    async def async_start_new_kernel(self, **options) -> None:
+        """Leave signals to Python: by nbclient's handlers Ctrl-C looks like a kernel that died."""
+        loop = asyncio.get_running_loop()
+        for signal_number in (signal.SIGINT, signal.SIGTERM):
+            loop.remove_signal_handler(signal_number)
+        await super().async_start_new_kernel(**options)
+
+    def process_message(self, msg, cell, cell_index):
+        if msg["msg_type"] == "stream":
+            self.on_line(last_line(msg["content"]["text"].replace("\r", "\n")))
+        return super().process_message(msg, cell, cell_index)
+
+
 @dataclass
 class Result:
     """What became of one notebook: its headline figure, or the error that stopped it."""
@@ -72,34 +92,46 @@ def headline(notebook: NotebookNode) -> str:
     cell = tagged(notebook, "headline")
     outputs = cell.outputs if cell else []
     text = "".join(out.text for out in outputs if out.get("name") == "stdout")
-    return text.strip().rpartition("\n")[2]
+    return last_line(text)
+
+
+def last_line(text: str) -> str:
+    """The last line of a text, without the white space around it."""
+    return text.strip().rpartition("\n")[2].strip()
+
+
+def read(path: Path, budget: str) -> NotebookNode:
+    """Read a notebook; its `parameters` cell, where it has one, sets this budget."""
+    notebook = nbformat.read(path, as_version=4)
+    parameters = tagged(notebook, "parameters")
+    if parameters:
+        parameters.source = f'budget = "{budget}"'
+    return notebook
 
 
 def run_notebook(
     path: Path,
     budget: str = "full",
     cwd: Path | None = None,
-    on_cell: Callable[[], None] = lambda: None,
+    on_cell: Callable[[], object] = lambda: None,
+    on_line: Callable[[str], object] = lambda _: None,
 ) -> NotebookNode:
     """Execute a notebook from top to bottom in a fresh kernel, and return it with its outputs.
 
     Its `parameters` cell, where it has one, is replaced by this budget, "full" or "quick". The
     kernel works in `cwd`, by default the notebook's own folder. `on_cell` is called after each
-    code cell. Raises NotebookError at the first cell that fails and is not tagged
-    `raises-exception`.
+    code cell, `on_line` with what a cell has just printed. Raises NotebookError at the first cell
+    that fails and is not tagged `raises-exception`.
     """
-    notebook = nbformat.read(path, as_version=4)
-    parameters = tagged(notebook, "parameters")
-    if parameters:
-        parameters.source = f'budget = "{budget}"'
-    client = NotebookClient(
+    notebook = read(path, budget)
+    client = Client(
         notebook,
-        kernel_name="python3",
+        on_line,
         timeout=CELL_TIMEOUT,
         record_timing=False,
         coalesce_streams=True,
         resources={"metadata": {"path": str(cwd or path.parent)}},
-        on_notebook_start=leave_signals_to_python,
+        extra_arguments=["--log-level=CRITICAL"],  # not that it uses TCP, or is interrupted
         on_cell_executed=lambda **_: on_cell(),
     )
     try:
@@ -112,13 +144,6 @@ def run_notebook(
     notebook.metadata.kernelspec = KERNELSPEC
     notebook.metadata.language_info = {"name": "python"}  # the exact version is this machine's
     return notebook
-
-
-def leave_signals_to_python(**_: NotebookNode) -> None:
-    """Undo nbclient's own handlers, after which Ctrl-C would look like a kernel that died."""
-    loop = asyncio.get_running_loop()
-    for signal_number in (signal.SIGINT, signal.SIGTERM):
-        loop.remove_signal_handler(signal_number)
 
 
 def write_whole(path: Path, text: str) -> None:
@@ -143,36 +168,50 @@ def save_page(notebook: NotebookNode, path: Path, folder: Path) -> None:
 def run_course(
     paths: Sequence[Path], budget: str = "full", in_place: bool = False, output: Path = OUTPUT
 ) -> list[Result]:
-    """Run notebooks one after the other; a failing one does not stop those after it."""
+    """Run notebooks one after the other; a failing one does not stop those after it.
+
+    Executed copies and pages go to `output`. With `in_place` the notebooks themselves are
+    rewritten instead, except those that fail.
+    """
+    output.mkdir(parents=True, exist_ok=True)
     results = []
     cells = [len(code_cells(nbformat.read(path, as_version=4))) for path in paths]
-    if not in_place:
-        output.mkdir(parents=True, exist_ok=True)
-    with tqdm(total=sum(cells), unit="cell", dynamic_ncols=True) as bar:
+    with tqdm(total=sum(cells), unit="cell", dynamic_ncols=True) as bar, status_line() as status:
         for index, path in enumerate(paths):
             bar.set_description(path.stem)
             start = time.monotonic()
             error = ""
             try:
-                notebook = run_notebook(path, budget, on_cell=bar.update)
+                notebook = run_notebook(
+                    path, budget, on_cell=bar.update, on_line=status.set_description_str
+                )
             except NotebookError as stopped:
                 notebook, error = stopped.notebook, str(stopped)
                 bar.write(error, file=sys.stderr)
             seconds = time.monotonic() - start
-            if not in_place:
+            if in_place and not error:
+                save(notebook, path)
+            else:
                 save(notebook, output / path.name)
                 save_page(notebook, output / f"{path.stem}.html", path.parent)
-            elif not error:
-                save(notebook, path)
             results.append(Result(path.stem, seconds, headline(notebook), error))
             bar.update(sum(cells[: index + 1]) - bar.n)  # what a failing notebook left out
     return results
 
 
+def status_line() -> tqdm:
+    """A line under the progress bar, on a terminal, for what the running cell prints."""
+    hidden = not sys.stderr.isatty()
+    return tqdm(bar_format="  {desc}", position=1, leave=False, dynamic_ncols=True, disable=hidden)
+
+
 def table(results: Sequence[Result]) -> str:
     """The closing table: notebook, seconds, headline figure."""
     rows = [("notebook", "seconds", "headline")]
-    rows += [(r.name, f"{r.seconds:.1f}", "FAILED" if r.error else r.headline) for r in results]
+    rows += [
+        (r.name, f"{r.seconds:.1f}", f"FAILED: {last_line(r.error)}" if r.error else r.headline)
+        for r in results
+    ]
     width = max(len(name) for name, _, _ in rows)
     return "\n".join(f"{name:{width}}  {seconds:>7}  {line}" for name, seconds, line in rows)
 
@@ -194,9 +233,6 @@ def main() -> int:
         print("\nInterrupted. Run the same command to start again.", file=sys.stderr)
         return 130
     print(table(results))
-    for result in results:
-        if result.error:
-            print(result.error, file=sys.stderr)
     return int(any(result.error for result in results))
 
 
