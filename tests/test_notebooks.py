@@ -1,0 +1,205 @@
+"""The notebooks: as they are committed, as they run, and as the toolbox repeats what they teach."""
+
+import ast
+import re
+import shutil
+from pathlib import Path
+
+import nbformat
+import pytest
+
+from run_course import code_cells, headline, run_notebook, tagged
+
+ROOT = Path(__file__).resolve().parent.parent
+NOTEBOOKS = sorted((ROOT / "notebooks").glob("[0-9]*.ipynb"))
+FIRST_CELL = 'import sys\nsys.path.insert(0, "..")\nimport utils'
+LONGEST_CELL = 15  # lines of code that a reader can take in at once
+TOOLBOX = [ROOT / "utils" / "resnet.py", ROOT / "utils" / "train.py"]
+MACHINE_PATH = re.compile(r"(?<![\w.~/])/(home|root|tmp|work|opt|var|mnt|usr|Users|content)/\w")
+MATH = re.compile(r"(?<!\\)\$[^$\n]+\$")
+
+each_notebook = pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
+
+
+@pytest.fixture
+def notebook(path):
+    return nbformat.read(path, as_version=4)
+
+
+def tags(cell):
+    return cell.metadata.get("tags", [])
+
+
+def texts(output):
+    """Everything an output says in words, leaving pictures out."""
+    said = [output.get("text", ""), *output.get("traceback", [])]
+    return said + [text for kind, text in output.get("data", {}).items() if "image" not in kind]
+
+
+def complaints(notebook):
+    """What a run wrote to stderr, and the errors that no tag announces."""
+    found = []
+    for cell in code_cells(notebook):
+        for output in cell.outputs:
+            if output.get("name") == "stderr":
+                found.append(output.text)
+            if output.output_type == "error" and "raises-exception" not in tags(cell):
+                found.append(output.evalue)
+    return found
+
+
+# As committed
+
+
+@each_notebook
+def test_committed_outputs_come_from_one_run_from_top_to_bottom(notebook):
+    cells = code_cells(notebook)
+    assert [cell.execution_count for cell in cells] == list(range(1, len(cells) + 1))
+
+
+@each_notebook
+def test_committed_outputs_hold_no_warning_and_no_unannounced_error(notebook):
+    assert complaints(notebook) == []
+
+
+@each_notebook
+def test_a_cell_announced_to_fail_does_fail(notebook):
+    """The error it shows is part of the lesson."""
+    for cell in code_cells(notebook):
+        if "raises-exception" in tags(cell):
+            assert any(output.output_type == "error" for output in cell.outputs), cell.source
+
+
+@each_notebook
+def test_no_path_of_the_machine_it_ran_on_is_shown(notebook):
+    said = [cell.source for cell in notebook.cells]
+    said += [text for cell in code_cells(notebook) for out in cell.outputs for text in texts(out)]
+    assert [text for text in said if MACHINE_PATH.search(text)] == []
+
+
+@each_notebook
+def test_it_opens_with_its_title_and_finds_the_toolbox_before_anything_else(path, notebook):
+    assert notebook.cells[0].source.startswith(f"# {path.stem[:2]} ")
+    first = code_cells(notebook)[0]
+    assert ast.dump(ast.parse(first.source)) == ast.dump(ast.parse(FIRST_CELL))
+
+
+@each_notebook
+def test_it_is_committed_with_the_full_budget_and_one_headline(notebook):
+    for tag in ("parameters", "headline"):
+        assert sum(tag in tags(cell) for cell in notebook.cells) == 1, tag
+    assert tagged(notebook, "parameters").source == 'budget = "full"'
+    assert headline(notebook)
+
+
+@each_notebook
+def test_no_code_cell_is_too_long_to_take_in(notebook):
+    for cell in code_cells(notebook):
+        lines = [line for line in cell.source.splitlines() if line.strip()]
+        assert len(lines) <= LONGEST_CELL, cell.source
+
+
+@each_notebook
+def test_formulas_need_no_script_from_the_network(notebook):
+    """LaTeX between dollar signs is drawn by a script that an offline page does not have."""
+    for cell in notebook.cells:
+        if cell.cell_type == "markdown":
+            assert not MATH.search(re.sub(r"`[^`]*`", "", cell.source)), cell.source
+
+
+# As they run
+
+
+def files_of(folder):
+    """The bytes of every file that git would see."""
+    ignored = {"__pycache__", ".ipynb_checkpoints", "build", ".cache"}
+    return {
+        file: file.read_bytes()
+        for file in folder.rglob("*")
+        if file.is_file() and ignored.isdisjoint(file.relative_to(folder).parts)
+    }
+
+
+@each_notebook
+def test_it_runs_in_its_own_folder_and_leaves_the_course_as_it_was(path, tmp_path):
+    """As JupyterLab runs it: the working folder is notebooks/."""
+    for name in ("notebooks", "utils"):
+        shutil.copytree(ROOT / name, tmp_path / name)
+    before = files_of(tmp_path)
+    done = run_notebook(tmp_path / "notebooks" / path.name, "quick")
+    assert complaints(done) == []
+    assert headline(done)
+    assert files_of(tmp_path) == before
+
+
+@each_notebook
+def test_it_runs_in_a_folder_where_nothing_is(path, tmp_path):
+    """As other programs run it; the environment knows where utils is."""
+    assert complaints(run_notebook(path, "quick", cwd=tmp_path)) == []
+
+
+# As the toolbox repeats it
+
+
+class Bare(ast.NodeTransformer):
+    """Leaves of a definition what is taught: without docstrings, types and the toolbox's checks."""
+
+    def visit_FunctionDef(self, node):
+        node.returns = None
+        return self.bare_body(node)
+
+    def visit_ClassDef(self, node):
+        return self.bare_body(node)
+
+    def bare_body(self, node):
+        if ast.get_docstring(node) is not None:
+            node.body = node.body[1:]
+        return self.generic_visit(node)
+
+    def visit_arg(self, node):
+        node.annotation = None
+        return node
+
+    def visit_AnnAssign(self, node):
+        if node.value is None:
+            return None
+        return ast.copy_location(ast.Assign([node.target], node.value), node)
+
+    def visit_Expr(self, node):
+        names = {part.id for part in ast.walk(node) if isinstance(part, ast.Name)}
+        return None if isinstance(node.value, ast.Call) and "guards" in names else node
+
+
+def definitions(source):
+    """The classes and functions that a source defines, bare, as text by name."""
+    kinds = (ast.ClassDef, ast.FunctionDef)
+    nodes = [node for node in ast.parse(source).body if isinstance(node, kinds)]
+    return {node.name: ast.unparse(Bare().visit(node)) for node in nodes}
+
+
+@each_notebook
+def test_code_taught_is_the_code_in_the_toolbox(notebook):
+    toolbox = {}
+    for module in TOOLBOX:
+        toolbox.update(definitions(module.read_text(encoding="utf-8")))
+    for cell in code_cells(notebook):
+        if "taught" in tags(cell):
+            taught = definitions(cell.source)
+            assert taught, f"tagged `taught`, but defines nothing:\n{cell.source}"
+            assert taught == {name: toolbox.get(name) for name in taught}
+
+
+def test_the_comparison_overlooks_only_docstrings_types_and_guards():
+    taught = definitions("def double(x, times=2):\n    y = times * x\n    return y")
+    added = """
+def double(x: int, times: int = 2) -> int:
+    'Return the double.'
+    guards.check_positive(x=x)
+    self.register_forward_pre_hook(guards.check_images)
+    y: int = times * x
+    return y
+"""
+    assert definitions(added) == taught
+    assert definitions(added.replace("= 2", "= 3")) != taught
+    assert definitions(added.replace("return y", "return -y")) != taught
+    assert definitions(added.replace("guards.check_positive", "print")) != taught
