@@ -114,6 +114,7 @@ def bare_machine(tmp_path, monkeypatch):
         monkeypatch.delenv(variable, raising=False)
     monkeypatch.setenv("HOME", str(tmp_path))
     monkeypatch.setenv("PATH", str(tmp_path / "empty"))
+    monkeypatch.setenv("no_proxy", "*")
     monkeypatch.setattr(fetch, "DEBIAN_FOLDER", tmp_path / "debian")
     monkeypatch.setattr(download, "MIRRORS", [])
     monkeypatch.setattr(download, "PATIENCE", 0.5)
@@ -477,6 +478,20 @@ def test_where_the_archive_lacks_the_package_apts_reason_is_given(debian, capsys
     assert "Unable to locate package dataset-fashion-mnist" in capsys.readouterr().out
 
 
+def test_a_package_with_other_contents_is_refused(debian, monkeypatch, capsys, cache):
+    monkeypatch.setitem(files.FILES, LABELS, "0" * 64)
+    assert is_sample(fetch.find()[0])
+    assert f"apt could not deliver it: {LABELS}.gz in it has the wrong" in capsys.readouterr().out
+    assert list(cache.iterdir()) == []
+
+
+def test_on_a_disk_without_room_for_apt_the_sample_takes_over(debian, monkeypatch, capsys, cache):
+    monkeypatch.setattr(download, "ROOM", 10**18)
+    assert is_sample(fetch.find()[0])
+    assert f"the disk of {cache} has" in capsys.readouterr().out
+    assert debian.asked == [], "apt-get, which hangs on a full disk, was not started"
+
+
 def test_an_apt_that_hangs_is_stopped(tmp_path, monkeypatch, capsys):
     for name in ("apt-get", "dpkg-deb"):
         (tmp_path / "empty" / name).write_text("#!/bin/sh\nexec /bin/sleep 60\n")
@@ -492,10 +507,12 @@ def test_an_apt_that_hangs_is_stopped(tmp_path, monkeypatch, capsys):
 
 def command(**variables):
     """Run python -m utils.fetch on a machine without a network."""
+    nowhere = "http://127.0.0.1:9"
+    proxies = {"http_proxy": nowhere, "https_proxy": nowhere, "no_proxy": ""}
     return subprocess.run(
         [sys.executable, "-m", "utils.fetch"],
         cwd=ROOT,
-        env={**os.environ, "ALL_PROXY": "http://127.0.0.1:9", **variables},
+        env={**os.environ, **proxies, **variables},
         capture_output=True,
         text=True,
         timeout=60,

@@ -34,6 +34,7 @@ PATIENCE = 20  # seconds until the speed of a download is judged
 SLOWEST = 20_000  # bytes per second, on average since the download began
 UPDATE_TIMEOUT = 120  # seconds for apt's lists, about 10 MB
 PACKAGE_TIMEOUT = 900  # seconds for the package, 31 MB
+ROOM = 100_000_000  # bytes that apt may need on the disk; where it is full, apt-get hangs
 PACKAGE = "dataset-fashion-mnist"
 PERCENT = "{desc}: {percentage:3.0f}%|{bar}| {elapsed}<{remaining}"
 
@@ -126,26 +127,34 @@ class _Download(threading.Thread):
                     return
 
 
-def from_debian(names: Iterable[str], folder: Path | None) -> Iterator[Fetched]:
-    """Yield the files from Debian's package, which apt fetches on Debian and Ubuntu.
+def from_debian(names: Iterable[str], folder: Path | None) -> list[Fetched]:
+    """Return the files from Debian's package, which apt fetches on Debian and Ubuntu, or nothing.
 
     apt keeps lists of its own for this, in a temporary folder below `folder` (None: the system's):
     so this needs neither root nor an earlier `apt-get update`, and leaves nothing behind.
     """
     if not shutil.which("apt-get") or not shutil.which("dpkg-deb"):
-        return
+        return []
     print(f"Asking apt for the package {PACKAGE}: 40 MB, with the lists that apt needs.")
     try:
         with tempfile.TemporaryDirectory(prefix=".part-apt-", dir=folder) as apt:
-            files = _files_of(_package(Path(apt)))
+            packed = _files_of(_package(Path(apt)))
+        return [
+            (name, packed[name], unpack(packed[name], FILES[name], f"{name}.gz in it"))
+            for name in names
+        ]
     except (OSError, subprocess.SubprocessError, tarfile.TarError, KeyError, DataError) as error:
         print(f"apt could not deliver it: {error}")
-        return
-    for name in names:
-        yield name, files[name], unpack(files[name], FILES[name], f"{name}.gz of {PACKAGE}")
+        return []
 
 
 def _package(folder: Path) -> Path:
+    free = shutil.disk_usage(folder).free
+    if free < ROOM:
+        raise DataError(
+            f"it needs {ROOM // 10**6} MB, but the disk of {folder.parent} has {free // 10**6} MB "
+            "left. Make room on it, or set XDG_CACHE_HOME to a folder on another disk."
+        )
     # It fails where any one of the machine's archives does, though ours may be there: go on.
     _apt_get(folder, "update", seconds=UPDATE_TIMEOUT)
     complaint = _apt_get(folder, "download", PACKAGE, seconds=PACKAGE_TIMEOUT)
