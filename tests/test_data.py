@@ -16,19 +16,6 @@ CPU = mx.cpu()
 pytestmark = pytest.mark.usefixtures("numpy_mode")
 
 
-@pytest.fixture(scope="module")
-def quick():
-    return data.load("quick")
-
-
-@pytest.fixture(scope="module")
-def full():
-    loaded = data.load()
-    if loaded.source.folder == fetch.SAMPLE_FOLDER:
-        pytest.skip("Fashion-MNIST is not on this machine and could not be fetched.")
-    return loaded
-
-
 @pytest.fixture
 def rng():
     return numpy.random.default_rng(0)
@@ -57,26 +44,34 @@ def numbers(X):
 # The splits
 
 
-def test_all_of_it_is_55000_and_5000_and_10000_images_with_classes_in_equal_numbers(full):
-    assert [len(split) for split in (full.train, full.valid, full.test)] == [55_000, 5_000, 10_000]
-    for split in (full.train, full.valid, full.test):
+def test_all_of_it_is_55000_and_5000_and_10000_images_with_classes_in_equal_numbers(real_data):
+    assert [len(split) for split in (real_data.train, real_data.valid, real_data.test)] == [
+        55_000,
+        5_000,
+        10_000,
+    ]
+    for split in (real_data.train, real_data.valid, real_data.test):
         assert set(numpy.bincount(split.labels)) == {len(split) // 10}
 
 
-def test_the_sample_is_5500_and_500_and_1000_images_with_classes_in_equal_numbers(quick):
-    assert [len(split) for split in (quick.train, quick.valid, quick.test)] == [5_500, 500, 1_000]
-    for split in (quick.train, quick.valid, quick.test):
+def test_the_sample_is_5500_and_500_and_1000_images_with_classes_in_equal_numbers(sample):
+    assert [len(split) for split in (sample.train, sample.valid, sample.test)] == [
+        5_500,
+        500,
+        1_000,
+    ]
+    for split in (sample.train, sample.valid, sample.test):
         assert split.images.dtype == numpy.uint8
         assert split.images.shape == (len(split), 28, 28)
         assert split.labels.dtype == numpy.int32
         assert set(numpy.bincount(split.labels)) == {len(split) // 10}
 
 
-def test_training_and_validation_images_are_the_original_training_file_split_in_two(quick):
+def test_training_and_validation_images_are_the_original_training_file_split_in_two(sample):
     """No image is lost, none is in both."""
     contents = fetch.sample()[1]["train-images-idx3-ubyte"][16:]
     original = [contents[start : start + 784] for start in range(0, len(contents), 784)]
-    split = [image.tobytes() for part in (quick.train, quick.valid) for image in part.images]
+    split = [image.tobytes() for part in (sample.train, sample.valid) for image in part.images]
     assert sorted(split) == sorted(original)
 
 
@@ -101,7 +96,7 @@ def test_an_unknown_budget_is_refused():
 # The sample
 
 
-def test_the_sample_is_what_its_tool_makes_of_the_real_data(full, monkeypatch):
+def test_the_sample_is_what_its_tool_makes_of_the_real_data(real_data):
     """Each of its images is in the real data, and nobody changed it by hand."""
     spec = importlib.util.spec_from_file_location("make_sample", ROOT / "tools/make_sample.py")
     tool = importlib.util.module_from_spec(spec)
@@ -117,8 +112,8 @@ def test_the_sample_is_what_its_tool_makes_of_the_real_data(full, monkeypatch):
     for part in ("train", "t10k"):
         whole = real[f"{part}-images-idx3-ubyte"]
         images = {whole[at : at + 784] for at in range(header, len(whole), 784)}
-        sample = made[f"{part}-images-idx3-ubyte"]
-        assert all(sample[at : at + 784] in images for at in range(header, len(sample), 784))
+        ours = made[f"{part}-images-idx3-ubyte"]
+        assert all(ours[at : at + 784] in images for at in range(header, len(ours), 784))
 
 
 def test_the_sample_is_small_and_comes_with_its_license():
@@ -130,8 +125,8 @@ def test_the_sample_is_small_and_comes_with_its_license():
 # Normalization
 
 
-def test_mean_and_std_are_those_of_the_training_images(full):
-    counts = numpy.bincount(full.train.images.ravel(), minlength=256)
+def test_mean_and_std_are_those_of_the_training_images(real_data):
+    counts = numpy.bincount(real_data.train.images.ravel(), minlength=256)
     values = numpy.arange(256) / 255
     mean = numpy.average(values, weights=counts)
     std = numpy.average((values - mean) ** 2, weights=counts) ** 0.5
@@ -139,11 +134,11 @@ def test_mean_and_std_are_those_of_the_training_images(full):
     assert std == pytest.approx(data.STD, abs=5e-5)
 
 
-def test_normalize_gives_mean_0_and_deviation_1(quick):
-    X = data.normalize(quick.train.images)
+def test_normalize_gives_mean_0_and_deviation_1(sample):
+    X = data.normalize(sample.train.images)
     assert X.dtype == numpy.float32
     assert X.shape == (5_500, 1, 28, 28)
-    expected = (quick.train.images[:, None] / 255 - data.MEAN) / data.STD
+    expected = (sample.train.images[:, None] / 255 - data.MEAN) / data.STD
     assert numpy.abs(X - expected).max() < 1e-6
     assert abs(X.mean()) < 0.01
     assert abs(X.std() - 1) < 0.01
@@ -152,15 +147,15 @@ def test_normalize_gives_mean_0_and_deviation_1(quick):
 # Batches
 
 
-def test_a_pass_for_evaluation_shows_every_image_once_and_in_order(quick):
-    X, y = zip(*data.batches(quick.valid, 64, CPU))
+def test_a_pass_for_evaluation_shows_every_image_once_and_in_order(sample):
+    X, y = zip(*data.batches(sample.valid, 64, CPU))
     assert [len(labels) for labels in y] == [64] * 7 + [52]
-    assert numpy.array_equal(numpy.concatenate([pixels(x) for x in X]), quick.valid.images)
-    assert numpy.array_equal(mx.np.concatenate(y).asnumpy(), quick.valid.labels)
+    assert numpy.array_equal(numpy.concatenate([pixels(x) for x in X]), sample.valid.images)
+    assert numpy.array_equal(mx.np.concatenate(y).asnumpy(), sample.valid.labels)
 
 
-def test_a_batch_is_made_of_mxnet_arrays_on_the_device(quick):
-    X, y = next(data.batches(quick.test, 32, CPU))
+def test_a_batch_is_made_of_mxnet_arrays_on_the_device(sample):
+    X, y = next(data.batches(sample.test, 32, CPU))
     assert isinstance(X, mx.np.ndarray)
     assert isinstance(y, mx.np.ndarray)
     assert (X.shape, X.dtype, X.ctx) == ((32, 1, 28, 28), numpy.float32, CPU)
@@ -218,9 +213,9 @@ def test_nothing_is_flipped_unless_asked_nor_in_a_pass_for_evaluation(rng):
 
 
 @pytest.mark.parametrize("size", [14, 96])
-def test_another_size_is_interpolated_between_the_pixels(quick, size):
+def test_another_size_is_interpolated_between_the_pixels(sample, size):
     """Against numpy's interpolation, along each row and then along each column."""
-    X, _ = next(data.batches(quick.test, 4, CPU, size=size))
+    X, _ = next(data.batches(sample.test, 4, CPU, size=size))
     assert X.shape == (4, 1, size, size)
     assert isinstance(X, mx.np.ndarray)
     at = numpy.linspace(0, 27, size)
@@ -228,7 +223,7 @@ def test_another_size_is_interpolated_between_the_pixels(quick, size):
     def stretch(rows):
         return numpy.stack([numpy.interp(at, numpy.arange(28), row) for row in rows])
 
-    for image, resized in zip(data.normalize(quick.test.images[:4])[:, 0], X.asnumpy()[:, 0]):
+    for image, resized in zip(data.normalize(sample.test.images[:4])[:, 0], X.asnumpy()[:, 0]):
         assert numpy.abs(stretch(stretch(image).T).T - resized).max() < 1e-4
 
 
@@ -236,10 +231,10 @@ def test_another_size_is_interpolated_between_the_pixels(quick, size):
 
 
 @pytest.mark.parametrize("batch_size", [0, -8, 2.5, "64", True, None])
-def test_a_batch_size_that_is_not_a_positive_whole_number_is_refused(quick, batch_size):
+def test_a_batch_size_that_is_not_a_positive_whole_number_is_refused(sample, batch_size):
     """At once, and not when the first batch is asked for."""
     with pytest.raises(ValueError, match=r"batch_size is .*whole number of at least 1"):
-        data.batches(quick.test, batch_size, CPU)
+        data.batches(sample.test, batch_size, CPU)
 
 
 def test_a_training_batch_larger_than_the_data_is_refused(rng):
@@ -272,7 +267,7 @@ def test_images_and_labels_that_do_not_fit_are_refused(images, labels, error, co
         data.Split(images, labels)
 
 
-def test_normalize_refuses_what_is_normalized_already(quick):
-    X = data.normalize(quick.test.images)
+def test_normalize_refuses_what_is_normalized_already(sample):
+    X = data.normalize(sample.test.images)
     with pytest.raises(TypeError, match=r"images are float32, but they must be .*uint8"):
         data.normalize(X)

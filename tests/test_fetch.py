@@ -114,7 +114,7 @@ def bare_machine(tmp_path, monkeypatch):
         monkeypatch.delenv(variable, raising=False)
     monkeypatch.setenv("HOME", str(tmp_path))
     monkeypatch.setenv("PATH", str(tmp_path / "empty"))
-    monkeypatch.setenv("no_proxy", "*")
+    monkeypatch.setenv("no_proxy", "127.0.0.1")
     monkeypatch.setattr(fetch, "DEBIAN_FOLDER", tmp_path / "debian")
     monkeypatch.setattr(download, "MIRRORS", [])
     monkeypatch.setattr(download, "PATIENCE", 0.5)
