@@ -228,7 +228,7 @@ def test_what_is_right_needs_no_fix(fact):
         (report.threads_fact(1, 4, preparation(asked_for="1")), "idle"),
         (report.threads_fact(9, 4, preparation(asked_for="9")), "set it to 4"),
         (report.threads_fact(2, 4, preparation(too_late=True)), "Restart the kernel"),
-        (report.memory_fact(GIB), "2 GiB"),
+        (report.memory_fact(GIB), "1 GiB"),
         (report.disk_fact(Path("/somewhere"), GIB // 10), "/somewhere"),
     ],
     ids=lambda value: getattr(value, "value", ""),
@@ -257,7 +257,7 @@ def test_the_report_shows_every_fact_and_every_fix_in_text_and_in_html():
     facts = (report.Fact("Speed", "3 < 5"), report.Fact("Light", "off", "Switch it <on>."))
     shown = report.Report(facts)
     assert "To look at: Light." in str(shown)
-    assert "✗ look  Light     off\n                  Switch it <on>." in str(shown)
+    assert "✗ look  Light       off\n                    Switch it <on>." in str(shown)
     page = shown._repr_html_()
     assert "3 &lt; 5" in page
     assert "Switch it &lt;on&gt;." in page

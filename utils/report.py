@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import html
 import importlib
+import os
 import platform
 import shutil
 from dataclasses import dataclass
@@ -44,8 +45,8 @@ class Report:
     def __repr__(self) -> str:
         lines = [self.verdict]
         for fact in self.facts:
-            lines.append(f"{fact.mark}  {fact.name:<8}  {fact.value}")
-            lines += [f"{'':18}{fact.fix}"] if fact.fix else []
+            lines.append(f"{fact.mark}  {fact.name:<10}  {fact.value}")
+            lines += [f"{'':20}{fact.fix}"] if fact.fix else []
         return "\n".join(lines)
 
     def _repr_html_(self) -> str:
@@ -59,8 +60,8 @@ class Report:
             f"{f'<br><strong>{html.escape(fact.fix)}</strong>' if fact.fix else ''}</td></tr>"
             for fact in self.facts
         )
-        caption = f"<caption style='{cell}color:inherit;caption-side:top'>{self.verdict}</caption>"
-        style = "border-collapse:collapse;font-size:0.95em;margin:0"
+        caption = f"<caption style='{cell}color:inherit;font-weight:bold;caption-side:top'>{self.verdict}</caption>"
+        style = "color:inherit;border-collapse:collapse;font-size:0.95em;margin:0"
         return f"<table style='{style}'>{caption}<tbody>{rows}</tbody></table>"
 
 
@@ -77,10 +78,12 @@ def report() -> Report:
         mxnet_fact(*mxnet),
         Fact("d2l", d2l[0]) if d2l[0] else Fact("d2l", "not installed", ENVIRONMENT),
     ]
+    available, present = runtime.available_cpus(), os.cpu_count()
+    facts.append(Fact("Processors", f"{available} of the {present} in this machine"))
     if mxnet[0]:
         device, why = runtime.best_device()
         facts += [
-            threads_fact(runtime.threads_used(), runtime.available_cpus(), runtime.preparation),
+            threads_fact(runtime.threads_used(), available, runtime.preparation),
             Fact("Device", f"{device}. {why}"),
         ]
     cache = fetch.cache_folder()
@@ -167,7 +170,7 @@ def threads_fact(used: int, available: int, preparation: runtime.Preparation) ->
             "mxnet was imported before utils, too late to set its threads. Restart the kernel and "
             "run the notebook from its first cell."
         )
-    return Fact("Threads", f"{used} threads on {available} processors, {origin}", fix)
+    return Fact("Threads", f"{used} (processors available: {available}), {origin}", fix)
 
 
 def memory_fact(size: int) -> Fact:
@@ -176,7 +179,10 @@ def memory_fact(size: int) -> Fact:
         return Fact("Memory", "not known")
     fix = ""
     if size < 2 * GIB:
-        fix = "The training in 05 needs about 2 GiB. Close other programs, or raise the limit."
+        fix = (
+            "The training in 05 takes about 1 GiB, beside Jupyter and the browser. Close other "
+            "programs, or raise the limit of this container."
+        )
     return Fact("Memory", f"{size / GIB:.1f} GiB", fix)
 
 

@@ -22,7 +22,7 @@ class Preparation:
     @property
     def keeps_wish(self) -> bool:
         """MXNet reads a single number of 1 or more; by anything else it ends Python."""
-        return (self.asked_for or "").isdigit() and int(self.asked_for) > 0
+        return (self.asked_for or "").isdecimal() and int(self.asked_for) > 0
 
 
 preparation = Preparation()
