@@ -1,0 +1,103 @@
+"""The commands of the Makefile, and the files that repeat what it does elsewhere."""
+
+import os
+import re
+import shlex
+import subprocess
+
+import pytest
+import tomllib
+import yaml
+from nbformat.v4 import new_code_cell, new_notebook, new_output
+from packaging.requirements import Requirement
+
+import check_lab
+import set_up
+from run_course import NOTEBOOKS, ROOT, code_cells
+
+UV = set_up.VENV / "bin" / "uv"
+IMPORT_ALL = "import utils, mxnet, d2l.mxnet, matplotlib.pyplot, jupyterlab, ipykernel, tqdm"
+
+
+def make(*arguments):
+    return subprocess.run(["make", *arguments], cwd=ROOT, capture_output=True, text=True)
+
+
+def test_make_alone_lists_every_command_with_one_line():
+    """Only set-up is left out: it is a part of the others."""
+    targets = re.search(r"^\.PHONY: (.*)$", (ROOT / "Makefile").read_text(), re.MULTILINE)
+    rows = [line.split(maxsplit=2) for line in make().stdout.splitlines()]
+    assert {name for _, name, help_line in rows if help_line} == {*targets[1].split()} - {"set-up"}
+
+
+def test_make_without_python_says_what_to_install():
+    printed = make("style", "PYTHON=python-that-is-not-here").stderr
+    assert "install Python 3.9 or newer" in printed
+
+
+def test_commit_hooks_run_what_make_style_runs():
+    hooks = yaml.safe_load((ROOT / ".pre-commit-config.yaml").read_text())["repos"][0]["hooks"]
+    recipe = make("--dry-run", "style").stdout
+    assert [hook["entry"] for hook in hooks] == re.findall(r"^\.venv/bin/ruff .*$", recipe, re.M)
+
+
+def test_lock_holds_every_dependency_within_its_range():
+    """Whoever changes a range runs `make lock`; the lock names no package index."""
+    lock = (ROOT / "requirements.txt").read_text()
+    pins = dict(re.findall(r"^([\w.-]+)==([\w.]+)", lock, re.MULTILINE))
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())
+    wanted = project["project"]["dependencies"] + project["dependency-groups"]["dev"]
+    for requirement in map(Requirement, wanted):
+        assert requirement.specifier.contains(pins[requirement.name]), requirement
+    assert "://" not in lock
+    assert "--hash=sha256:" in lock
+
+
+def test_ci_runs_the_tests_as_the_readme_says(tmp_path):
+    """With all that the tests need at hand, it installs nothing and calls `make test`."""
+    calls = tmp_path / "calls"
+    for name in ("make", "chromium", "chromedriver", "apt-get", "python3", "ldconfig"):
+        program = tmp_path / name
+        program.write_text(f'#!/bin/sh\necho libgomp.so.1\necho {name} "$@" >> {calls}\n')
+        program.chmod(0o755)
+    path = f"{tmp_path}:{os.environ['PATH']}"
+    subprocess.run([ROOT / ".ci" / "run"], check=True, env={**os.environ, "PATH": path})
+    assert calls.read_text().splitlines()[-1] == "make test"
+    assert "apt-get" not in calls.read_text()
+
+
+def test_conda_and_binder_get_the_same_environment(tmp_path):
+    """The pip part of environment.yml, in an empty Python of its version, imports everything."""
+    *conda, pip = yaml.safe_load((ROOT / "environment.yml").read_text())["dependencies"]
+    assert f"python={set_up.COURSE_PYTHON}" in conda
+    python = tmp_path / "env" / "bin" / "python"
+    run = {"check": True, "cwd": ROOT, "env": {**os.environ, "UV_SYSTEM_CERTS": "1"}}
+    subprocess.run([UV, "-q", "venv", "--python", set_up.COURSE_PYTHON, tmp_path / "env"], **run)
+    arguments = [word for line in pip["pip"] for word in shlex.split(line)]
+    subprocess.run([UV, "-q", "pip", "install", "--python", python, *arguments], **run)
+    cell = f"import sys; sys.path.insert(0, '..'); {IMPORT_ALL}"
+    subprocess.run([python, "-c", cell], check=True, cwd=NOTEBOOKS)
+
+
+def test_notebook_runs_in_jupyterlab_as_a_learner_sees_it(tmp_path):
+    """`make lab`, a browser, Run All Cells: every cell runs, and the repository stays as it was."""
+    missing = check_lab.missing_programs()
+    if missing:
+        pytest.skip(f"no {' and no '.join(missing)} on this machine to open JupyterLab with")
+    path = NOTEBOOKS / "02_residual_block.ipynb"
+    before = path.read_bytes()
+    screenshot = tmp_path / "lab.png"
+    notebook = check_lab.run_in_lab(path, screenshot=screenshot)
+    counts = [cell.execution_count for cell in code_cells(notebook)]
+    assert counts == list(range(1, len(counts) + 1))
+    assert check_lab.unexpected_errors(notebook) == []
+    assert screenshot.read_bytes().startswith(b"\x89PNG")
+    assert path.read_bytes() == before
+
+
+def test_only_announced_errors_are_expected():
+    error = new_output("error", ename="ValueError", evalue="3 channels, not 6", traceback=[])
+    announced = new_code_cell("fail()", outputs=[error], metadata={"tags": ["raises-exception"]})
+    unannounced = new_code_cell("fail()", outputs=[error])
+    errors = check_lab.unexpected_errors(new_notebook(cells=[announced, unannounced]))
+    assert errors == ["code cell 2: ValueError: 3 channels, not 6"]
