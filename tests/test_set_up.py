@@ -90,6 +90,28 @@ def test_after_kills_the_environment_is_whole(survivor):
     assert Path(printed.strip()).parent == survivor.folder / "utils"
 
 
+def test_set_up_waits_for_the_uv_that_a_killed_one_left_behind(tmp_path):
+    """This uv works until it is told to stop, and then fails."""
+    course = copy_course(tmp_path)
+    working, stop = tmp_path / "working", tmp_path / "stop"
+    uv = tmp_path / "bin" / "uv"
+    uv.parent.mkdir()
+    wait = f"touch {working}; until [ -e {stop} ]; do sleep 0.05; done"
+    uv.write_text(f'#!/bin/sh\n[ "$1" = --version ] && exit\n{wait}\nexit 1\n')
+    uv.chmod(0o755)
+    environment = {**os.environ, "PATH": f"{uv.parent}:{os.environ['PATH']}"}
+    try:
+        killed = start(course, environment)
+        while not working.exists():
+            time.sleep(0.01)
+        killed.kill()
+        following = start(course, environment)
+        assert following.stdout.readline().startswith("Another set-up is at work")
+    finally:
+        stop.touch()
+    assert following.wait() == 1
+
+
 def test_second_set_up_prints_one_line_and_touches_nothing(survivor):
     before = (survivor.folder / ".venv").stat().st_mtime_ns
     again = start(survivor.folder)
