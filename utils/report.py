@@ -60,9 +60,11 @@ class Report:
             f"{f'<br><strong>{html.escape(fact.fix)}</strong>' if fact.fix else ''}</td></tr>"
             for fact in self.facts
         )
-        caption = f"<caption style='{cell}color:inherit;font-weight:bold;caption-side:top'>{self.verdict}</caption>"
-        style = "color:inherit;border-collapse:collapse;font-size:0.95em;margin:0"
-        return f"<table style='{style}'>{caption}<tbody>{rows}</tbody></table>"
+        heading = f"{cell}color:inherit;font-weight:bold;caption-side:top"
+        return (
+            "<table style='color:inherit;border-collapse:collapse;font-size:0.95em;margin:0'>"
+            f"<caption style='{heading}'>{self.verdict}</caption><tbody>{rows}</tbody></table>"
+        )
 
 
 def report() -> Report:
