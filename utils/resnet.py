@@ -57,7 +57,7 @@ def named(**layers: nn.HybridBlock) -> nn.HybridSequential:
     """Return the layers in a row, each with a name of its own: in tables, messages, saved files."""
     net = nn.HybridSequential()
     for name, layer in layers.items():
-        net.register_child(layer, name)
+        setattr(net, name, layer)  # as `net.name = layer`: now a part of net
     return net
 
 

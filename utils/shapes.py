@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import difflib
 import math
+import zlib
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import partial
 
+import numpy
 import pandas
 from mxnet import gluon, np
 from mxnet.gluon import nn
+from pandas.io.formats.style import Styler
 
 NETWORK = "network"  # the row of the whole network
 COSTS = ("parameters", "macs", "memory")
@@ -107,6 +110,38 @@ def verify_shapes(
                 f"was {tuple(expected[name])}. It is the first of the layers that deviates."
             )
     return len(expected)
+
+
+def styled(table: pandas.DataFrame) -> Styler:
+    """Return the table for reading: parts indented below their block, blocks in bold."""
+    is_block = ~table.depth.shift(-1, fill_value=0).le(table.depth)
+    numbers = dict.fromkeys(COSTS, "{:,}")
+    style = table.drop(columns=["depth", "input"]).style.format(
+        {**numbers, "output": _times, "receptive_field": _pixels}
+    )
+    style.format_index(lambda name: "\u2003" * table.depth[name] + name)
+    style.apply(lambda column: numpy.where(is_block, "font-weight: bold", ""))
+    rules = {"th": "white-space: nowrap", "th.row_heading": "text-align: left"}
+    rules["td"] = "white-space: nowrap; text-align: right"
+    style.set_table_styles([{"selector": name, "props": rule} for name, rule in rules.items()])
+    return style.set_uuid(f"{zlib.crc32(table.to_csv().encode()):x}")  # the same at every run
+
+
+def _times(shape: tuple[int, ...]) -> str:
+    return " × ".join(map(str, shape))
+
+
+def _pixels(width: float) -> str:
+    return f"{width:.0f}" if math.isfinite(width) else "whole image"
+
+
+def compare(guess: object, answer: object) -> str:
+    """Return a sentence that holds a learner's guess against the answer."""
+    if guess is None:
+        return f"No guess yet. The answer is {answer}."
+    if guess == answer:
+        return f"Right: {answer}."
+    return f"You guessed {guess}, but it is {answer}. Which step did you see differently?"
 
 
 def _walk(net: gluon.Block, path: str = "") -> Iterator[tuple[str, gluon.Block]]:
