@@ -146,7 +146,10 @@ class Bare(ast.NodeTransformer):
 
     def visit_FunctionDef(self, node):
         node.returns = None
-        return self.bare_body(node)
+        self.bare_body(node)
+        handed_on = ", ".join(argument.arg for argument in node.args.args[1:])
+        only_checks = ast.unparse(node.body) == f"return super().{node.name}({handed_on})"
+        return None if only_checks else node
 
     def visit_ClassDef(self, node):
         return self.bare_body(node)
@@ -195,7 +198,7 @@ def test_the_comparison_overlooks_only_docstrings_types_and_guards():
 def double(x: int, times: int = 2) -> int:
     'Return the double.'
     guards.check_positive(x=x)
-    self.register_forward_pre_hook(guards.check_images)
+    guards.check_addable(x, x)
     y: int = times * x
     return y
 """
@@ -203,3 +206,16 @@ def double(x: int, times: int = 2) -> int:
     assert definitions(added.replace("= 2", "= 3")) != taught
     assert definitions(added.replace("return y", "return -y")) != taught
     assert definitions(added.replace("guards.check_positive", "print")) != taught
+
+
+def test_the_comparison_overlooks_a_method_that_only_checks_and_hands_on():
+    taught = definitions("class Layer(Block):\n    size = 1")
+    added = """
+class Layer(Block):
+    size = 1
+    def forward(self, X):
+        guards.check_images(X)
+        return super().forward(X)
+"""
+    assert definitions(added) == taught
+    assert definitions(added.replace("forward(X)", "forward(2 * X)")) != taught

@@ -77,7 +77,9 @@ class Recipe:
             "wd": self.weight_decay,
             "lr_scheduler": self.schedule(steps),
         }
-        return gluon.Trainer(net.collect_params(), "nag", settings)
+        # A list, since Gluon sorts a dictionary by names such as conv9 and conv10. They depend on
+        # what was built before, and a resumed run would give its momentum to other weights.
+        return gluon.Trainer(list(net.collect_params().values()), "nag", settings)
 
 
 @dataclass
