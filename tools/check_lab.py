@@ -182,7 +182,7 @@ def run_in_lab(
         settings = Path(temporary) / "settings"
         settings.mkdir()
         folder = Path(temporary) / "notebooks"
-        shutil.copytree(path.parent, folder)
+        shutil.copytree(path.parent, folder, ignore=shutil.ignore_patterns("checkpoints"))
         notebook = read(folder / path.name, budget)
         for cell in code_cells(notebook):
             cell.update(outputs=[], execution_count=None)
