@@ -74,18 +74,19 @@ def layer_table(net: gluon.Block, input_shape: tuple[int, ...]) -> pandas.DataFr
             "channels, height, width), for example (1, 1, 96, 96)."
         )
     device = next(iter(net.collect_params().values())).list_ctx()[0]
+    blocks = dict(_walk(net))
+    if any(getattr(block, "_active", False) for block in blocks.values()):
+        raise ValueError(
+            "The network is hybridized, and the layers inside a compiled network cannot be "
+            "watched. Call net.hybridize(False) first."
+        )
     recorder = _Recorder()
-    hooks = [hook for name, block in _walk(net) for hook in recorder.watch(name, block)]
+    hooks = [hook for name, block in blocks.items() for hook in recorder.watch(name, block)]
     try:
         net(np.zeros(input_shape, ctx=device)).wait_to_read()
     finally:
         for hook in hooks:
             hook.detach()
-    if len(recorder.rows) == 1 < len(hooks) / 2:
-        raise ValueError(
-            "The network is hybridized, and the layers inside a compiled network cannot be "
-            "watched. Call net.hybridize(False) first."
-        )
     return pandas.DataFrame.from_dict(recorder.rows, orient="index")
 
 
@@ -139,7 +140,7 @@ def compare(guess: object, answer: object) -> str:
     """Return a sentence that holds a learner's guess against the answer."""
     if guess is None:
         return f"No guess yet. The answer is {answer}."
-    if guess == answer:
+    if guess == answer or (isinstance(guess, list) and tuple(guess) == answer):
         return f"Right: {answer}."
     return f"You guessed {guess}, but it is {answer}. Which step did you see differently?"
 

@@ -1,0 +1,170 @@
+"""The layer-by-layer table, against counts by hand and measurements, and its verification."""
+
+import math
+
+import numpy
+import pytest
+from d2l import mxnet as d2l
+from mxnet import np, npx
+from mxnet.gluon import nn
+
+from utils import shapes
+from utils.resnet import named, resnet18, resnet_block, stem
+
+SHAPE = (1, 1, 96, 96)
+
+
+@pytest.fixture(scope="module")
+def net():
+    npx.set_np()
+    net = resnet18()
+    net.initialize()
+    return net
+
+
+@pytest.fixture(scope="module")
+def table(net):
+    return shapes.layer_table(net, SHAPE)
+
+
+def test_every_layer_stands_in_the_table_by_its_own_name(table):
+    assert table.index.is_unique
+    assert list(table.index[:6]) == [
+        *("network", "stem", "stem.conv", "stem.norm", "stem.relu", "stem.pool"),
+    ]
+    kinds = table.kind.value_counts()
+    assert kinds["Conv2D"] == 20
+    assert kinds["BatchNorm"] == 17
+    assert kinds["Activation"] == 17, "a block uses its ReLU twice"
+    assert kinds["Residual"] == 8
+
+
+@pytest.mark.parametrize(("size", "sides"), [(96, (24, 24, 12, 6, 3)), (224, (56, 56, 28, 14, 7))])
+def test_the_shapes_are_those_of_the_network(net, size, sides):
+    table = shapes.layer_table(net, (1, 1, size, size))
+    channels = (64, 64, 128, 256, 512)
+    for name, c, side in zip(("stem", "stage1", "stage2", "stage3", "stage4"), channels, sides):
+        assert table.output[name] == (1, c, side, side)
+    assert table.output["network"] == (1, 10)
+
+
+def test_the_costs_of_a_layer_are_those_counted_by_hand(table):
+    layer = table.loc["stage2.block1.conv1"]
+    assert layer.parameters == 64 * 128 * 3 * 3 + 128
+    assert layer.macs == (128 * 12 * 12) * (64 * 3 * 3)
+    assert layer.memory == 4 * 128 * 12 * 12
+    assert table.parameters["stage2.block1.relu:2"] == table.macs["stage2.block1.bn1"] == 0
+    assert table.macs["dense"] == 512 * 10
+
+
+def test_a_block_costs_the_sum_of_its_layers(table):
+    layers = table[~table.kind.isin(["HybridSequential", "Residual"])]
+    for cost in ("parameters", "macs", "memory"):
+        assert layers[cost].sum() == table[cost]["network"]
+        assert layers[cost].filter(like="stage3.").sum() == table[cost]["stage3"]
+    assert table.parameters["network"] == 11_178_378
+
+
+def test_macs_and_memory_grow_with_the_batch_but_parameters_do_not(net, table):
+    four = shapes.layer_table(net, (4, *SHAPE[1:]))
+    assert four.macs["network"] == 4 * table.macs["network"]
+    assert four.memory["network"] == 4 * table.memory["network"]
+    assert (four.parameters == table.parameters).all()
+
+
+def test_the_receptive_field_is_the_one_that_a_disturbed_column_measures(table):
+    net = resnet18()
+    net.initialize()
+    parts, width = [], 96
+    rng = numpy.random.default_rng(0)
+    image = rng.normal(size=(1, 1, width, width))
+    noise = 100 * rng.normal(size=(1, 1, width, 1)) * numpy.eye(width)[:, None, None, :]
+    X = np.array(numpy.concatenate([image, image + noise]), dtype="float32")
+    for name in ("stem", "stage1"):
+        parts.append(getattr(net, name))
+        Y = X
+        for part in parts:
+            Y = part(Y)
+        middle = Y[:, :, Y.shape[2] // 2, Y.shape[3] // 2]
+        seen = (abs(middle[1:] - middle[0]).max(axis=1) > 0).sum().item()
+        assert seen == table.receptive_field[name]
+    assert math.isinf(table.receptive_field["pool"])
+
+
+def test_blocks_of_another_style_are_understood(table):
+    """d2l's network: plain blocks, a ReLU that is a function, layers without names."""
+    net = nn.Sequential()
+    net.add(stem(), d2l.Residual(64), d2l.Residual(128, use_1x1conv=True, strides=2))
+    net.initialize()
+    other = shapes.layer_table(net, SHAPE)
+    for theirs, ours in (("Residual1", "stage1.block1"), ("Residual2", "stage2.block1")):
+        for column in ("output", "parameters", "macs"):
+            assert other[column][theirs] == table[column][ours]
+    assert other.receptive_field["Residual1"] == table.receptive_field["stage1.block1"]
+
+
+def test_a_watched_network_is_left_as_it_was(net):
+    before = net(np.ones(SHAPE)).asnumpy()
+    shapes.layer_table(net, SHAPE)
+    numpy.testing.assert_array_equal(net(np.ones(SHAPE)).asnumpy(), before)
+    assert not net._forward_hooks
+    assert not net._forward_pre_hooks
+
+
+def test_shapes_that_agree_are_counted(net):
+    assert shapes.verify_shapes(
+        net, SHAPE, {"stage4": (1, 512, 3, 3), "stem.norm": (1, 64, 48, 48)}
+    )
+
+
+def test_the_first_layer_that_deviates_is_named_with_both_shapes(net):
+    expected = {"stage4": (1, 1, 1, 1), "stem": (1, 64, 24, 24), "stage2.block1": (1, 128, 24, 24)}
+    message = (
+        r"^stage2\.block1 \(Residual\) turns .* into \(1, 128, 12, 12\), .* \(1, 128, 24, 24\)"
+    )
+    with pytest.raises(shapes.ShapeError, match=message):
+        shapes.verify_shapes(net, SHAPE, expected)
+
+
+def test_a_forgotten_first_block_is_found():
+    wrong = named(stem=stem(), stage1=resnet_block(64, 2), stage2=resnet_block(128, 2))
+    wrong.initialize()
+    expected = {"stage1": (1, 64, 24, 24), "stage2": (1, 128, 12, 12)}
+    with pytest.raises(shapes.ShapeError, match=r"^stage1 "):
+        shapes.verify_shapes(wrong, SHAPE, expected)
+
+
+def test_a_name_that_the_network_lacks_is_refused_with_near_ones(net):
+    with pytest.raises(LookupError, match=r"no layer 'stage1\.blok1'.* stage1\.block1"):
+        shapes.verify_shapes(net, SHAPE, {"stage1.blok1": (1, 64, 24, 24)})
+
+
+@pytest.mark.parametrize("shape", [(1, 96, 96), (0, 1, 96, 96), (1, 1, -1, 96)])
+def test_an_input_shape_that_is_none_is_refused(net, shape):
+    with pytest.raises(ValueError, match="4 numbers of at least 1 are needed"):
+        shapes.layer_table(net, shape)
+
+
+def test_a_compiled_network_is_refused_with_the_way_out():
+    net = resnet18()
+    net.initialize()
+    net.hybridize()
+    with pytest.raises(ValueError, match=r"net\.hybridize\(False\) first"):
+        shapes.layer_table(net, SHAPE)
+    net.hybridize(False)
+    assert len(shapes.layer_table(net, SHAPE)) > 70
+
+
+def test_the_table_for_reading_shows_every_layer_and_groups_digits(table):
+    html = shapes.styled(table).to_html()
+    assert all(name in html for name in table.index)
+    assert "11,178,378" in html
+    assert "1 × 512 × 3 × 3" in html
+    assert html == shapes.styled(table).to_html(), "no random names in committed notebooks"
+
+
+def test_a_guess_is_answered_in_a_sentence():
+    assert shapes.compare(None, (4, 3)) == "No guess yet. The answer is (4, 3)."
+    assert shapes.compare((4, 3), (4, 3)) == "Right: (4, 3)."
+    assert shapes.compare([4, 3], (4, 3)) == "Right: (4, 3)."
+    assert "You guessed 7, but it is 8." in shapes.compare(7, 8)
