@@ -29,6 +29,7 @@ style: set-up ## check the form of the code, as the commit hooks do
 
 refresh: set-up ## rewrite the outputs inside notebooks/ with a full run (NOTEBOOKS=... for some)
 	@$(BIN)/python tools/run_course.py --in-place $(NOTEBOOKS)
+	@$(BIN)/python tools/pictures.py
 
 lock: set-up ## rewrite requirements.txt from pyproject.toml
 	@UV_SYSTEM_CERTS=1 UV_CUSTOM_COMPILE_COMMAND="make lock" $(BIN)/uv pip compile --quiet \
