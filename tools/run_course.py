@@ -158,11 +158,11 @@ def save(notebook: NotebookNode, path: Path) -> None:
     write_whole(path, nbformat.writes(notebook) + "\n")
 
 
-def save_page(notebook: NotebookNode, path: Path, folder: Path) -> None:
-    """Write a notebook as one HTML page, with the images that lie in `folder` inside it."""
-    exporter = HTMLExporter(embed_images=True)
-    resources = {"metadata": {"name": path.stem, "path": str(folder)}}
-    write_whole(path, exporter.from_notebook_node(notebook, resources=resources)[0])
+def save_page(notebook: NotebookNode, path: Path) -> None:
+    """Write a notebook as one HTML page, its figures inside it."""
+    # Not embed_images: it closes every <details> at once, and what is folded lies open.
+    resources = {"metadata": {"name": path.stem}}
+    write_whole(path, HTMLExporter().from_notebook_node(notebook, resources=resources)[0])
 
 
 def run_course(
@@ -193,7 +193,7 @@ def run_course(
                 save(notebook, path)
             else:
                 save(notebook, output / path.name)
-                save_page(notebook, output / f"{path.stem}.html", path.parent)
+                save_page(notebook, output / f"{path.stem}.html")
             results.append(Result(path.stem, seconds, headline(notebook), error))
             bar.update(sum(cells[: index + 1]) - bar.n)  # what a failing notebook left out
     return results
