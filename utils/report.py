@@ -115,12 +115,12 @@ def platform_fact(system: str, machine: str) -> Fact:
     elif system == "Darwin" and arm:
         fix = (
             "MXNet 1.9.1 was not made for Apple's own processors. Work in a Linux container for "
-            "x86-64 (docker run --platform linux/amd64), on Google Colab or another machine."
+            "x86-64 (docker run --platform linux/amd64) or on another machine."
         )
     elif arm:
         fix = (
             "MXNet 1.9.1 for ARM processors is broken: it lacks libraries that it needs. "
-            "Work on an x86-64 machine or on Google Colab."
+            "Work on an x86-64 machine."
         )
     return Fact("Platform", f"{system} {machine}", fix)
 

@@ -32,9 +32,9 @@ class Recipe:
     Topin, 2017, https://arxiv.org/abs/1708.07120). The optimizer is Nesterov's momentum.
     """
 
-    epochs: int = 2
-    batch_size: int = 64
-    learning_rate: float = 0.05
+    epochs: int = 5
+    batch_size: int = 256
+    learning_rate: float = 0.1
     momentum: float = 0.9
     weight_decay: float = 5e-4
     warm_up: float = 0.25
@@ -47,7 +47,7 @@ class Recipe:
         if not isinstance(rate, (int, float)) or not math.isfinite(rate) or rate <= 0:
             raise ValueError(
                 f"learning_rate is {rate!r}, but it must be a finite number above 0. "
-                "0.05 is a good first choice for this network."
+                "0.1 is a good first choice for this network."
             )
 
     def steps_per_epoch(self, split: data.Split) -> int:
