@@ -139,7 +139,7 @@ def test_a_run_that_was_killed_resumes_in_another_process(few, tmp_path):
     from mxnet import npx
     from mxnet.gluon import nn
     npx.set_np()
-    for _ in range(7):
+    for _ in range(8):
         nn.Conv2D(3, 3)  # other names for the layers that follow
     import test_train, dataclasses
     from utils import data
