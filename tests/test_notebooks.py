@@ -112,7 +112,7 @@ def test_formulas_need_no_script_from_the_network(notebook):
 
 def files_of(folder):
     """The bytes of every file that git would see."""
-    ignored = {"__pycache__", ".ipynb_checkpoints", "build", ".cache"}
+    ignored = {"__pycache__", ".ipynb_checkpoints", "build", ".cache", "checkpoints"}
     return {
         file: file.read_bytes()
         for file in folder.rglob("*")
