@@ -8,10 +8,10 @@ from pathlib import Path
 import nbformat
 import pytest
 
-from run_course import code_cells, headline, run_notebook, tagged
+from run_course import code_cells, headline, notebook_paths, run_notebook, tagged, tags
 
 ROOT = Path(__file__).resolve().parent.parent
-NOTEBOOKS = sorted((ROOT / "notebooks").glob("[0-9]*.ipynb"))
+NOTEBOOKS = notebook_paths()
 FIRST_CELL = 'import sys\nsys.path.insert(0, "..")\nimport utils'
 LONGEST_CELL = 15  # lines of code that a reader can take in at once
 TOOLBOX = [ROOT / "utils" / "resnet.py", ROOT / "utils" / "train.py"]
@@ -24,10 +24,6 @@ each_notebook = pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path
 @pytest.fixture
 def notebook(path):
     return nbformat.read(path, as_version=4)
-
-
-def tags(cell):
-    return cell.metadata.get("tags", [])
 
 
 def texts(output):

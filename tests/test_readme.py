@@ -4,6 +4,7 @@ import re
 from pathlib import Path
 
 from pictures import IMAGES, pictures
+from run_course import notebook_paths
 
 ROOT = Path(__file__).parent.parent
 README = (ROOT / "README.md").read_text(encoding="utf-8")
@@ -19,7 +20,7 @@ def test_its_pictures_are_those_in_the_committed_notebooks():
 
 
 def test_its_map_names_every_notebook_and_no_other():
-    there = {path.name for path in (ROOT / "notebooks").glob("[0-9]*.ipynb")}
+    there = {path.name for path in notebook_paths()}
     assert set(re.findall(r"\(notebooks/(\d\w+\.ipynb)\)", README)) == there
 
 

@@ -33,7 +33,7 @@ from selenium.webdriver.common.keys import Keys
 from selenium.webdriver.support.expected_conditions import element_to_be_clickable
 from selenium.webdriver.support.ui import WebDriverWait
 
-from run_course import NOTEBOOKS, ROOT, code_cells, read, save
+from run_course import NOTEBOOKS, ROOT, code_cells, read, save, tags
 
 SCREENSHOT = ROOT / "build" / "lab.png"
 PATIENCE = 60  # seconds for JupyterLab to start, and for its page to show a notebook
@@ -148,7 +148,7 @@ def unexpected_errors(notebook: NotebookNode) -> list[str]:
         f"code cell {number}: {output.ename}: {output.evalue}"
         for number, cell in enumerate(code_cells(notebook), start=1)
         for output in cell.outputs
-        if output.output_type == "error" and "raises-exception" not in cell.metadata.get("tags", [])
+        if output.output_type == "error" and "raises-exception" not in tags(cell)
     ]
 
 

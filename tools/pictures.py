@@ -8,7 +8,7 @@ from __future__ import annotations
 import base64
 from collections.abc import Iterator
 
-from run_course import NOTEBOOKS, code_cells, read
+from run_course import NOTEBOOKS, code_cells, notebook_paths, read, tags
 
 IMAGES = NOTEBOOKS / "images"
 PREFIX = "readme-"
@@ -16,9 +16,9 @@ PREFIX = "readme-"
 
 def pictures() -> Iterator[tuple[str, bytes]]:
     """Yield the name and the PNG file of each tagged figure in the committed notebooks."""
-    for path in sorted(NOTEBOOKS.glob("[0-9]*.ipynb")):
+    for path in notebook_paths():
         for cell in code_cells(read(path, "full")):
-            names = [t.removeprefix(PREFIX) for t in cell.metadata.get("tags", []) if PREFIX in t]
+            names = [tag.removeprefix(PREFIX) for tag in tags(cell) if tag.startswith(PREFIX)]
             encoded = [
                 o.data["image/png"] for o in cell.outputs if "image/png" in o.get("data", {})
             ]

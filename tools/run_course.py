@@ -76,10 +76,19 @@ class Result:
     error: str = ""
 
 
+def notebook_paths() -> list[Path]:
+    """The course's notebooks, in the order of reading."""
+    return sorted(NOTEBOOKS.glob("[0-9]*.ipynb"))
+
+
+def tags(cell: NotebookNode) -> list[str]:
+    """The tags of a cell; most have none."""
+    return cell.metadata.get("tags", [])
+
+
 def tagged(notebook: NotebookNode, tag: str) -> NotebookNode | None:
     """The notebook's first cell with this tag, or None."""
-    cells = (cell for cell in notebook.cells if tag in cell.metadata.get("tags", []))
-    return next(cells, None)
+    return next((cell for cell in notebook.cells if tag in tags(cell)), None)
 
 
 def code_cells(notebook: NotebookNode) -> list[NotebookNode]:
@@ -226,7 +235,7 @@ def main() -> int:
     arguments = parser.parse_args()
     if arguments.in_place and arguments.budget == "quick":
         parser.error("--in-place goes with --budget full: committed outputs come from full runs")
-    paths = arguments.notebooks or sorted(NOTEBOOKS.glob("[0-9]*.ipynb"))
+    paths = arguments.notebooks or notebook_paths()
     try:
         results = run_course(paths, arguments.budget, arguments.in_place)
     except KeyboardInterrupt:

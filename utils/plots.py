@@ -71,16 +71,13 @@ def _block(axes: Axes, title: str) -> None:
     axes.add_patch(FancyBboxPatch((-1.75, 1.95), 3.5, 4.1, fc="none", ec=GRAY, ls="--"))
     layers = {5.6: "3×3 convolution", 4.8: "normalization", 4.0: "ReLU"}
     layers |= {3.2: "3×3 convolution", 2.4: "normalization", 0.35: "ReLU"}
-    stops = [6.75, *(y for y in layers), -0.6]
-    for above, below in zip(stops, stops[1:]):
-        _arrow(axes, (0, above - 0.25 * (above < 6.7)), (0, below + 0.25), "black")
+    stops = [6.75, *layers, -0.6]
+    for above, below in zip(stops, stops[1:]):  # from behind one box to the edge of the next
+        _arrow(axes, (0, above), (0, below + 0.25), "black")
     for y, label in layers.items():
         color = GREEN if label == "ReLU" else BLUE if "conv" in label else SKY
-        axes.add_patch(
-            FancyBboxPatch(
-                (-1.4, y - 0.22), 2.8, 0.44, fc=color, ec="none", boxstyle="round,pad=0.1"
-            )
-        )
+        box = FancyBboxPatch((-1.4, y - 0.22), 2.8, 0.44, "round,pad=0.1", fc=color, ec="none")
+        axes.add_patch(box)
         axes.text(0, y, label, ha="center", va="center", color="white" if color != SKY else "black")
     axes.text(0, 6.95, "x", ha="center", va="center", style="italic", size=13)
 
@@ -104,9 +101,11 @@ def network(table: pandas.DataFrame) -> Figure:
     for name, (_, channels, height, width) in arrays:
         slab = (1.1 * channels / 512, 2.2 * height / image, 2.2 * width / image)
         _slab(axes, x, *slab)
-        middle = x + (slab[0] + slab[2] * 0.5) / 2
-        axes.text(middle, -0.2, f"{name}\n{channels} × {height} × {width}", ha="center", va="top")
-        x += max(slab[0] + slab[2] * 0.5 + 0.6, 1.5)
+        drawn = slab[0] + slab[2] * 0.5
+        axes.text(
+            x + drawn / 2, -0.2, f"{name}\n{channels} × {height} × {width}", ha="center", va="top"
+        )
+        x += max(drawn + 0.6, 1.5)
     axes.set(xlim=(-0.5, x), ylim=(-0.8, 3.4), aspect="equal")
     axes.set_title("The maps shrink while the channels grow (channels × height × width, to scale)")
     axes.axis("off")

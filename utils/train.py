@@ -1,6 +1,7 @@
 """Training: the recipe, one step, one epoch, the whole run with its history, and checkpoints.
 
-Notebook 05 writes `train_step`, `predict` and `evaluate` out; `fit` puts them together.
+Notebook 05 writes `train_step`, `train_epoch`, `predict` and `evaluate` out; `fit` puts them
+together.
 """
 
 from __future__ import annotations
@@ -28,8 +29,8 @@ class Recipe:
     """How to train: all that decides the curve, apart from the network, the data and the seed.
 
     The learning rate climbs in a straight line to `learning_rate` during the first `warm_up` part
-    of the steps, then falls to zero along a cosine ("one cycle": Smith and
-    Topin, 2017, https://arxiv.org/abs/1708.07120). The optimizer is Nesterov's momentum.
+    of the steps, then falls to zero along a cosine ("one cycle": Smith and Topin, 2017,
+    https://arxiv.org/abs/1708.07120). The optimizer is Nesterov's momentum.
     """
 
     epochs: int = 5
