@@ -4,7 +4,7 @@ BIN := .venv/bin
 LAB_DIR ?= notebooks
 
 .DEFAULT_GOAL := help
-.PHONY: help set-up run lab test style refresh lock
+.PHONY: help set-up run lab test style refresh sweep lock
 
 help: ## list these commands
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-8s  %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -30,6 +30,9 @@ style: set-up ## check the form of the code, as the commit hooks do
 refresh: set-up ## rewrite the outputs inside notebooks/ with a full run (NOTEBOOKS=... for some)
 	@$(BIN)/python tools/run_course.py --in-place $(NOTEBOOKS)
 	@$(BIN)/python tools/pictures.py
+
+sweep: set-up ## measure again what 01 and 06 show ready-made, 30 minutes (SWEEPS=depth for some)
+	@$(BIN)/python tools/sweep.py $(SWEEPS)
 
 lock: set-up ## rewrite requirements.txt from pyproject.toml
 	@UV_SYSTEM_CERTS=1 UV_CUSTOM_COMPILE_COMMAND="make lock" $(BIN)/uv pip compile --quiet \

@@ -32,3 +32,14 @@ def sample():
     from utils import data
 
     return data.load("quick")
+
+
+@pytest.fixture
+def few(sample):
+    """A small part of the sample: 275 images to train, all to validate."""
+    import dataclasses
+
+    from utils import data
+
+    train_split = data.Split(sample.train.images[::20], sample.train.labels[::20])
+    return dataclasses.replace(sample, train=train_split)

@@ -14,7 +14,7 @@ ROOT = Path(__file__).resolve().parent.parent
 NOTEBOOKS = notebook_paths()
 FIRST_CELL = 'import sys\nsys.path.insert(0, "..")\nimport utils'
 LONGEST_CELL = 15  # lines of code that a reader can take in at once
-TOOLBOX = [ROOT / "utils" / "resnet.py", ROOT / "utils" / "train.py"]
+TOOLBOX = [ROOT / "utils" / f"{name}.py" for name in ("families", "resnet", "train")]
 MACHINE_PATH = re.compile(r"(?<![\w.~/])/(home|root|tmp|work|opt|var|mnt|usr|Users|content)/\w")
 MATH = re.compile(r"(?<!\\)\$[^$\n]+\$")
 

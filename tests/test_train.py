@@ -22,13 +22,6 @@ CPU = mx.cpu()
 RECIPE = train.Recipe(epochs=2, batch_size=32, flip=True)
 
 
-@pytest.fixture
-def few(sample):
-    """A small part of the sample: 275 images to train, all to validate."""
-    train_split = data.Split(sample.train.images[::20], sample.train.labels[::20])
-    return dataclasses.replace(sample, train=train_split)
-
-
 def small_net(seed=0):
     """A stem and one block: enough to have normalizations and a shortcut."""
     net = named(stem=stem(), block=Residual(64), pool=nn.GlobalAvgPool2D(), dense=nn.Dense(10))

@@ -11,6 +11,8 @@ import math
 import os
 import tempfile
 import zipfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from mxnet import gluon, npx
@@ -51,6 +53,31 @@ def load(path: str | os.PathLike, net: gluon.Block, trainer: gluon.Trainer, run:
     Raises FileNotFoundError, or CheckpointError for a damaged file, another network or another run;
     the network is then as it was.
     """
+    with _unpacked(path, net) as (parts, stored):
+        if stored["run"] != run:
+            raise CheckpointError(
+                f"{path} belongs to another run: it was made with {stored['run']}, but this call "
+                f"says {run}. Use the settings of the first call, or start a new run."
+            )
+        net.load_parameters(str(parts / PARAMETERS), ctx=_devices(net))
+        trainer.load_states(str(parts / OPTIMIZER))
+    return stored["history"]
+
+
+def load_parameters(path: str | os.PathLike, net: gluon.Block) -> dict:
+    """Put the parameters back, to use the network and not to train on; return which run it was.
+
+    Raises FileNotFoundError, or CheckpointError for a damaged file or another network; the network
+    is then as it was.
+    """
+    with _unpacked(path, net) as (parts, stored):
+        net.load_parameters(str(parts / PARAMETERS), ctx=_devices(net))
+    return stored["run"]
+
+
+@contextmanager
+def _unpacked(path: str | os.PathLike, net: gluon.Block) -> Iterator[tuple[Path, dict]]:
+    """Give the folder with the three parts, and the description, of a run of this network."""
     if not Path(path).is_file():
         raise FileNotFoundError(
             f"There is no checkpoint at {path}. Give the path that the first call used, or start a "
@@ -65,8 +92,9 @@ def load(path: str | os.PathLike, net: gluon.Block, trainer: gluon.Trainer, run:
             stored = json.loads((parts / RUN).read_text())
         except (zipfile.BadZipFile, KeyError, ValueError) as error:
             raise CheckpointError(
-                f"{path} is not a complete checkpoint ({error}). It was cut short, or it is a file "
-                "of another kind. Delete it and start a new run."
+                f"{path} is not a complete checkpoint ({error}): {Path(path).stat().st_size:,} "
+                f"bytes, where {_describe(_shapes(net))} were expected. It was cut short, or it is "
+                "a file of another kind. Delete it and start a new run."
             ) from error
         if stored["shapes"] != _shapes(net):
             raise CheckpointError(
@@ -74,14 +102,7 @@ def load(path: str | os.PathLike, net: gluon.Block, trainer: gluon.Trainer, run:
                 f"this network has {_describe(_shapes(net))}. Build the network of the first call, "
                 "or start a new run."
             )
-        if stored["run"] != run:
-            raise CheckpointError(
-                f"{path} belongs to another run: it was made with {stored['run']}, but this call "
-                f"says {run}. Use the settings of the first call, or start a new run."
-            )
-        net.load_parameters(str(parts / PARAMETERS), ctx=_devices(net))
-        trainer.load_states(str(parts / OPTIMIZER))
-    return stored["history"]
+        yield parts, stored
 
 
 def _shapes(net: gluon.Block) -> list[list[int]]:

@@ -8,7 +8,7 @@ the arrays; the checks let them through, and MXNet's own messages remain.
 from __future__ import annotations
 
 import numpy
-from mxnet import np
+from mxnet import gluon, np
 from mxnet.symbol import Symbol
 
 FLOAT32 = numpy.dtype("float32")
@@ -57,4 +57,13 @@ def check_addable(Y: np.ndarray, shortcut: np.ndarray) -> None:
             f"The residual branch gives {Y.shape}, but the shortcut brings {shortcut.shape}, and "
             "only equal shapes can be added. Let a 1x1 convolution reshape the shortcut: "
             "use_1x1conv=True."
+        )
+
+
+def check_not_compiled(*blocks: gluon.Block) -> None:
+    """Raise ValueError if a block is hybridized: no one sees what goes on inside it."""
+    if any(getattr(block, "_active", False) for block in blocks):
+        raise ValueError(
+            "The network is hybridized, and the layers inside a compiled network cannot be "
+            "watched. Call net.hybridize(False) first."
         )

@@ -6,7 +6,6 @@ import difflib
 import math
 import zlib
 from collections import Counter
-from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import partial
 
@@ -15,6 +14,8 @@ import pandas
 from mxnet import gluon, np
 from mxnet.gluon import nn
 from pandas.io.formats.style import Styler
+
+from utils import guards
 
 NETWORK = "network"  # the row of the whole network
 COSTS = ("parameters", "macs", "memory")
@@ -49,6 +50,16 @@ class Window:
         return Window(self.size + reach * self.step, self.step * geometry["stride"][0])
 
 
+def parts(net: gluon.Block, path: str = "") -> dict[str, gluon.Block]:
+    """Return every block inside a network by its name, the network itself first."""
+    found = {path or NETWORK: net}
+    for name, child in net._children.items():  # Gluon offers the names of children nowhere else
+        if name.isdigit():
+            name = f"{type(child).__name__}{name}"
+        found |= parts(child, f"{path}.{name}" if path else name)
+    return found
+
+
 def layer_table(net: gluon.Block, input_shape: tuple[int, ...]) -> pandas.DataFrame:
     """Run zeros of `input_shape` (N, C, H, W) through the network and return a row for each layer.
 
@@ -74,12 +85,8 @@ def layer_table(net: gluon.Block, input_shape: tuple[int, ...]) -> pandas.DataFr
             "channels, height, width), for example (1, 1, 96, 96)."
         )
     device = next(iter(net.collect_params().values())).list_ctx()[0]
-    blocks = dict(_walk(net))
-    if any(getattr(block, "_active", False) for block in blocks.values()):
-        raise ValueError(
-            "The network is hybridized, and the layers inside a compiled network cannot be "
-            "watched. Call net.hybridize(False) first."
-        )
+    blocks = parts(net)
+    guards.check_not_compiled(*blocks.values())
     recorder = _Recorder()
     hooks = [hook for name, block in blocks.items() for hook in recorder.watch(name, block)]
     try:
@@ -143,15 +150,6 @@ def compare(guess: object, answer: object) -> str:
     if guess == answer or (isinstance(guess, list) and tuple(guess) == answer):
         return f"Right: {answer}."
     return f"You guessed {guess}, but it is {answer}. Which step did you see differently?"
-
-
-def _walk(net: gluon.Block, path: str = "") -> Iterator[tuple[str, gluon.Block]]:
-    """Yield every block inside a network with its name, the network itself first."""
-    yield path or NETWORK, net
-    for name, child in net._children.items():  # Gluon offers the names of children nowhere else
-        if name.isdigit():
-            name = f"{type(child).__name__}{name}"
-        yield from _walk(child, f"{path}.{name}" if path else name)
 
 
 @dataclass

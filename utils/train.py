@@ -30,7 +30,8 @@ class Recipe:
 
     The learning rate climbs in a straight line to `learning_rate` during the first `warm_up` part
     of the steps, then falls to zero along a cosine ("one cycle": Smith and Topin, 2017,
-    https://arxiv.org/abs/1708.07120). The optimizer is Nesterov's momentum.
+    https://arxiv.org/abs/1708.07120). Without `one_cycle` it stays where it is. The optimizer is
+    Nesterov's momentum.
     """
 
     epochs: int = 5
@@ -38,6 +39,7 @@ class Recipe:
     learning_rate: float = 0.1
     momentum: float = 0.9
     weight_decay: float = 5e-4
+    one_cycle: bool = True
     warm_up: float = 0.25
     flip: bool = False  # mirror half of the training images
     size: int = 28  # pixels, height and width; images are scaled up from 28
@@ -62,6 +64,8 @@ class Recipe:
 
     def schedule(self, steps: int) -> lr_scheduler.LRScheduler:
         """Return the learning rate as a function of the step, for a run of that many steps."""
+        if not self.one_cycle:
+            return lr_scheduler.FactorScheduler(steps, factor=1, base_lr=self.learning_rate)
         return lr_scheduler.CosineScheduler(
             max_update=steps,
             base_lr=self.learning_rate,

@@ -1,0 +1,137 @@
+"""Sweeps: each run in a process of its own, results stored with how they were made."""
+
+import dataclasses
+import os
+
+import pandas
+import pytest
+
+import sweep
+from utils import experiments, train
+from utils.experiments import Effect, effect_of_depth, final
+
+TINY = train.Recipe(epochs=2, batch_size=32, size=14)
+STORED = sorted(path.stem for path in experiments.RESULTS.glob("*.json"))
+
+
+@pytest.fixture(scope="module")
+def runs():
+    trials = experiments.depth_trials((8,), (0, 1), TINY, images=64)
+    return experiments.run_all([*trials, trials[0]])
+
+
+def test_a_result_says_which_run_it_was_and_what_every_epoch_measured(runs):
+    assert [(run["family"], run["depth"], run["seed"]) for run in runs] == [
+        ("plain", 8, 0),
+        ("plain", 8, 1),
+        ("residual", 8, 0),
+        ("residual", 8, 1),
+        ("plain", 8, 0),
+    ]
+    assert all(len(run[name]) == TINY.epochs for run in runs for name in experiments.MEASURED)
+
+
+def test_a_seed_gives_the_same_run_in_any_process(runs):
+    first, again = ({k: v for k, v in run.items() if k != "seconds"} for run in (runs[0], runs[-1]))
+    assert first == again
+    assert runs[0]["train_loss"] != runs[1]["train_loss"]
+
+
+def test_the_processes_compute_with_one_thread_and_this_one_as_before(runs):
+    before = os.environ["OMP_NUM_THREADS"]
+    with experiments._one_thread():
+        assert os.environ["OMP_NUM_THREADS"] == "1"
+    assert os.environ["OMP_NUM_THREADS"] == before
+
+
+def test_an_error_in_a_run_ends_the_sweep_with_that_error():
+    too_few = experiments.depth_trials((8,), (0,), TINY, images=16)
+    with pytest.raises(ValueError, match="batch_size is 32, but there are only 16"):
+        experiments.run_all(too_few)
+
+
+def test_the_table_holds_the_last_epoch_of_each_run(runs):
+    table = final(runs)
+    assert len(table) == len(runs)
+    assert table.train_loss[0] == runs[0]["train_loss"][-1]
+
+
+def losses(family, by_depth):
+    return pandas.DataFrame(
+        [
+            {"family": family, "depth": depth, "train_loss": loss}
+            for depth, several in by_depth.items()
+            for loss in several
+        ]
+    )
+
+
+def test_the_effect_of_depth_is_seen_against_the_larger_spread():
+    table = losses("plain", {8: [0.3, 0.4], 20: [9, 9], 56: [1.0, 1.4]})
+    effect = effect_of_depth(table, "plain")
+    assert (effect.shallow, effect.deep) == (8, 56)
+    assert effect.difference == pytest.approx(0.85)
+    assert effect.spread == pytest.approx(0.2828, abs=1e-4)
+    assert "from 0.350 to 1.200 (+0.850, spread 0.283)" in str(effect)
+
+
+@pytest.mark.parametrize(
+    ("after", "verdict"),
+    [
+        (1.21, "worse, by 2.1 times"),
+        (1.15, "perhaps worse"),
+        (1.05, "not worse: the difference lies within"),
+        (0.85, "not worse: the loss does not rise"),
+        (0.7, "better, by 3.0 times"),
+    ],
+)
+def test_a_difference_within_the_spread_is_not_called_one(after, verdict):
+    assert Effect("plain", 8, 56, 1.0, after, 0.1).verdict.startswith(verdict)
+
+
+def test_one_seed_has_no_spread():
+    with pytest.raises(ValueError, match="Pass at least two seeds"):
+        effect_of_depth(losses("plain", {8: [0.3], 56: [1.0]}), "plain")
+
+
+# Stored results
+
+
+def test_every_sweep_has_stored_results_and_nothing_else_has():
+    assert set(STORED) == set(sweep.SWEEPS)
+
+
+@pytest.mark.parametrize("name", STORED)
+def test_stored_results_are_those_of_the_command_they_name(name):
+    """As many runs, of the same networks, seeds and epochs, as the command makes."""
+    stored, trials = experiments.stored(name), sweep.SWEEPS[name]()
+    assert stored["command"] == f"make sweep SWEEPS={name}"
+    assert stored["recipe"] == dataclasses.asdict(trials[-1].recipe)
+    assert stored["images"] == trials[0].images
+    made = [{**trial.labels, "seed": trial.seed} for trial in trials]
+    assert [{key: run[key] for key in made[0]} for run in stored["runs"]] == made
+    assert stored["seeds"] == sorted({run["seed"] for run in stored["runs"]})
+    assert len(stored["seeds"]) >= 3
+    for run, trial in zip(stored["runs"], trials):
+        assert all(len(run[measure]) == trial.recipe.epochs for measure in experiments.MEASURED)
+
+
+def test_the_stored_claim_holds():
+    """Deeper is worse for plain networks by more than twice the spread, and not for residual."""
+    table = final(experiments.stored("depth")["runs"])
+    plain, residual = (effect_of_depth(table, family) for family in experiments.FAMILIES)
+    assert plain.difference > 2 * plain.spread
+    assert residual.difference <= residual.spread
+
+
+def test_a_sweep_writes_what_the_notebooks_read(runs, tmp_path, monkeypatch):
+    trials = experiments.depth_trials((8,), (0, 1), TINY, images=64)
+    monkeypatch.setattr(experiments, "RESULTS", tmp_path)
+    (tmp_path / "depth.json").write_text(sweep.document("depth", trials, runs[:4]))
+    assert experiments.stored("depth")["runs"] == runs[:4]
+    assert experiments.stored("depth")["seeds"] == [0, 1]
+
+
+def test_results_that_are_not_there_are_missed_with_those_that_are():
+    with pytest.raises(FileNotFoundError, match=r"named 'width'. There are: depth, "):
+        experiments.stored("width")

@@ -1,0 +1,125 @@
+"""Plain and residual networks: alike but for the shortcut, and deepened without a change."""
+
+import mxnet as mx
+import numpy
+import pytest
+from mxnet import autograd, np
+
+from utils import shapes, train
+from utils.families import (
+    NormalizedShortcut,
+    Plain,
+    deep_network,
+    deepened,
+    network18,
+    without_biases,
+)
+from utils.resnet import Residual, resnet18
+
+pytestmark = pytest.mark.usefixtures("numpy_mode")
+
+CPU = mx.cpu()
+
+
+def ready(net, seed=0):
+    train.initialize(net, seed=seed, device=CPU)
+    return net
+
+
+def images(count=4, size=14):
+    return np.array(numpy.random.default_rng(0).normal(size=(count, 1, size, size)), "float32")
+
+
+def shapes_of(net):
+    return [parameter.shape for parameter in ready(net).collect_params().values()]
+
+
+@pytest.mark.parametrize("block", [Plain, Residual])
+@pytest.mark.parametrize("depth", [8, 20, 56])
+def test_the_depth_counts_the_layers_with_weights_on_the_way_through_the_blocks(depth, block):
+    table = shapes.layer_table(ready(deep_network(depth, block)), (1, 1, 14, 14))
+    kinds = table.kind[~table.index.str.endswith("conv3")]
+    assert kinds.isin(["Conv2D", "Dense"]).sum() == depth
+
+
+@pytest.mark.parametrize("depth", [2, 9, 18, 55])
+def test_a_depth_that_three_stages_cannot_have_is_refused_with_those_they_can(depth):
+    with pytest.raises(ValueError, match=rf"depth is {depth}, .* 8, 14, 20, \.\.\. layers"):
+        deep_network(depth, Plain)
+
+
+def test_the_families_differ_in_the_shortcut_alone():
+    plain = ready(deep_network(20, Plain))._collect_params_with_prefix()
+    residual = ready(deep_network(20, Residual))._collect_params_with_prefix()
+    added = {name for name in residual if name not in plain}
+    assert {name.rsplit(".", 1)[0] for name in added} == {
+        "stage2.block1.conv3",
+        "stage3.block1.conv3",
+    }
+    assert all(residual[name].shape == plain[name].shape for name in plain)
+
+
+def test_a_plain_block_computes_what_is_left_of_a_residual_one_without_x():
+    plain, residual = ready(Plain(1)), ready(Residual(1))
+    for name, parameter in residual._collect_params_with_prefix().items():
+        plain._collect_params_with_prefix()[name].set_data(parameter.data())
+    X = images()
+    branch = residual.bn2(residual.conv2(residual.relu(residual.bn1(residual.conv1(X)))))
+    assert numpy.array_equal(plain(X).asnumpy(), np.maximum(branch, 0).asnumpy())
+    assert not numpy.allclose(plain(X).asnumpy(), residual(X).asnumpy())
+
+
+def test_network18_of_residual_blocks_is_resnet18():
+    built, taught = ready(network18(Residual)), ready(resnet18())
+    assert built._collect_params_with_prefix().keys() == taught._collect_params_with_prefix().keys()
+    assert shapes_of(built) == shapes_of(taught)
+    X = images(2, 28)
+    assert numpy.array_equal(ready(built)(X).asnumpy(), ready(taught)(X).asnumpy())
+
+
+def test_without_biases_and_with_normalized_shortcuts_it_has_the_parameters_of_the_paper():
+    """11,175,370 for one channel and ten classes: the number of MXNet's model zoo, see 04."""
+    net = without_biases(network18(NormalizedShortcut))
+    net.initialize()
+    table = shapes.layer_table(net, (1, 1, 28, 28))
+    assert table.parameters.iloc[0] == 11_175_370
+
+
+def test_biases_that_are_held_stay_zero_while_the_rest_learns():
+    net = ready(without_biases(deep_network(8, Residual)))
+    trainer = train.Recipe().trainer(net, 10)
+    before = net.conv.weight.data().asnumpy()
+    for _ in range(2):
+        train.train_step(net, images(), np.array([0, 1, 2, 3], "int32"), trainer)
+    assert not numpy.array_equal(net.conv.weight.data().asnumpy(), before)
+    assert net.conv.bias.data().asnumpy().any() == 0
+    assert net.stage1.block1.conv1.bias.data().asnumpy().any() == 0
+
+
+def trained(block, few):
+    net = ready(deep_network(8, block))
+    recipe = train.Recipe(epochs=1, batch_size=32, size=14)
+    train.fit(net, few, recipe, seed=0, device=CPU)
+    net.hybridize(False)
+    return net
+
+
+@pytest.mark.parametrize("depth", [14, 56])
+def test_residual_networks_are_deepened_without_changing_what_they_compute(depth, few):
+    shallow = trained(Residual, few)
+    deep = deepened(shallow, deep_network(depth, Residual), device=CPU)
+    assert abs(deep(images()) - shallow(images())).max().item() <= 1e-5
+
+
+def test_plain_networks_are_not(few):
+    shallow = trained(Plain, few)
+    deep = deepened(shallow, deep_network(14, Plain), device=CPU)
+    assert abs(deep(images()) - shallow(images())).max().item() > 0.1
+
+
+def test_a_deepened_network_can_learn_to_use_its_new_blocks(few):
+    deep = deepened(trained(Residual, few), deep_network(14, Residual), device=CPU)
+    with autograd.record():
+        loss = train.loss_function(deep(images()), np.array([0, 1, 2, 3], "int32")).mean()
+    loss.backward()
+    assert abs(deep.stage1.block2.bn2.gamma.grad()).max().item() > 0

@@ -1,0 +1,217 @@
+"""Many training runs that differ in one thing, and what they say together.
+
+Notebook 01 runs a small sweep over depths; `tools/sweep.py` runs the large ones, whose results are
+stored in `utils/results/`.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import io
+import json
+import multiprocessing
+import os
+import sys
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ProcessPoolExecutor
+from dataclasses import dataclass, field, replace
+from functools import partial
+from pathlib import Path
+
+import pandas
+from mxnet import gluon, npx
+from tqdm import tqdm
+
+from utils import data, runtime, train
+from utils.families import NormalizedShortcut, Plain, deep_network, network18, without_biases
+from utils.resnet import Residual
+
+RESULTS = Path(__file__).parent / "results"
+MEASURED = ("train_loss", "train_accuracy", "valid_loss", "valid_accuracy")  # each epoch
+FAMILIES = {"plain": Plain, "residual": Residual}
+# Notebook 01: halved images and batches of 128 make even 56 layers a matter of half a minute. The
+# warm-up is what 56 residual layers need to start well; the plain networks get it as well.
+DEPTH_RECIPE = train.Recipe(epochs=5, batch_size=128, learning_rate=0.1, size=14)
+
+
+@dataclass(frozen=True)
+class Trial:
+    """One training run on the first `images` training images of the bundled sample.
+
+    `build` returns the new network. `labels` say what distinguishes the trial: a column each in
+    the table of results.
+    """
+
+    build: Callable[[], gluon.Block]
+    recipe: train.Recipe
+    seed: int
+    images: int = 5500
+    labels: dict = field(default_factory=dict)
+
+
+def run(trial: Trial) -> dict:
+    """Train the trial's network; return its labels, its seed and what each epoch measured."""
+    npx.set_np()
+    device, _ = runtime.best_device()
+    fashion = data.load("quick")
+    chosen = data.Split(fashion.train.images[: trial.images], fashion.train.labels[: trial.images])
+    net = trial.build()
+    train.initialize(net, seed=trial.seed, device=device)
+    with contextlib.redirect_stdout(io.StringIO()):  # one bar for all trials, not one for each
+        history = train.fit(
+            net, replace(fashion, train=chosen), trial.recipe, seed=trial.seed, device=device
+        )
+    epochs = {name: [round(value, 4) for value in getattr(history, name)] for name in MEASURED}
+    return {**trial.labels, "seed": trial.seed, **epochs, "seconds": round(sum(history.seconds), 1)}
+
+
+def run_all(trials: Sequence[Trial]) -> list[dict]:
+    """Run the trials, as many at a time as there are processors; return their results in order.
+
+    Each has a process and a processor of its own. Small networks gain nothing from a second
+    thread, and with one thread a seed gives the same numbers however many processors there are.
+    """
+    workers = min(runtime.available_cpus(), len(trials))
+    with _one_thread(), ProcessPoolExecutor(workers, multiprocessing.get_context("spawn")) as pool:
+        try:
+            results = pool.map(run, trials)
+            return list(tqdm(results, total=len(trials), unit="run", file=sys.stdout))
+        except BaseException:
+            pool.shutdown(cancel_futures=True)
+            raise
+
+
+@contextlib.contextmanager
+def _one_thread() -> Iterator[None]:
+    """Let the processes that are started meanwhile compute with one thread each."""
+    before = os.environ["OMP_NUM_THREADS"]
+    os.environ["OMP_NUM_THREADS"] = "1"
+    try:
+        yield
+    finally:
+        os.environ["OMP_NUM_THREADS"] = before
+
+
+def depth_trials(
+    depths: Sequence[int],
+    seeds: Sequence[int],
+    recipe: train.Recipe = DEPTH_RECIPE,
+    families: Sequence[str] = tuple(FAMILIES),
+    images: int = 5500,
+) -> list[Trial]:
+    """Return a trial for each depth, family and seed, the longest first."""
+    return [
+        Trial(
+            build=partial(deep_network, depth, FAMILIES[family]),
+            recipe=recipe,
+            seed=seed,
+            images=images,
+            labels={"family": family, "depth": depth, "learning_rate": recipe.learning_rate},
+        )
+        for depth in sorted(depths, reverse=True)
+        for family in families
+        for seed in seeds
+    ]
+
+
+def loss_log_trials(seeds: Sequence[int], recipe: train.Recipe, images: int = 5500) -> list[Trial]:
+    """Return a trial for each change on the way from plain-18 to the final network, and seed.
+
+    `recipe` is the last one; the rows before "+ flips" and "+ schedule" do without these.
+    """
+    no_flips = replace(recipe, flip=False)
+    constant = replace(no_flips, one_cycle=False)
+    normalized = partial(network18, NormalizedShortcut)
+    final = partial(_without_biases, normalized)
+    rows = {
+        "plain-18": (partial(network18, Plain), constant),
+        "+ shortcut": (partial(network18, Residual), constant),
+        "+ batch normalization on the shortcut": (normalized, constant),
+        "− convolution bias": (final, constant),
+        "+ schedule": (final, no_flips),
+        "+ flips": (final, recipe),
+    }
+    return [
+        Trial(build, settings, seed, images, {"change": change})
+        for change, (build, settings) in rows.items()
+        for seed in seeds
+    ]
+
+
+def _without_biases(build: Callable[[], gluon.Block]) -> gluon.Block:
+    return without_biases(build())
+
+
+def stored(name: str) -> dict:
+    """Return the results of a large sweep: `command`, `recipe`, `seeds` and `runs`.
+
+    Raises FileNotFoundError, with the names that there are.
+    """
+    path = RESULTS / f"{name}.json"
+    if not path.is_file():
+        there = ", ".join(sorted(file.stem for file in RESULTS.glob("*.json")))
+        raise FileNotFoundError(f"There are no stored results named {name!r}. There are: {there}.")
+    return json.loads(path.read_text(encoding="utf-8"))
+
+
+def final(runs: Sequence[dict]) -> pandas.DataFrame:
+    """Return a row for each run, with what its last epoch measured."""
+    table = pandas.DataFrame(runs)
+    for name in MEASURED:
+        table[name] = table[name].map(lambda epochs: epochs[-1])
+    return table
+
+
+@dataclass(frozen=True)
+class Effect:
+    """What more layers do to a family's final training loss: means over seeds, in nats.
+
+    `spread` is the larger of the two standard deviations over the seeds.
+    """
+
+    family: str
+    shallow: int
+    deep: int
+    before: float
+    after: float
+    spread: float
+
+    @property
+    def difference(self) -> float:
+        """Return by how much the deeper network's loss is higher."""
+        return self.after - self.before
+
+    @property
+    def verdict(self) -> str:
+        """Return what can be said, seen against the spread between seeds."""
+        if self.difference > 2 * self.spread:
+            return f"worse, by {self.difference / self.spread:.1f} times the spread between seeds"
+        if self.difference > self.spread:
+            return "perhaps worse, but by less than twice the spread between seeds"
+        if self.difference > 0:
+            return "not worse: the difference lies within the spread between seeds"
+        if self.difference >= -2 * self.spread:
+            return "not worse: the loss does not rise"
+        return f"better, by {-self.difference / self.spread:.1f} times the spread between seeds"
+
+    def __str__(self) -> str:
+        return (
+            f"{self.family}: from {self.shallow} to {self.deep} layers the final training loss "
+            f"goes from {self.before:.3f} to {self.after:.3f} ({self.difference:+.3f}, spread "
+            f"{self.spread:.3f}). {self.verdict.capitalize()}."
+        )
+
+
+def effect_of_depth(table: pandas.DataFrame, family: str) -> Effect:
+    """Compare a family's shallowest and deepest networks in a table made by `final`.
+
+    Raises ValueError if there are fewer than two seeds: they would show no spread.
+    """
+    runs = table[table.family == family].groupby("depth").train_loss.agg(["mean", "std", "count"])
+    if runs["count"].min() < 2:
+        raise ValueError(
+            f"There is one run for some depth of the {family} family, and one run has no spread. "
+            "Pass at least two seeds."
+        )
+    ends = runs.iloc[[0, -1]]
+    return Effect(family, *ends.index.tolist(), *ends["mean"].tolist(), ends["std"].max())
