@@ -5,13 +5,17 @@ import re
 import shutil
 from pathlib import Path
 
+import mxnet as mx
 import nbformat
 import pytest
 
 from run_course import code_cells, headline, notebook_paths, run_notebook, tagged, tags
+from utils import checkpoint, train
+from utils.families import Plain, deep_network
 
 ROOT = Path(__file__).resolve().parent.parent
 NOTEBOOKS = notebook_paths()
+NOTEBOOK_06 = ROOT / "notebooks" / "06_look_inside.ipynb"
 FIRST_CELL = 'import sys\nsys.path.insert(0, "..")\nimport utils'
 LONGEST_CELL = 15  # lines of code that a reader can take in at once
 TOOLBOX = [ROOT / "utils" / f"{name}.py" for name in ("families", "resnet", "train")]
@@ -103,6 +107,15 @@ def test_formulas_need_no_script_from_the_network(notebook):
             assert not MATH.search(re.sub(r"`[^`]*`", "", cell.source)), cell.source
 
 
+def test_01_shows_the_claim_of_the_course_as_measured():
+    """Plain: worse by more than twice the spread. Residual: not worse, or better."""
+    cells = code_cells(nbformat.read(NOTEBOOKS[1], as_version=4))
+    said = next(cell.outputs[0].text for cell in cells if "effects = " in cell.source)
+    plain, residual = said.splitlines()
+    assert re.fullmatch(r"plain: from 8 to 56 layers .*\. Worse, by [\d.]+ times .*", plain)
+    assert re.fullmatch(r"residual: from 8 to 56 layers .*\. (Not worse:|Better,) .*", residual)
+
+
 # As they run
 
 
@@ -132,6 +145,26 @@ def test_it_runs_in_its_own_folder_and_leaves_the_course_as_it_was(path, tmp_pat
 def test_it_runs_in_a_folder_where_nothing_is(path, tmp_path):
     """As other programs run it; the environment knows where utils is."""
     assert complaints(run_notebook(path, "quick", cwd=tmp_path)) == []
+
+
+@pytest.mark.usefixtures("numpy_mode")
+@pytest.mark.parametrize("bad", ["another architecture", "cut short"])
+def test_06_refuses_a_bad_checkpoint_and_goes_on_with_a_network_of_its_own(bad, tmp_path):
+    notebook = nbformat.read(NOTEBOOK_06, as_version=4)
+    judged = next(i for i, cell in enumerate(notebook.cells) if "judged_on}" in cell.source)
+    notebook.cells = notebook.cells[: judged + 1]
+    nbformat.write(notebook, tmp_path / NOTEBOOK_06.name)
+    file = tmp_path / "checkpoints" / "quick.zip"
+    net = deep_network(8, Plain)
+    train.initialize(net, seed=0, device=mx.cpu())
+    checkpoint.save(file, net, train.Recipe().trainer(net, 1), run={}, history={})
+    if bad == "cut short":
+        file.write_bytes(file.read_bytes()[:1000])
+    done = run_notebook(tmp_path / NOTEBOOK_06.name, "quick")
+    refusal, judgment = (cell.outputs[0].text for cell in code_cells(done)[-2:])
+    assert re.search(r"\d+ arrays with [\d,]+ numbers", refusal)
+    assert "A small network is trained here instead." in refusal
+    assert judgment.startswith("ResNet-18 trained here, on few images: accuracy 0.")
 
 
 # As the toolbox repeats it

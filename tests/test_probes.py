@@ -31,8 +31,8 @@ def ready(block):
     return net
 
 
-@pytest.fixture
-def X():
+@pytest.fixture(name="X")
+def images():
     return np.array(numpy.random.default_rng(0).normal(size=(4, 1, 28, 28)), "float32")
 
 

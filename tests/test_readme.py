@@ -13,7 +13,7 @@ README = (ROOT / "README.md").read_text(encoding="utf-8")
 def test_its_pictures_are_those_in_the_committed_notebooks():
     """`make refresh` copies them."""
     found = dict(pictures())
-    assert found.keys() == {"network", "curves"}
+    assert found.keys() == {"network", "curves", "depth"}
     for name, png in found.items():
         assert (IMAGES / f"{name}.png").read_bytes() == png
         assert f"notebooks/images/{name}.png" in README

@@ -13,7 +13,7 @@ import pytest
 from mxnet import np
 from mxnet.gluon import nn
 
-from utils import checkpoint, data, train
+from utils import checkpoint, train
 from utils.resnet import Residual, named, stem
 
 pytestmark = pytest.mark.usefixtures("numpy_mode")
@@ -95,6 +95,11 @@ def test_the_learning_rate_climbs_and_falls_to_zero():
     assert rates[-1] == pytest.approx(0, abs=1e-9)
 
 
+def test_without_one_cycle_the_learning_rate_stays():
+    rate = dataclasses.replace(RECIPE, one_cycle=False).schedule(100)
+    assert {rate(step) for step in range(1, 101)} == {RECIPE.learning_rate}
+
+
 def test_a_run_of_a_single_step_has_a_learning_rate(few):
     recipe = train.Recipe(epochs=1, batch_size=len(few.train))
     assert run(small_net(), few, recipe).epochs == 1
@@ -155,6 +160,18 @@ def test_a_finished_run_resumes_to_itself(few, tmp_path):
     assert run(small_net(), few, checkpoint=tmp_path / "run", resume=True) == history
 
 
+def test_the_network_of_a_checkpoint_can_be_used_without_its_run(few, tmp_path):
+    trained, net = small_net(), small_net(seed=3)
+    run(trained, few, checkpoint=tmp_path / "run")
+    described = checkpoint.load_parameters(tmp_path / "run", net)
+    assert equal(parameters(net), parameters(trained))
+    assert described == {
+        "recipe": dataclasses.asdict(RECIPE),
+        "seed": 0,
+        "images": len(few.train),
+    }
+
+
 class TestACheckpointIsRefused:
     """With a sentence, and the network is as it was."""
 
@@ -169,6 +186,10 @@ class TestACheckpointIsRefused:
         with pytest.raises(error, match=match):
             run(net, few, checkpoint=path, resume=True, **options)
         assert equal(parameters(net), before)
+        if path and not options:  # without a run to go on with, the network is all that is asked
+            with pytest.raises(error, match=match):
+                checkpoint.load_parameters(path, net)
+            assert equal(parameters(net), before)
 
     def test_when_it_is_not_there(self, few, tmp_path):
         self.refused(few, tmp_path / "none", "no checkpoint at .*none", error=FileNotFoundError)
@@ -180,13 +201,13 @@ class TestACheckpointIsRefused:
     def test_when_it_was_cut_short(self, few, written, kept):
         whole = written.read_bytes()
         written.write_bytes(whole[: kept if kept > 1 else int(kept * len(whole))])
-        self.refused(few, written, "is not a complete checkpoint")
+        self.refused(few, written, r"is not a complete checkpoint .* bytes, where \d+ arrays")
 
     def test_when_a_byte_was_changed(self, few, written):
         whole = bytearray(written.read_bytes())
         whole[len(whole) // 3] ^= 1
         written.write_bytes(whole)
-        self.refused(few, written, "is not a complete checkpoint")
+        self.refused(few, written, r"is not a complete checkpoint .* bytes, where \d+ arrays")
 
     def test_when_it_belongs_to_another_network(self, few, written):
         other = named(stem=stem(), pool=nn.GlobalAvgPool2D(), dense=nn.Dense(10))

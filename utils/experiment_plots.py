@@ -11,6 +11,7 @@ import pandas
 from IPython.display import HTML
 from matplotlib.colors import LinearSegmentedColormap
 from matplotlib.figure import Figure
+from matplotlib.ticker import LogFormatter
 
 from utils.data import CLASSES
 from utils.plots import BLUE, GRAY, GREEN, ORANGE, SKY
@@ -84,6 +85,8 @@ def by_layer(panels: dict[str, dict[str, pandas.Series]], unit: str, title: str)
             numbers = numpy.arange(1, len(norms) + 1)
             axes.plot(numbers, norms, line, marker=marker, ms=3, color=color, label=family)
         axes.set(title=name, xlabel="3×3 convolution, counted from the input", yscale="log")
+        axes.yaxis.set_major_formatter(LogFormatter())
+        axes.yaxis.set_minor_formatter(LogFormatter(minor_thresholds=(1.2, 0.6)))
         axes.grid(alpha=0.3)
         axes.legend()
     figure.axes[0].set_ylabel(unit)
@@ -96,7 +99,7 @@ def lesions(accuracies: dict[str, pandas.Series]) -> Figure:
 
     The values come from `probes.lesions`, by family; their first entry is the whole network.
     """
-    height = 1.6 + 0.28 * max(map(len, accuracies.values()))
+    height = 1.8 + 0.28 * max(map(len, accuracies.values()))
     figure = Figure(figsize=(9, height), layout="constrained")
     panels = figure.subplots(1, len(accuracies), squeeze=False)[0]
     for axes, (family, series) in zip(panels, accuracies.items()):
@@ -108,7 +111,7 @@ def lesions(accuracies: dict[str, pandas.Series]) -> Figure:
         axes.set(xlabel="accuracy, share of images", xlim=(0, 1.15), ylabel="block removed")
         axes.set_title(f"{family}: without {(whole - left).idxmax()}, {lost:.3f} are lost")
         axes.invert_yaxis()
-        axes.legend(loc="upper center", bbox_to_anchor=(0.5, -0.12 - 0.5 / height), ncols=2)
+        axes.legend(loc="upper center", bbox_to_anchor=(0.5, -0.6 / height), ncols=2)
     return figure
 
 
@@ -123,7 +126,7 @@ def moves(table: pandas.DataFrame) -> Figure:
     axes.set_xlim(0, 1.15 * max(1, table.ratio.max()))
     axes.set_title(f"{least} changes its input least, {most} most")
     axes.invert_yaxis()
-    axes.legend(loc="lower right")
+    figure.legend(loc="outside lower right")
     return figure
 
 
