@@ -40,17 +40,29 @@ def test_learning_shows_the_range_over_the_seeds_around_each_mean():
         assert heights.max() == pytest.approx(numpy.max(chosen))
 
 
+def norms(*values):
+    return {family: pandas.Series(values) for family in experiment_plots.STYLES}
+
+
 def test_families_differ_in_more_than_their_color():
-    norms = {family: pandas.Series([1.0, 2.0]) for family in experiment_plots.STYLES}
-    (axes,) = experiment_plots.by_layer({"Gradients": norms}, "norm", "What is seen").axes
+    (axes,) = experiment_plots.by_layer({"Gradients": ("norm", norms(1, 2))}, "What is seen").axes
     styles = {(line.get_linestyle(), line.get_marker()) for line in axes.lines}
     assert len(styles) == 2
-    assert axes.get_yscale() == "log"
+
+
+def test_panels_share_their_axis_only_if_they_have_one_unit():
+    same = {"start": ("norm", norms(1, 2)), "end": ("norm", norms(3, 40))}
+    start, end = experiment_plots.by_layer(same, "").axes
+    assert start.get_ylim() == end.get_ylim()
+    other = {"outputs": ("size", norms(1, 2)), "gradients": ("norm", norms(3, 40))}
+    outputs, gradients = experiment_plots.by_layer(other, "").axes
+    assert (outputs.get_yscale(), gradients.get_yscale()) == ("linear", "log")
+    assert (outputs.get_ylabel(), gradients.get_ylabel()) == ("size", "norm")
 
 
 def test_lesions_names_the_block_that_is_missed_most():
     (axes,) = experiment_plots.lesions({"residual": LEFT}).axes
-    assert axes.get_title() == "residual: without stage2.block1, 0.600 are lost"
+    assert axes.get_title() == "residual: stage2.block1 is missed most (0.600 lost)"
     assert [bar.get_width() for bar in axes.patches] == [0.8, 0.3]
 
 
@@ -85,10 +97,14 @@ def test_class_activations_share_one_scale_around_zero():
 
 def test_the_slider_is_there_in_jupyterlab_and_a_sentence_elsewhere(monkeypatch):
     drawn = []
+
+    def draw(image):
+        drawn.append(image)
+
     monkeypatch.delenv("JPY_SESSION_NAME", raising=False)
-    assert "The slider needs JupyterLab" in experiment_plots.by_image(drawn.append, 40).data
+    assert "The slider needs JupyterLab" in experiment_plots.by_image(draw, 40).data
     monkeypatch.setenv("JPY_SESSION_NAME", "06_look_inside.ipynb")
-    slider = experiment_plots.by_image(drawn.append, 40).children[0]
+    slider = experiment_plots.by_image(draw, 40).children[0]
     assert (slider.min, slider.max) == (0, 39)
     slider.value = 7
-    assert drawn == [7]
+    assert drawn[-1] == 7

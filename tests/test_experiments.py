@@ -80,8 +80,8 @@ def test_the_effect_of_depth_is_seen_against_the_larger_spread():
     [
         (1.21, "worse, by 2.1 times"),
         (1.15, "perhaps worse"),
-        (1.05, "not worse: the difference lies within"),
-        (0.85, "not worse: the loss does not rise"),
+        (1.05, "not worse by more than the spread"),
+        (0.85, "not worse"),
         (0.7, "better, by 3.0 times"),
     ],
 )
@@ -92,6 +92,24 @@ def test_a_difference_within_the_spread_is_not_called_one(after, verdict):
 def test_one_seed_has_no_spread():
     with pytest.raises(ValueError, match="Pass at least two seeds"):
         effect_of_depth(losses("plain", {8: [0.3], 56: [1.0]}), "plain")
+
+
+def test_a_gain_counts_if_it_is_more_than_twice_the_spread_of_both_rows():
+    rows = {"plain": [0.1, 0.3], "+ a": [0.5, 0.5], "+ b": [0.6, 0.6]}
+    table = pandas.DataFrame(
+        [{"change": change, "accuracy": a} for change, pair in rows.items() for a in pair]
+    )
+    gains = experiments.gains(table, "accuracy")
+    assert list(gains.index) == list(rows)
+    assert list(gains.gain[1:]) == pytest.approx([0.3, 0.1])
+    assert list(gains.counts) == [False, True, True]
+    assert gains.spread["plain"] == pytest.approx(0.1414, abs=1e-4)
+
+
+def test_a_run_that_diverges_says_so_in_the_process_that_asked():
+    wild = dataclasses.replace(TINY, learning_rate=1e30, warm_up=0.0)
+    with pytest.raises(train.DivergedError, match="Lower the learning rate"):
+        experiments.run_all(experiments.depth_trials((8,), (0,), wild, images=64))
 
 
 # Stored results
@@ -106,9 +124,14 @@ def test_stored_results_are_those_of_the_command_they_name(name):
     """As many runs, of the same networks, seeds and epochs, as the command makes."""
     stored, trials = experiments.stored(name), sweep.SWEEPS[name]()
     assert stored["command"] == f"make sweep SWEEPS={name}"
-    assert stored["recipe"] == dataclasses.asdict(trials[-1].recipe)
+    for trial in trials:
+        assert {**dataclasses.asdict(trial.recipe), **stored["recipe"]} == dataclasses.asdict(
+            trial.recipe
+        )
     assert stored["images"] == trials[0].images
     made = [{**trial.labels, "seed": trial.seed} for trial in trials]
+    changing = dataclasses.asdict(trials[0].recipe).keys() - stored["recipe"].keys()
+    assert changing <= made[0].keys(), "what differs between the runs is written beside each"
     assert [{key: run[key] for key in made[0]} for run in stored["runs"]] == made
     assert stored["seeds"] == sorted({run["seed"] for run in stored["runs"]})
     assert len(stored["seeds"]) >= 3

@@ -117,6 +117,11 @@ def test_plain_networks_are_not(few):
     assert abs(deep(images()) - shallow(images())).max().item() > 0.1
 
 
+def test_a_network_that_is_no_part_of_the_deeper_one_is_refused():
+    with pytest.raises(ValueError, match=r"stage2\.block1\.conv3\.weight .* has no place"):
+        deepened(ready(deep_network(8, Residual)), deep_network(14, Plain), device=CPU)
+
+
 def test_a_deepened_network_can_learn_to_use_its_new_blocks(few):
     deep = deepened(trained(Residual, few), deep_network(14, Residual), device=CPU)
     with autograd.record():

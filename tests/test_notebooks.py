@@ -163,7 +163,7 @@ def test_06_refuses_a_bad_checkpoint_and_goes_on_with_a_network_of_its_own(bad, 
     done = run_notebook(tmp_path / NOTEBOOK_06.name, "quick")
     refusal, judgment = (cell.outputs[0].text for cell in code_cells(done)[-2:])
     assert re.search(r"\d+ arrays with [\d,]+ numbers", refusal)
-    assert "A small network is trained here instead." in refusal
+    assert "In its place, ResNet-18 is trained here" in refusal
     assert judgment.startswith("ResNet-18 trained here, on few images: accuracy 0.")
 
 

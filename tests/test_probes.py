@@ -4,9 +4,10 @@ import mxnet as mx
 import numpy
 import pytest
 from mxnet import autograd, np
+from mxnet.gluon import nn
 
 from utils import data, probes, train
-from utils.families import Plain, deep_network
+from utils.families import NormalizedShortcut, Plain, deep_network
 from utils.resnet import Residual
 
 pytestmark = pytest.mark.usefixtures("numpy_mode")
@@ -71,6 +72,22 @@ def test_norms_are_those_of_the_mean_loss_s_gradient(net, X):
     assert norms.output["conv"] == pytest.approx(numpy.sqrt((output**2).mean()), rel=1e-5)
 
 
+def test_measuring_norms_leaves_the_running_statistics_as_they_were(net, X):
+    before = net(X).asnumpy()
+    probes.layer_norms(net, X, LABELS)
+    assert numpy.array_equal(net(X).asnumpy(), before)
+
+
+def test_a_block_written_by_the_learner_is_found_by_its_layers(X):
+    class Own(Plain):
+        pass
+
+    found = probes.blocks(ready(Own))
+    assert [type(block) for block in found.values()] == [Own] * 6
+    with pytest.raises(ValueError, match="has no plain or residual blocks"):
+        probes.blocks(nn.Dense(1))
+
+
 def test_moves_compare_the_residual_with_what_it_is_added_to(residual, X):
     moved = probes.moves(residual, X)
     assert list(moved.index) == [f"stage{s}.block{b}" for s in (1, 2, 3) for b in (1, 2)]
@@ -100,8 +117,11 @@ def test_a_removed_block_passes_its_input_on_and_comes_back(net, X):
     assert numpy.array_equal(net(X).asnumpy(), whole)
 
 
-def test_removing_a_residual_block_is_the_same_as_making_its_residual_zero(residual, X):
-    block = residual.stage3.block1
+@pytest.mark.parametrize("kind", [Residual, NormalizedShortcut])
+@pytest.mark.parametrize("name", ["block1", "block2"])
+def test_removing_a_residual_block_is_the_same_as_making_its_residual_zero(kind, name, X):
+    residual = ready(kind)
+    block = getattr(residual.stage3, name)
     with probes.removed(block):
         removed = residual(X).asnumpy()
     for parameter in (block.bn2.gamma, block.bn2.beta):
@@ -115,8 +135,16 @@ def test_a_block_comes_back_after_an_error_as_well(net, X):
     assert "forward" not in vars(net.stage1.block1)
 
 
-def test_there_is_no_way_around_a_plain_block_that_changes_the_shape():
-    block = ready(Plain).stage2.block1
+def halving_alone():
+    block = Plain(3, strides=2)
+    block.initialize()
+    block(np.zeros((1, 3, 4, 4)))
+    return block
+
+
+@pytest.mark.parametrize("make", [lambda: ready(Plain).stage2.block1, halving_alone])
+def test_there_is_no_way_around_a_plain_block_that_changes_the_shape(make):
+    block = make()
     with (
         pytest.raises(ValueError, match="changes the shape cannot be removed"),
         probes.removed(block),

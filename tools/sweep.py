@@ -1,9 +1,9 @@
 """Run the large sweeps and store what they measured where the notebooks find it.
 
-    python tools/sweep.py [depth] [rate] [loss_log]
+    python tools/sweep.py [depth] [rate] [start] [longer] [loss_log]
 
 A file in utils/results/ holds the command, the recipe and the seeds that made it, and one entry for
-each run. Without a name all three are made.
+each run. Without a name all are made.
 """
 
 from __future__ import annotations
@@ -40,14 +40,36 @@ def rate() -> list[experiments.Trial]:
     ]
 
 
+def start() -> list[experiments.Trial]:
+    """The deepest residual network without the warm-up."""
+    recipe = replace(experiments.DEPTH_RECIPE, warm_up=0.0)
+    return experiments.depth_trials((56,), range(3), recipe, families=("residual",))
+
+
+def longer() -> list[experiments.Trial]:
+    """The shallowest and the deepest plain network with four times as many epochs."""
+    recipe = replace(experiments.DEPTH_RECIPE, epochs=4 * experiments.DEPTH_RECIPE.epochs)
+    return experiments.depth_trials((8, 56), range(3), recipe, families=("plain",))
+
+
 def loss_log() -> list[experiments.Trial]:
     """ResNet-18, from the plain network on, a change at a time."""
     return experiments.loss_log_trials(seeds=range(3), recipe=LOSS_LOG_RECIPE)
 
 
 SWEEPS: dict[str, Callable[[], list[experiments.Trial]]] = {
-    sweep.__name__: sweep for sweep in (depth, rate, loss_log)
+    sweep.__name__: sweep for sweep in (depth, rate, start, longer, loss_log)
 }
+
+
+def shared_recipe(trials: Sequence[experiments.Trial]) -> dict:
+    """Return the values that the recipes of all trials have; the others are labels of the runs."""
+    recipes = [asdict(trial.recipe) for trial in trials]
+    return {
+        name: value
+        for name, value in recipes[0].items()
+        if all(recipe[name] == value for recipe in recipes)
+    }
 
 
 def document(name: str, trials: Sequence[experiments.Trial], runs: list[dict]) -> str:
@@ -55,7 +77,7 @@ def document(name: str, trials: Sequence[experiments.Trial], runs: list[dict]) -
     made = {
         "command": f"make sweep SWEEPS={name}",
         "images": trials[0].images,
-        "recipe": asdict(trials[-1].recipe),
+        "recipe": shared_recipe(trials),
         "seeds": sorted({trial.seed for trial in trials}),
     }
     head = json.dumps(made, indent=2, ensure_ascii=False).removesuffix("\n}")

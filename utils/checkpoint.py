@@ -90,15 +90,16 @@ def _unpacked(path: str | os.PathLike, net: gluon.Block) -> Iterator[tuple[Path,
                 for name in (PARAMETERS, OPTIMIZER, RUN):
                     archive.extract(name, parts)
             stored = json.loads((parts / RUN).read_text())
+            shapes = stored["shapes"]
         except (zipfile.BadZipFile, KeyError, ValueError) as error:
             raise CheckpointError(
                 f"{path} is not a complete checkpoint ({error}): {Path(path).stat().st_size:,} "
                 f"bytes, where {_describe(_shapes(net))} were expected. It was cut short, or it is "
                 "a file of another kind. Delete it and start a new run."
             ) from error
-        if stored["shapes"] != _shapes(net):
+        if shapes != _shapes(net):
             raise CheckpointError(
-                f"{path} belongs to another network: it holds {_describe(stored['shapes'])}, but "
+                f"{path} belongs to another network: it holds {_describe(shapes)}, but "
                 f"this network has {_describe(_shapes(net))}. Build the network of the first call, "
                 "or start a new run."
             )

@@ -11,7 +11,6 @@ import pandas
 from IPython.display import HTML
 from matplotlib.colors import LinearSegmentedColormap
 from matplotlib.figure import Figure
-from matplotlib.ticker import LogFormatter
 
 from utils.data import CLASSES
 from utils.plots import BLUE, GRAY, GREEN, ORANGE, SKY
@@ -32,9 +31,9 @@ def depths(table: pandas.DataFrame) -> Figure:
     for axes, (column, title) in zip(figure.subplots(1, 2), titles.items()):
         for family, runs in table.groupby("family"):
             color, marker, line = STYLES[family]
-            axes.plot(runs.depth, runs[column], marker, color=color, alpha=0.4, ms=5, mew=0)
+            axes.plot(runs.depth, runs[column], marker, color=color, alpha=0.5, ms=5, mew=0)
             mean = runs.groupby("depth")[column].mean()
-            axes.plot(mean.index, mean, line, marker=marker, color=color, label=f"{family}, mean")
+            axes.plot(mean.index, mean, line, color=color, label=f"{family}, mean")
         axes.set(title=title, xlabel="layers with weights", ylabel=units[column])
         axes.set_xticks(sorted(table.depth.unique()))
         axes.set_ylim(0, 1 if column == "valid_accuracy" else None)
@@ -70,26 +69,31 @@ def learning(runs: Sequence[dict]) -> Figure:
             )
         axes.set(title=family, xlabel="epoch", xticks=epochs)
         axes.grid(alpha=0.3)
-        axes.legend()
     figure.axes[0].set(ylabel="training loss, nats", ylim=(0, None))
+    figure.legend(*axes.get_legend_handles_labels(), loc="outside right upper")
     figure.suptitle("Training loss by epoch: mean over the seeds, and their range")
     return figure
 
 
-def by_layer(panels: dict[str, dict[str, pandas.Series]], unit: str, title: str) -> Figure:
-    """Draw norms against the number of the 3x3 convolution: a panel each, a line a family."""
-    figure = Figure(figsize=(9, 3.4), layout="constrained")
-    for axes, (name, families) in zip(figure.subplots(1, len(panels)), panels.items()):
+def by_layer(panels: dict[str, tuple[str, dict[str, pandas.Series]]], title: str) -> Figure:
+    """Draw norms against the number of the 3x3 convolution, a line for each family.
+
+    `panels` holds, by their titles, the unit and the norms by family. Panels of one unit share
+    their axis, which is logarithmic where the norms differ more than tenfold.
+    """
+    figure = Figure(figsize=(9, 3.6), layout="constrained")
+    units = {unit for unit, _ in panels.values()}
+    drawn = figure.subplots(1, len(panels), sharey=len(units) == 1, squeeze=False)[0]
+    for axes, (name, (unit, families)) in zip(drawn, panels.items()):
         for family, norms in families.items():
             color, marker, line = STYLES[family]
             numbers = numpy.arange(1, len(norms) + 1)
             axes.plot(numbers, norms, line, marker=marker, ms=3, color=color, label=family)
-        axes.set(title=name, xlabel="3×3 convolution, counted from the input", yscale="log")
-        axes.yaxis.set_major_formatter(LogFormatter())
-        axes.yaxis.set_minor_formatter(LogFormatter(minor_thresholds=(1.2, 0.6)))
+        axes.set(title=name, xlabel="3×3 convolution, counted from the input", ylabel=unit)
+        low, high = axes.dataLim.intervaly
+        axes.set_yscale("log" if high > 10 * low else "linear")
         axes.grid(alpha=0.3)
-        axes.legend()
-    figure.axes[0].set_ylabel(unit)
+    figure.legend(*drawn[0].get_legend_handles_labels(), loc="outside lower center", ncols=2)
     figure.suptitle(title)
     return figure
 
@@ -109,7 +113,7 @@ def lesions(accuracies: dict[str, pandas.Series]) -> Figure:
         axes.axvline(1 / len(CLASSES), color=GRAY, ls=":", label="guessing")
         lost = (whole - left).max()
         axes.set(xlabel="accuracy, share of images", xlim=(0, 1.15), ylabel="block removed")
-        axes.set_title(f"{family}: without {(whole - left).idxmax()}, {lost:.3f} are lost")
+        axes.set_title(f"{family}: {(whole - left).idxmax()} is missed most ({lost:.3f} lost)")
         axes.invert_yaxis()
         axes.legend(loc="upper center", bbox_to_anchor=(0.5, -0.6 / height), ncols=2)
     return figure
@@ -151,10 +155,11 @@ def feature_maps(image: numpy.ndarray, maps: dict[str, numpy.ndarray], title: st
 
 
 def by_image(draw: Callable[[int], Figure], count: int) -> object:
-    """Return a slider that draws any of `count` images; outside JupyterLab, a sentence instead.
+    """Return a slider that calls `draw(image=...)` for any of `count` images.
 
-    Colab and HTML pages cannot be relied on to show widgets. `draw` must not compute with MXNet:
-    a widget calls it where `npx.set_np` does not hold.
+    Outside JupyterLab a sentence stands in its place: Colab and HTML pages cannot be relied on to
+    show widgets. `draw` must not compute with MXNet: a widget calls it where `npx.set_np` does not
+    hold.
     """
     if "JPY_SESSION_NAME" not in os.environ:  # set by Jupyter's server for the kernels it starts
         return HTML(
@@ -173,24 +178,24 @@ def class_activations(rows: Sequence[tuple]) -> Figure:
     figure = Figure(figsize=(6.4, 1.75 * len(rows)), layout="constrained")
     limit = max(abs(activation).max() for _, *row in rows for activation in row[1::2])
     for axes, (image, true, for_true, answer, for_answer) in zip(
-        figure.subplots(len(rows), 3), rows
+        figure.subplots(len(rows), 3, squeeze=False), rows
     ):
         axes[0].set_title(f"image: {true}", size=9)
-        for panel in axes:
-            panel.imshow(image, cmap="gray", extent=(0, 28, 28, 0))
-            panel.axis("off")
+        axes[0].imshow(image, cmap="gray", extent=(0, 28, 28, 0))
+        axes[0].axis("off")
         for panel, activation in ((axes[1], for_true), (axes[2], for_answer)):
             shown = panel.imshow(
                 activation,
                 cmap=BLUE_FOR_ORANGE_AGAINST,
                 vmin=-limit,
                 vmax=limit,
-                alpha=0.6,
                 extent=(0, 28, 28, 0),
                 interpolation="bilinear",
             )
+            panel.contour(numpy.arange(28) + 0.5, numpy.arange(28) + 0.5, image, [64], colors="k")
+            panel.axis("off")
         axes[1].set_title(f"for {true} (true)", size=9)
         axes[2].set_title(f"for {answer} (answer)", size=9)
-    figure.colorbar(shown, ax=figure.axes, label="part in the score", shrink=0.5)
+    figure.colorbar(shown, ax=figure.axes, label="score of the pixel", shrink=0.5)
     figure.suptitle("The most confident mistakes: what speaks for the truth, what for the answer")
     return figure

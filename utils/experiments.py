@@ -29,8 +29,7 @@ from utils.resnet import Residual
 RESULTS = Path(__file__).parent / "results"
 MEASURED = ("train_loss", "train_accuracy", "valid_loss", "valid_accuracy")  # each epoch
 FAMILIES = {"plain": Plain, "residual": Residual}
-# Notebook 01: halved images and batches of 128 make even 56 layers a matter of half a minute. The
-# warm-up is what 56 residual layers need to start well; the plain networks get it as well.
+# Notebook 01: halved images and batches of 128 make even 56 layers a matter of half a minute.
 DEPTH_RECIPE = train.Recipe(epochs=5, batch_size=128, learning_rate=0.1, size=14)
 
 
@@ -71,7 +70,7 @@ def run_all(trials: Sequence[Trial]) -> list[dict]:
     Each has a process and a processor of its own. Small networks gain nothing from a second
     thread, and with one thread a seed gives the same numbers however many processors there are.
     """
-    workers = min(runtime.available_cpus(), len(trials))
+    workers = max(1, min(runtime.available_cpus(), len(trials)))
     with _one_thread(), ProcessPoolExecutor(workers, multiprocessing.get_context("spawn")) as pool:
         try:
             results = pool.map(run, trials)
@@ -132,7 +131,13 @@ def loss_log_trials(seeds: Sequence[int], recipe: train.Recipe, images: int = 55
         "+ flips": (final, recipe),
     }
     return [
-        Trial(build, settings, seed, images, {"change": change})
+        Trial(
+            build,
+            settings,
+            seed,
+            images,
+            labels={"change": change, "one_cycle": settings.one_cycle, "flip": settings.flip},
+        )
         for change, (build, settings) in rows.items()
         for seed in seeds
     ]
@@ -164,9 +169,10 @@ def final(runs: Sequence[dict]) -> pandas.DataFrame:
 
 @dataclass(frozen=True)
 class Effect:
-    """What more layers do to a family's final training loss: means over seeds, in nats.
+    """What more layers do to a family's training loss in the last epoch: means over seeds, in nats.
 
-    `spread` is the larger of the two standard deviations over the seeds.
+    `spread` is the larger of the two standard deviations over the seeds. A difference counts if it
+    is more than twice as large.
     """
 
     family: str
@@ -185,19 +191,19 @@ class Effect:
     def verdict(self) -> str:
         """Return what can be said, seen against the spread between seeds."""
         if self.difference > 2 * self.spread:
-            return f"worse, by {self.difference / self.spread:.1f} times the spread between seeds"
+            return f"worse, by {self.difference / self.spread:.1f} times the spread"
         if self.difference > self.spread:
-            return "perhaps worse, but by less than twice the spread between seeds"
+            return "perhaps worse, but by less than twice the spread"
         if self.difference > 0:
-            return "not worse: the difference lies within the spread between seeds"
+            return "not worse by more than the spread"
         if self.difference >= -2 * self.spread:
-            return "not worse: the loss does not rise"
-        return f"better, by {-self.difference / self.spread:.1f} times the spread between seeds"
+            return "not worse"
+        return f"better, by {-self.difference / self.spread:.1f} times the spread"
 
     def __str__(self) -> str:
         return (
-            f"{self.family}: from {self.shallow} to {self.deep} layers the final training loss "
-            f"goes from {self.before:.3f} to {self.after:.3f} ({self.difference:+.3f}, spread "
+            f"{self.family}: from {self.shallow} to {self.deep} layers the training loss goes from "
+            f"{self.before:.3f} to {self.after:.3f} ({self.difference:+.3f}, spread "
             f"{self.spread:.3f}). {self.verdict.capitalize()}."
         )
 
@@ -215,3 +221,16 @@ def effect_of_depth(table: pandas.DataFrame, family: str) -> Effect:
         )
     ends = runs.iloc[[0, -1]]
     return Effect(family, *ends.index.tolist(), *ends["mean"].tolist(), ends["std"].max())
+
+
+def gains(table: pandas.DataFrame, measure: str) -> pandas.DataFrame:
+    """Return what each change of the loss log did to a measure, against the row above.
+
+    `table` comes from `final`. Columns: mean and spread (standard deviation) over the seeds, the
+    gain, and whether it counts: whether it is more than twice the larger spread of both rows.
+    """
+    rows = table.groupby("change", sort=False)[measure].agg(["mean", "std"])
+    rows.columns = ["mean", "spread"]
+    rows["gain"] = rows["mean"].diff()
+    rows["counts"] = rows.gain.abs() > 2 * rows.spread.rolling(2).max()
+    return rows

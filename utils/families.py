@@ -6,6 +6,7 @@ to the final one, a change at a time.
 
 from __future__ import annotations
 
+import inspect
 from typing import Any
 
 import mxnet as mx
@@ -55,8 +56,9 @@ def deep_network(depth: int, block: type, widths: tuple[int, ...] = WIDTHS) -> n
     """Return a network of `depth` layers with weights: 8, 14, 20, 26, ... for three stages.
 
     Input (N, C, H, W), output (N, 10): scores before softmax. A 3x3 convolution, three stages of
-    equally many blocks of two convolutions, of which all but the first halve height and width, and
-    a dense layer (He et al., 2015, section 4.2). The 1x1 convolutions of shortcuts do not count.
+    equally many blocks of two convolutions, and a dense layer (He et al., 2015, section 4.2); the
+    second stage and those after it halve height and width. The 1x1 convolutions of shortcuts do not
+    count. `block` is a class with the signature of `Plain` or of `Residual`.
 
     Raises ValueError for a depth that such a network cannot have.
     """
@@ -101,19 +103,27 @@ def without_biases(net: gluon.Block) -> gluon.Block:
 def deepened(
     net: gluon.Block, deeper: gluon.Block, *, device: mx.Context, seed: int = 0
 ) -> gluon.Block:
-    """Give a new, deeper network the parameters of `net` where names and shapes are equal.
+    """Give a new, deeper network all parameters of `net`, by their places in it.
 
-    In the residual blocks that it has in addition, the last normalization multiplies by zero. Such
-    a block passes x on, since x comes out of a ReLU and is not negative: relu(x + 0) = x. Then both
-    networks compute the same function. Blocks without a shortcut stay as they are drawn.
+    In the blocks with a shortcut that it has in addition, the last normalization multiplies by
+    zero. Such a block passes x on, since x comes out of a ReLU and is not negative:
+    relu(x + 0) = x. Then both networks compute the same function. Additional blocks without a
+    shortcut stay as they are drawn.
+
+    Raises ValueError if `net` is not a part of the deeper network.
     """
     train.initialize(deeper, seed=seed, device=device)
     known = net._collect_params_with_prefix()  # names that say where in the network, as saved
-    for name, parameter in deeper._collect_params_with_prefix().items():
-        if name in known:
-            parameter.set_data(known[name].data())
+    places = deeper._collect_params_with_prefix()
+    for name, parameter in known.items():
+        if name not in places or places[name].shape != parameter.shape:
+            raise ValueError(
+                f"{name} {parameter.shape} of the first network has no place of that shape in the "
+                "second. Pass a deeper network of the same blocks and widths."
+            )
+        places[name].set_data(parameter.data())
     for name, block in shapes.parts(deeper).items():
-        if isinstance(block, Residual) and f"{name}.bn2.gamma" not in known:
+        if hasattr(block, "conv3") and f"{name}.bn2.gamma" not in known:
             block.bn2.gamma.set_data(np.zeros(block.bn2.gamma.shape, ctx=device))
     return deeper
 
@@ -130,6 +140,6 @@ def _stages(block: type, widths: tuple[int, ...], per_stage: int) -> dict[str, n
 
 
 def _block(block: type, width: int, strides: int) -> nn.HybridBlock:
-    if issubclass(block, Residual):
+    if "use_1x1conv" in inspect.signature(block).parameters:
         return block(width, use_1x1conv=strides > 1, strides=strides)
     return block(width, strides)

@@ -1,6 +1,7 @@
 """Looks into a network: norms of its layers and gradients, its blocks removed, its feature maps.
 
-All of them work on networks that are not hybridized, and leave the network as it was.
+All of them work on networks that are not hybridized, and leave the network as it was, but for the
+gradients that the next step of a training computes anew.
 """
 
 from __future__ import annotations
@@ -17,8 +18,6 @@ from mxnet import autograd, gluon, np
 from mxnet.gluon import nn
 
 from utils import data, guards, shapes, train
-from utils.families import Plain
-from utils.resnet import Residual
 
 
 class Call(NamedTuple):
@@ -49,9 +48,22 @@ def watching(blocks: dict[str, gluon.Block]) -> Iterator[dict[str, Call]]:
 
 
 def blocks(net: gluon.Block) -> dict[str, gluon.Block]:
-    """Return the plain or residual blocks of a network by name, in order."""
-    parts = shapes.parts(net)
-    return {name: part for name, part in parts.items() if isinstance(part, (Plain, Residual))}
+    """Return the plain or residual blocks of a network by name, in order.
+
+    A block is what has two convolutions and ends with a normalization, `conv1`, `conv2` and `bn2`,
+    whoever wrote it. Raises ValueError if there is none.
+    """
+    found = {
+        name: part
+        for name, part in shapes.parts(net).items()
+        if all(hasattr(part, layer) for layer in ("conv1", "conv2", "bn2"))
+    }
+    if not found:
+        raise ValueError(
+            f"The {type(net).__name__} has no plain or residual blocks. They are recognized by "
+            "their layers conv1, conv2 and bn2: give yours the same names."
+        )
+    return found
 
 
 def layer_norms(net: gluon.Block, X: np.ndarray, y: np.ndarray) -> pandas.DataFrame:
@@ -60,6 +72,8 @@ def layer_norms(net: gluon.Block, X: np.ndarray, y: np.ndarray) -> pandas.DataFr
     `output` is the root mean square of the numbers that it returns, `gradient` the norm of the
     gradient of the mean loss with respect to its weights. X (N, C, H, W) float32, y (N,) int32.
     """
+    statistics = net.collect_params(".*running_(mean|var)").values()
+    before = [statistic.data().copy() for statistic in statistics]  # training mode moves them
     convolutions = {
         name: part
         for name, part in shapes.parts(net).items()
@@ -68,6 +82,8 @@ def layer_norms(net: gluon.Block, X: np.ndarray, y: np.ndarray) -> pandas.DataFr
     with watching(convolutions) as calls, autograd.record():
         loss = train.loss_function(net(X), y).mean()
     loss.backward()
+    for statistic, value in zip(statistics, before):
+        statistic.set_data(value)
     norms = {
         name: {
             "output": np.sqrt((calls[name].output ** 2).mean()).item(),
@@ -82,18 +98,26 @@ def moves(net: gluon.Block, X: np.ndarray) -> pandas.DataFrame:
     """Return, for each residual block, how long f(x) - x is against x, measured on X.
 
     Columns: `residual` and `shortcut`, means over the images of the Euclidean norms, and `ratio`.
-    Where the shortcut has a 1x1 convolution, its output stands for x. X (N, C, H, W) float32.
+    Both are taken before they are added, so before the last ReLU. Where the shortcut has a 1x1
+    convolution, its output stands for x. X (N, C, H, W) float32.
     """
     rows = {}
     for name, block in blocks(net).items():
         parts = {"block": block, "residual": block.bn2}
-        parts |= {"convolution": block.conv3} if block.conv3 else {}
+        layers = _shortcut_layers(block)
+        if layers:
+            parts["shortcut"] = layers[-1]
         with watching(parts) as calls:
             net(X)
-        shortcut = calls["convolution"].output if block.conv3 else calls["block"].input
+        shortcut = calls["shortcut"].output if layers else calls["block"].input
         rows[name] = {"residual": _norm(calls["residual"].output), "shortcut": _norm(shortcut)}
     table = pandas.DataFrame.from_dict(rows, orient="index")
     return table.assign(ratio=table.residual / table.shortcut)
+
+
+def _shortcut_layers(block: gluon.Block) -> list[gluon.Block]:
+    layers = [getattr(block, name, None) for name in ("conv3", "bn3")]
+    return [layer for layer in layers if layer]
 
 
 def _norm(Y: np.ndarray) -> float:
@@ -111,8 +135,14 @@ def removed(block: gluon.Block) -> Iterator[None]:
             "A plain block that changes the shape cannot be removed: the layers after it need the "
             "shape that it makes. Remove one that keeps the shape."
         )
-    convolution = getattr(block, "conv3", None)
-    block.forward = lambda X: block.relu(convolution(X)) if convolution else X
+    layers = _shortcut_layers(block)
+
+    def go_around(X: np.ndarray) -> np.ndarray:
+        for layer in layers:
+            X = layer(X)
+        return np.maximum(X, 0)
+
+    block.forward = go_around
     try:
         yield
     finally:
@@ -122,7 +152,9 @@ def removed(block: gluon.Block) -> Iterator[None]:
 def has_way_around(block: gluon.Block) -> bool:
     """Return whether x can pass a block without its 3x3 convolutions and fit what comes after."""
     out_channels, in_channels = block.conv1.weight.shape[:2]
-    return isinstance(block, Residual) or in_channels == out_channels
+    # Gluon keeps the stride of a convolution nowhere else.
+    keeps_shape = in_channels == out_channels and block.conv1._kwargs["stride"] == (1, 1)
+    return keeps_shape or bool(_shortcut_layers(block))
 
 
 def lesions(

@@ -116,6 +116,10 @@ class DivergedError(ArithmeticError):
         super().__init__(message)
         self.history = history
 
+    def __reduce__(self) -> tuple:
+        """Let it pass from one process to another, which rebuilds an error from its arguments."""
+        return type(self), (str(self), self.history)
+
 
 def initialize(net: gluon.Block, *, seed: int, device: mx.Context) -> None:
     """Draw the weights from the seed (Xavier), for images with one channel.
