@@ -9,8 +9,10 @@ import ipywidgets as widgets
 import numpy
 import pandas
 from IPython.display import HTML
+from matplotlib.axes import Axes
 from matplotlib.colors import LinearSegmentedColormap
 from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
 
 from utils.data import CLASSES
 from utils.plots import BLUE, GRAY, GREEN, ORANGE, SKY
@@ -92,6 +94,7 @@ def by_layer(panels: dict[str, tuple[str, dict[str, pandas.Series]]], title: str
         axes.set(title=name, xlabel="3×3 convolution, counted from the input", ylabel=unit)
         low, high = axes.dataLim.intervaly
         axes.set_yscale("log" if high > 10 * low else "linear")
+        axes.xaxis.set_major_locator(MaxNLocator(integer=True))
         axes.grid(alpha=0.3)
     figure.legend(*drawn[0].get_legend_handles_labels(), loc="outside lower center", ncols=2)
     figure.suptitle(title)
@@ -108,7 +111,8 @@ def lesions(accuracies: dict[str, pandas.Series]) -> Figure:
     panels = figure.subplots(1, len(accuracies), squeeze=False)[0]
     for axes, (family, series) in zip(panels, accuracies.items()):
         whole, left = series.iloc[0], series.iloc[1:]
-        axes.bar_label(axes.barh(left.index, left, color=STYLES[family][0]), fmt="%.3f", padding=3)
+        axes.barh(left.index, left, color=STYLES[family][0])
+        _values_at(axes, 1.02, left, "{:.3f}")
         axes.axvline(whole, color="black", ls="--", label=f"nothing removed: {whole:.3f}")
         axes.axvline(1 / len(CLASSES), color=GRAY, ls=":", label="guessing")
         lost = (whole - left).max()
@@ -123,15 +127,23 @@ def moves(table: pandas.DataFrame) -> Figure:
     """Draw how long f(x) - x is against x, for each block; `table` comes from `probes.moves`."""
     figure = Figure(figsize=(7, 1.4 + 0.3 * len(table)), layout="constrained")
     axes = figure.subplots()
-    axes.bar_label(axes.barh(table.index, table.ratio, color=BLUE), fmt="%.2f", padding=3)
+    axes.barh(table.index, table.ratio, color=BLUE)
     axes.axvline(1, color=ORANGE, ls="--", label="as long as x")
     least, most = table.ratio.idxmin(), table.ratio.idxmax()
     axes.set(xlabel="length of f(x) − x, in lengths of x", ylabel="block")
-    axes.set_xlim(0, 1.15 * max(1, table.ratio.max()))
+    longest = max(1, table.ratio.max())
+    _values_at(axes, 1.03 * longest, table.ratio, "{:.2f}")
+    axes.set_xlim(0, 1.15 * longest)
     axes.set_title(f"{least} changes its input least, {most} most")
     axes.invert_yaxis()
     figure.legend(loc="outside lower right")
     return figure
+
+
+def _values_at(axes: Axes, x: float, values: pandas.Series, form: str) -> None:
+    """Write each bar's value in a column at x, where no line crosses it."""
+    for row, value in enumerate(values):
+        axes.text(x, row, form.format(value), va="center")
 
 
 def feature_maps(image: numpy.ndarray, maps: dict[str, numpy.ndarray], title: str) -> Figure:
