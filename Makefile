@@ -31,7 +31,7 @@ refresh: set-up ## rewrite the outputs inside notebooks/ with a full run (NOTEBO
 	@$(BIN)/python tools/run_course.py --in-place $(NOTEBOOKS)
 	@$(BIN)/python tools/pictures.py
 
-sweep: set-up ## measure again what 01 and 06 show ready-made, 30 minutes (SWEEPS=depth for some)
+sweep: set-up ## measure again what 01 and 06 show ready-made, 40 minutes (SWEEPS=... for some)
 	@$(BIN)/python tools/sweep.py $(SWEEPS)
 
 lock: set-up ## rewrite requirements.txt from pyproject.toml
