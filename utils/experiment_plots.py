@@ -116,7 +116,7 @@ def lesions(accuracies: dict[str, pandas.Series]) -> Figure:
         axes.axvline(whole, color="black", ls="--", label=f"nothing removed: {whole:.3f}")
         axes.axvline(1 / len(CLASSES), color=GRAY, ls=":", label="guessing")
         lost = (whole - left).max()
-        axes.set(xlabel="accuracy, share of images", xlim=(0, 1.15), ylabel="block removed")
+        axes.set(xlabel="accuracy, share of images", xlim=(0, 1.3), ylabel="block removed")
         axes.set_title(f"{family}: {(whole - left).idxmax()} is missed most ({lost:.3f} lost)")
         axes.invert_yaxis()
         axes.legend(loc="upper center", bbox_to_anchor=(0.5, -0.6 / height), ncols=2)
