@@ -101,16 +101,20 @@ def moves(net: gluon.Block, X: np.ndarray) -> pandas.DataFrame:
     Both are taken before they are added, so before the last ReLU. Where the shortcut has a 1x1
     convolution, its output stands for x. X (N, C, H, W) float32.
     """
+    found = blocks(net)
+    residual_ends = {name: block.bn2 for name, block in found.items()}
+    layers = {name: _shortcut_layers(block) for name, block in found.items()}
+    shortcut_ends = {name: layers[name][-1] for name in found if layers[name]}
+    with (
+        watching(found) as wholes,
+        watching(residual_ends) as residuals,
+        watching(shortcut_ends) as shortcuts,
+    ):
+        net(X)
     rows = {}
-    for name, block in blocks(net).items():
-        parts = {"block": block, "residual": block.bn2}
-        layers = _shortcut_layers(block)
-        if layers:
-            parts["shortcut"] = layers[-1]
-        with watching(parts) as calls:
-            net(X)
-        shortcut = calls["shortcut"].output if layers else calls["block"].input
-        rows[name] = {"residual": _norm(calls["residual"].output), "shortcut": _norm(shortcut)}
+    for name in found:
+        shortcut = shortcuts[name].output if name in shortcuts else wholes[name].input
+        rows[name] = {"residual": _norm(residuals[name].output), "shortcut": _norm(shortcut)}
     table = pandas.DataFrame.from_dict(rows, orient="index")
     return table.assign(ratio=table.residual / table.shortcut)
 

@@ -42,7 +42,7 @@ class Recipe:
     one_cycle: bool = True
     warm_up: float = 0.25
     flip: bool = False  # mirror half of the training images
-    size: int = 28  # pixels, height and width; images are scaled up from 28
+    size: int = 28  # pixels, height and width; images are scaled from 28
 
     def __post_init__(self) -> None:
         guards.check_positive(epochs=self.epochs, batch_size=self.batch_size, size=self.size)
