@@ -22,12 +22,6 @@ def nothing():
     return nn.HybridLambda(lambda F, X: X)
 
 
-def normalized_alone(F, X):
-    """Give each map of each image mean 0 and deviation 1."""
-    centered = X - X.mean(axis=(2, 3), keepdims=True)
-    return centered / np.sqrt((centered**2).mean(axis=(2, 3), keepdims=True) + 1e-5)
-
-
 class Layers(nn.Block):
     """The layers of a right block, for a `forward` to put together in a wrong way."""
 
@@ -159,6 +153,16 @@ class NoReLUBetween(Layers):
         return self.bn2(self.conv2(self.bn1(self.conv1(X))))
 
 
+@diagnosed_as("no ReLU between the convolutions")
+class NormalizationAndReLUInOne(Layers):
+    """In MXNet 1.9.1 for CPUs, this layer of Gluon is a normalization alone."""
+
+    first = nn.BatchNormReLU
+
+    def layers(self, X):
+        return self.bn2(self.conv2(self.bn1(self.conv1(X))))
+
+
 @diagnosed_as("another function between the convolutions")
 class TanhBetween(Layers):
     def layers(self, X):
@@ -236,9 +240,8 @@ class ThirdNormalizationNeverCalled(Layers):
 
 
 @diagnosed_as("statistics of single images")
-class NormalizesEachImage(Layers):
-    bias = False
-    first = second = staticmethod(lambda: nn.HybridLambda(normalized_alone))
+class LayerNormalization(Layers):
+    second = staticmethod(lambda: nn.LayerNorm(axis=1))
 
 
 # The convolutions

@@ -46,6 +46,7 @@ def shortcut(Residual: Any) -> None:
             raise _shortcut(
                 "ReLU on the shortcut", "negative numbers of x do not arrive at the sum"
             )
+        specimen.set(shift, numpy.zeros(shift.shape))
 
 
 def _normalized(X: numpy.ndarray) -> numpy.ndarray:
@@ -94,16 +95,16 @@ def _projection(seen: str) -> Mistake:
 def last_shifts(specimen: Specimen, X: numpy.ndarray = HIGH) -> list:
     """Return the shifts and biases that are added to the sum, found by their effect.
 
-    All 3x3 weights must be zero, so that nothing else reaches the sum. In training mode a bias
-    before a normalization has no effect.
+    All 3x3 weights must be zero, so that nothing else reaches the sum. In inference mode, since a
+    normalization written by hand may move its statistics in any other.
     """
     found = []
     for parameter in specimen.others:
         values = parameter.data().asnumpy()
         specimen.set(parameter, numpy.full(values.shape, 20))
-        at_20 = specimen.run(X, training=True)
+        at_20 = specimen.run(X)
         specimen.set(parameter, numpy.full(values.shape, 30))
-        if agree(specimen.run(X, training=True), at_20 + 10):
+        if agree(specimen.run(X), at_20 + 10):
             found.append(parameter)
         specimen.set(parameter, values)
     return found
