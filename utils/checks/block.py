@@ -27,13 +27,8 @@ QUESTIONS = (
     ),
     Question(
         "second normalization",
-        "Does one follow the second convolution?",
+        "Does one follow the second convolution, over the whole batch?",
         block_layers.second_normalization,
-    ),
-    Question(
-        "batch statistics",
-        "Do the normalizations measure the whole batch?",
-        block_layers.whole_batch,
     ),
     Question(
         "own normalizations",

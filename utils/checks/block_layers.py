@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import numpy
+from mxnet import gluon
 
 from utils.checks import specimens
 from utils.checks.block_sum import HIGH, SHAPE, UNEQUAL, last_shifts
@@ -80,13 +81,33 @@ def first_normalization(Residual: Any) -> None:
 
 
 def second_normalization(Residual: Any) -> None:
-    """In training mode, three times larger weights give the same output."""
-    if _changes_with_scale(residual(Residual), lambda channel: 3.0):
+    """In training mode, three times larger weights give the same output.
+
+    What is added to x has the mean 0 over the whole batch. A high shift keeps a ReLU, if there is
+    one before the sum, from interfering.
+    """
+    specimen = residual(Residual)
+    if _changes_with_scale(specimen, lambda channel: 3.0):
         raise _normalization(
             "second normalization missing",
             "The numbers that are added to x grow with the weights of the convolutions",
             "What stands between the second convolution and the plus sign?",
         )
+    shifts = last_shifts(specimen.fill(specimens.zeros))
+    if shifts and not any(_centers(specimen, shift) for shift in shifts):
+        raise _normalization(
+            "statistics of single images",
+            "What the layers add to x does not have the mean 0 over the batch",
+            "Which kind of normalization do the layers use?",
+        )
+
+
+def _centers(specimen: Specimen, shift: gluon.Parameter) -> bool:
+    specimen.set(shift, numpy.full(shift.shape, 20))
+    silent = specimen.fill(specimens.zeros).run(UNEQUAL, training=True)
+    added = specimen.fill(specimens.mixed).run(UNEQUAL, training=True) - silent
+    specimen.set(shift, numpy.zeros(shift.shape))
+    return bool(abs(added.mean(axis=(0, 2, 3))).max() < 1e-3)
 
 
 def _changes_with_scale(specimen: Specimen, factor: Any) -> bool:
@@ -98,18 +119,6 @@ def _changes_with_scale(specimen: Specimen, factor: Any) -> bool:
 
     before = specimen.fill(specimens.mixed).run(HIGH, training=True)
     return not agree(specimen.fill(scaled).run(HIGH, training=True), before)
-
-
-def whole_batch(Residual: Any) -> None:
-    """In training mode the statistics are those of the whole batch."""
-    specimen = residual(Residual).fill(specimens.mixed)
-    alone = specimen.run(UNEQUAL[:1], training=True)
-    if agree(specimen.run(UNEQUAL, training=True)[:1], alone):
-        raise _normalization(
-            "statistics of single images",
-            "In training mode the output for an image does not depend on the rest of its batch",
-            "Which kind of normalization do the layers use?",
-        )
 
 
 def own_normalizations(Residual: Any) -> None:

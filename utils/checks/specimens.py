@@ -26,13 +26,18 @@ CHANNELS = 4  # of the blocks in the experiments
 class Specimen:
     """A block that has seen a first input of `shape`, with neutral normalizations.
 
-    `expected` returns the output shape for an input shape; any other output is a Mistake.
+    `expected` returns the output shape for an input shape; any other output is a Mistake. Without
+    it every shape is accepted.
     """
 
     def __init__(
-        self, block: gluon.Block, shape: Shape, expected: Callable[[Shape], Shape]
+        self,
+        block: gluon.Block,
+        shape: Shape,
+        expected: Callable[[Shape], Shape] | None = None,
+        device: mx.Context | None = None,
     ) -> None:
-        self.block, self.expected = block, expected
+        self.block, self.expected, self.device = block, expected, device or mx.cpu()
         self.run(numpy.ones(shape))
         self.parameters: list[gluon.Parameter] = list(block.collect_params().values())
         if not all(map(is_complete, self.parameters)):  # some layers may be called in training only
@@ -74,12 +79,12 @@ class Specimen:
         mx.random.seed(seed, ctx=mx.cpu())
         try:
             with autograd.train_mode() if training else autograd.predict_mode():
-                Y = self.block(np.array(X, dtype="float32"))
+                Y = self.block(np.array(X, dtype="float32", ctx=self.device))
         except RuntimeError as error:
             if "has not been initialized" in str(error):
                 raise unregistered() from error
             raise
-        return checked(Y, self.expected(X.shape))
+        return checked(Y, self.expected(X.shape) if self.expected else None)
 
 
 def residual(
@@ -123,7 +128,7 @@ def check_block(block: object) -> None:
         )
 
 
-def checked(Y: object, expected: Shape) -> numpy.ndarray:
+def checked(Y: object, expected: Shape | None) -> numpy.ndarray:
     """Return an output for numpy; raise Mistake unless it has that shape and finite numbers."""
     if not isinstance(Y, np.ndarray):
         raise Mistake(
@@ -133,7 +138,7 @@ def checked(Y: object, expected: Shape) -> numpy.ndarray:
             "Read the last line of `forward` or `hybrid_forward`. What does it return, and does it "
             "begin with `return`?",
         )
-    if Y.shape != expected:
+    if expected is not None and Y.shape != expected:
         raise Mistake(
             "wrong output shape",
             f"The output has the shape {Y.shape}, but {expected} was expected.",
