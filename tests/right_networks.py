@@ -35,9 +35,7 @@ class StemInOneClass(nn.Block):
 
 def pooled_before_the_relu():
     """The same function: a ReLU keeps the order of numbers."""
-    return row(
-        nn.Conv2D(64, 7, 2, 3), nn.BatchNorm(), nn.MaxPool2D(3, 2, 1), nn.Activation("relu")
-    )
+    return row(nn.Conv2D(64, 7, 2, 3), nn.BatchNorm(), nn.MaxPool2D(3, 2, 1), nn.Activation("relu"))
 
 
 def d2l_stage(num_channels, num_residuals, first_block=False):

@@ -249,6 +249,11 @@ def network_that_flattens():
     return network(pooled=nn.Flatten)
 
 
+@diagnosed_as("flatten in place of global pooling", WRONG_NETWORKS)
+def network_that_pools_one_axis():
+    return network(pooled=lambda: nn.Lambda(lambda X: X.mean(axis=3)))
+
+
 @diagnosed_as("no mean in the last pooling", WRONG_NETWORKS)
 def network_with_global_maximum():
     return network(pooled=nn.GlobalMaxPool2D)

@@ -185,8 +185,7 @@ def reach(Residual: Any) -> None:
 
 def columns_seen(specimen: Specimen, width: int = 15) -> int:
     """Return how many columns of pixels change the numbers in the middle of the output."""
-    channels = specimen.kernels[0].shape[1]
-    image = specimens.images(1, channels, width, width)
+    image = specimens.images(1, specimen.channels, width, width)
     disturbed = image + 100 * numpy.eye(width, dtype="float32")[:, None, None, :]
     Y = specimen.run(numpy.concatenate([image, disturbed]))
     middle = Y[:, :, Y.shape[2] // 2, Y.shape[3] // 2]

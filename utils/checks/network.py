@@ -30,19 +30,18 @@ def resnet18(net: Any) -> Report:
 def scores(net: Any) -> None:
     """There are ten scores for each image, whatever its size."""
     with specimen_of(net) as specimen:
-        channels = specimen.kernels[0].shape[1] if specimen.kernels else 1
-        shape = specimen.run(images(2, channels, 32, 32)).shape
+        shape = specimen.run(images(2, specimen.channels, 32, 32)).shape
         if shape != (2, CLASSES):
             name = "wrong number of classes" if len(shape) == 2 else "no scores"
             raise _scores(name, f"2 images gave the shape {shape}, but (2, {CLASSES}) was expected")
         try:
-            shape = specimen.run(images(1, channels, 64, 40)).shape
+            shape = specimen.run(images(1, specimen.channels, 64, 40)).shape
         except Exception:
             shape = None
         if shape != (1, CLASSES):
             raise _scores(
                 "flatten in place of global pooling",
-                "after images of 32x32 pixels it does not take one of 64x40"
+                "after images of 32x32 pixels it does not take one of 64x40",
             )
 
 
@@ -70,10 +69,10 @@ def weights(net: Any) -> None:
     missing, extra = (sorted(shapes.elements()) for shapes in (expected - found, found - expected))
     if first[0] == 0 or first[2:] != (7, 7):
         name = "another stem"
-    elif (64, 64, 1, 1) in found:
-        name = "1x1 convolution in the first stage"
     elif set(widths) != set(WIDTHS):
         name = "channels not doubled"
+    elif (64, 64, 1, 1) in found:
+        name = "1x1 convolution in the first stage"
     elif wide.total() != 16:
         name = "another number of blocks"
     elif all(widths[width] == 4 for width in WIDTHS) and extra:
@@ -109,7 +108,7 @@ def steps(net: Any) -> None:
     height, width = IMAGE
     with specimen_of(net) as specimen:
         _silence(specimen)
-        image = images(1, specimen.kernels[0].shape[1], height, width)
+        image = images(1, specimen.channels, height, width)
         disturbed = image + 100 * numpy.eye(width)[:, None, None, :]
         Y = specimen.run(numpy.concatenate([image, disturbed]))
     seen = set(numpy.flatnonzero(abs(Y[1:] - Y[0]).max(axis=1) > 1e-4 * abs(Y).max()).tolist())
@@ -127,8 +126,8 @@ def steps(net: Any) -> None:
         "With all 3x3 weights at zero an image passes along the shortcuts alone. Then 11 of every "
         f"32 columns of pixels should count: of {width}, {sorted(_columns(32, 5))}. But these "
         f"count: {sorted(seen)}.",
-        "Height and width are divided by 4 in the stem and by 2 in every stage but the first: by 32 "
-        "in all. The shortcuts carry the image through.",
+        "Height and width are divided by 4 in the stem and by 2 in every stage but the first: by "
+        "32 in all. The shortcuts carry the image through.",
         "Predict the shape behind the stem and each stage, then compare with `layer_table`.",
     )
 
@@ -147,7 +146,7 @@ def average(net: Any) -> None:
         _silence(specimen)
         left = (numpy.arange(width) < width // 4).astype("float32")
         X = numpy.stack([0 * left, left, 1 - left, numpy.ones(width)])[:, None, None, :]
-        X = numpy.broadcast_to(1 + X, (4, specimen.kernels[0].shape[1], height, width))
+        X = numpy.broadcast_to(1 + X, (4, specimen.channels, height, width))
         neither, one, other, both = specimen.run(X)
     if not agree(one + other, neither + both):
         raise Mistake(
@@ -161,7 +160,7 @@ def average(net: Any) -> None:
 def raw_scores(net: Any) -> None:
     """The scores are what the dense layer gives: they change sign with its weights."""
     with specimen_of(net) as specimen:
-        X = images(2, specimen.kernels[0].shape[1], 32, 32)
+        X = images(2, specimen.channels, 32, 32)
         before = specimen.run(X)
         for parameter in specimen.parameters:
             if len(parameter.shape or ()) == 2:

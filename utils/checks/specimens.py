@@ -38,6 +38,7 @@ class Specimen:
         device: mx.Context | None = None,
     ) -> None:
         self.block, self.expected, self.device = block, expected, device or mx.cpu()
+        self.channels = shape[1]  # of the input
         self.run(numpy.ones(shape))
         self.parameters: list[gluon.Parameter] = list(block.collect_params().values())
         if not all(map(is_complete, self.parameters)):  # some layers may be called in training only

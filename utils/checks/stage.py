@@ -94,8 +94,8 @@ def _shortcuts(name: str, seen: str) -> Mistake:
     return Mistake(
         name,
         f"The 1x1 convolutions of the shortcuts are not where they belong: {seen}.",
-        "Only the first block of a stage changes the shape. Everywhere else the shortcut hands on x "
-        "as it is, and that is what lets a block do nothing.",
+        "Only the first block of a stage changes the shape. Everywhere else the shortcut hands on "
+        "x as it is, and that is what lets a block do nothing.",
         "For which blocks does your code set `use_1x1conv=True`?",
     )
 
@@ -114,7 +114,7 @@ def shortcuts(resnet_block: Any) -> None:
 def _no_shortcut(asked: str) -> Mistake:
     return Mistake(
         "block without a shortcut in the stage",
-        f"With {asked} and all 3x3 weights at zero, x did not reach the end of the stage unchanged.",
+        f"With {asked} and all 3x3 weights at zero, x did not pass the whole stage.",
         "One block without a shortcut is enough to stop what the others hand on.",
         "Is every block of the stage a residual block?",
     )

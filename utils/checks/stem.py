@@ -30,9 +30,8 @@ def stem(net: Any) -> Report:
 def shape(net: Any) -> None:
     """Height and width are divided by 4, rounded up, and there are 64 channels."""
     with specimen_of(net) as specimen:
-        channels = specimen.kernels[0].shape[1] if specimen.kernels else 1
         for height, width in ((28, 28), (30, 45)):
-            Y = specimen.run(images(2, channels, height, width))
+            Y = specimen.run(images(2, specimen.channels, height, width))
             expected = (2, CHANNELS, math.ceil(height / 4), math.ceil(width / 4))
             if Y.shape != expected:
                 raise _wrong_shape(Y.shape, expected, height)
@@ -71,17 +70,17 @@ def reach(net: Any) -> None:
 def normalization(net: Any) -> None:
     """In training mode, larger weights give the same output; and it is not all zero."""
     with specimen_of(net) as specimen:
-        X = images(2, specimen.kernels[0].shape[1], 32, 32)
-        before = specimen.fill(specimens.mixed).run(X, training=True)
-        tripled = specimen.fill(lambda shape: 3 * specimens.mixed(shape)).run(X, training=True)
-        if not agree(tripled, before):
-            raise _normalization("normalization missing", "The output grows with the weights.")
+        X = images(2, specimen.channels, 32, 32)
         centered = specimen.fill(specimens.negative).run(X, training=True)
-        if not abs(centered).max() > 1e-3:
-            raise _normalization(
-                "normalization after the ReLU",
-                "With negative weights and positive pixels nothing is left to normalize.",
-            )
+        before = specimen.fill(specimens.positive).run(X, training=True)
+        tripled = specimen.fill(lambda shape: 3 * specimens.positive(shape)).run(X, training=True)
+    if not agree(tripled, before):
+        raise _normalization("normalization missing", "The output grows with the weights.")
+    if not abs(centered).max() > 1e-3:
+        raise _normalization(
+            "normalization after the ReLU",
+            "With negative weights and positive pixels nothing is left to normalize.",
+        )
 
 
 def _normalization(name: str, seen: str) -> Mistake:
@@ -98,7 +97,7 @@ def _normalization(name: str, seen: str) -> Mistake:
 def relu(net: Any) -> None:
     """With negative weights and positive pixels, all of the output is zero."""
     with specimen_of(net) as specimen:
-        X = images(2, specimen.kernels[0].shape[1], 32, 32)
+        X = images(2, specimen.channels, 32, 32)
         Y = specimen.fill(specimens.negative).run(X)
     if abs(Y).max() > 1e-3:
         raise Mistake(
@@ -113,7 +112,7 @@ def relu(net: Any) -> None:
 def maximum(net: Any) -> None:
     """With weights of 1, a single bright pixel gives ones and zeros, as a maximum does."""
     with specimen_of(net) as specimen:
-        X = numpy.zeros((1, specimen.kernels[0].shape[1], 32, 32))
+        X = numpy.zeros((1, specimen.channels, 32, 32))
         X[0, 0, 16, 16] = 1
         Y = specimen.fill(numpy.ones).run(X)
     if not agree(Y, numpy.where(Y > 0.5, Y.max(), 0)):
