@@ -47,7 +47,7 @@ def report(title: str, questions: Sequence[Question], subject: Any) -> Report:
     """
     answers = []
     seconds = SECONDS
-    with _contained_randomness(), contextlib.redirect_stdout(io.StringIO()):
+    with contained(), contextlib.redirect_stdout(io.StringIO()):
         for question in questions:
             mistake = _mistake(question, subject, seconds)
             if mistake and mistake.name == "does not end":
@@ -160,8 +160,8 @@ def _place(error: BaseException) -> str:
 
 
 @contextlib.contextmanager
-def _contained_randomness() -> Iterator[None]:
-    """Give the reader's random numbers back: they go on as their own seed decides.
+def contained() -> Iterator[None]:
+    """Work with numpy's arrays, without warnings, and give the reader's random numbers back.
 
     The state of MXNet's generator cannot be read, so its next state is drawn from it.
     """

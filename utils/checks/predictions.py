@@ -12,7 +12,7 @@ import pandas
 from mxnet import gluon
 
 from utils import resnet
-from utils.checks.asking import Question, report, short
+from utils.checks.asking import Question, contained, report, short
 from utils.checks.report import Mistake, Report
 from utils.shapes import NETWORK, layer_table, parts
 
@@ -54,9 +54,10 @@ def parameter_count(predicted: Mapping[str, int] | int) -> Report:
 
 
 def _network(input_shape: tuple[int, ...]) -> tuple[gluon.Block, pandas.DataFrame]:
-    net = resnet.resnet18()
-    net.initialize()
-    return net, layer_table(net, input_shape)
+    with contained():
+        net = resnet.resnet18()
+        net.initialize()
+        return net, layer_table(net, input_shape)
 
 
 def _asked(predicted: Any, names: tuple[str, ...]) -> list[str]:
@@ -111,8 +112,8 @@ def _shape(name: str, answers: pandas.Series, predicted: Any) -> None:
         said,
         f"You predicted {short(guess)} for {name}, but it is {answer}.",
         "The layers after it compute with this shape.",
-        "Apply the rule of notebook 03, pixels out = (n + 2p - k) // s + 1, from layer to layer. An "
-        "array of images is (batch, channels, height, width).",
+        "Apply the rule of notebook 03, pixels out = (n + 2p - k) // s + 1, from layer to layer. "
+        "An array of images is (batch, channels, height, width).",
     )
 
 
@@ -152,8 +153,8 @@ def _count(name: str, net: gluon.Block, table: pandas.DataFrame, predicted: Any)
         forgotten.get(guess, "wrong count"),
         f"You counted {guess:,} parameters for {name}, but there are {answer:,}.",
         "Parameters decide how much memory a network takes, and how much it can learn.",
-        f"The difference is {abs(answer - guess):,}. Which layer has that many? Think of biases, of "
-        "scale and shift, and of the 1x1 convolutions.",
+        f"The difference is {abs(answer - guess):,}. Which layer has that many? Think of biases, "
+        "of scale and shift, and of the 1x1 convolutions.",
     )
 
 

@@ -25,8 +25,8 @@ def loss(train_step: Callable[..., Any]) -> None:
     raise Mistake(
         "loss not averaged" if summed else "other loss",
         f"The loss is {found:.3f}, but the mean over the {COUNT} images is {before:.3f}.",
-        "A mean can be compared between batches of different sizes, and with the logarithm of 10; a "
-        "sum cannot.",
+        "A mean can be compared between batches of different sizes, and with the logarithm of 10. "
+        "A sum cannot.",
         "What does your function do with the losses of the images before it returns them?",
     )
 
@@ -48,14 +48,7 @@ def hits(train_step: Callable[..., Any]) -> None:
 
 def step(train_step: Callable[..., Any]) -> None:
     """The weights move against the gradient of the mean loss, by the learning rate."""
-    try:
-        net, _ = _steps(train_step, 1)
-    except TypeError as error:
-        if "step()" in str(error):
-            raise _step(
-                "step size forgotten", "`trainer.step` was called without a number"
-            ) from error
-        raise
+    net, _ = _steps(train_step, 1)
     expected = -RATE * _gradient(net.weight_before, 0)
     moved = net.weight_now - net.weight_before
     ratio = float((moved * expected).sum() / (expected**2).sum())
@@ -77,8 +70,8 @@ def _step(name: str, seen: str) -> Mistake:
         name,
         "In one step the weights should move by the learning rate times the gradient of the mean "
         f"loss, against it. Seen: {seen}.",
-        "The learning rate of a recipe means the same for every batch size only if the step belongs "
-        "to the mean.",
+        "The learning rate of a recipe means the same for every batch size only if the step "
+        "belongs to the mean.",
         "What is the number in `trainer.step(...)`, and is `backward` called on the losses or on "
         "their mean?",
     )
@@ -100,7 +93,7 @@ def fresh_gradient(train_step: Callable[..., Any]) -> None:
             f"{of_one / of_two:.1f} times.",
             "Each step should use the gradient at the place where the weights are now. Old ones "
             "pile up and point elsewhere.",
-            "Look for `grad_req` and for `backward` without a step: are gradients added to old ones?",
+            "Look for `grad_req` and for a second `backward`: are gradients added to old ones?",
         )
 
 
@@ -138,7 +131,13 @@ def _steps(train_step: Callable[..., Any], count: int) -> tuple[Witness, Any]:
     result = None
     for i in range(count):
         X, y = _batch(i * COUNT)
-        result = train_step(net, X, y, optimizer)
+        try:
+            result = train_step(net, X, y, optimizer)
+        except TypeError as error:
+            if "step() missing" in str(error):
+                seen = "`trainer.step` was called without a number"
+                raise _step("step size forgotten", seen) from error
+            raise
     return net, result
 
 
