@@ -533,4 +533,8 @@ def makes_nothing(num_channels, use_1x1conv=False, strides=1):
     Layers(num_channels, use_1x1conv, strides)
 
 
-NOT_A_CLASS = [None, "Residual", 18, numpy.zeros((3000, 3000)), Layers]
+NOT_A_CLASS = [
+    *((what, "not a class or function") for what in (None, "Residual", 18)),
+    *((what, "not a class or function") for what in (numpy.zeros((3000, 3000)), Layers(4))),
+    *((what, "makes no block") for what in (dict, print, numpy.zeros)),
+]

@@ -21,7 +21,7 @@ from mxnet import np, npx
 
 from utils.checks.report import Answer, Mistake, Report
 
-SECONDS = 20  # for one question: a hundred times what it takes on an idle machine
+SECONDS = 10  # for one question: many times what it takes on an idle machine
 LEFTOVER_SECONDS = 1  # for each question after one that never came back
 OWN_CODE = ("site-packages", "dist-packages", "utils/checks")
 
@@ -47,7 +47,8 @@ def report(title: str, questions: Sequence[Question], subject: Any) -> Report:
     """
     answers = []
     seconds = SECONDS
-    with contained(), contextlib.redirect_stdout(io.StringIO()):
+    dropped = io.StringIO()
+    with contained(), contextlib.redirect_stdout(dropped), contextlib.redirect_stderr(dropped):
         for question in questions:
             mistake = _mistake(question, subject, seconds)
             if mistake and mistake.name == "does not end":
@@ -70,8 +71,9 @@ def within(seconds: float, function: Callable[..., Any], *arguments: Any) -> Any
 
     The function runs in a thread of its own, since an alarm signal reaches the main thread alone,
     and Jupyter and graders do not always call from there. A loop in Python is then ended from
-    outside. Code that stays in C for ever is left behind in its thread, which ends with the
-    process; C code that keeps Python's lock (10 ** 10 ** 10) keeps this clock from running, too.
+    outside. What cannot be ended so is left behind in its thread, until the process ends: code
+    that stays in C, and a loop around a bare `except:`. C code that keeps Python's lock, such as
+    10 ** 10 ** 10, keeps this clock from running, too.
     """
     outcome: dict[str, Any] = {}
 
@@ -97,13 +99,12 @@ def within(seconds: float, function: Callable[..., Any], *arguments: Any) -> Any
 
 
 def _end(thread: threading.Thread) -> None:
-    """Raise _Stop in the thread until it ends, a few times: a bare `except:` may swallow it."""
-    for _ in range(20):
-        if not thread.is_alive():
-            return
-        identity = ctypes.c_ulong(thread.ident)
-        ctypes.pythonapi.PyThreadState_SetAsyncExc(identity, ctypes.py_object(_Stop))
-        thread.join(0.05)
+    """Raise _Stop in the thread until it ends, a few times: MXNet's destructors swallow some."""
+    identity, stop = ctypes.c_ulong(thread.ident), ctypes.py_object(_Stop)
+    for _ in range(10):
+        if thread.is_alive():
+            ctypes.pythonapi.PyThreadState_SetAsyncExc(identity, stop)
+            thread.join(0.05)
 
 
 def _mistake(question: Question, subject: Any, seconds: float) -> Mistake | None:
