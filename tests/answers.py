@@ -10,9 +10,16 @@ import functools
 from collections.abc import Callable
 from dataclasses import dataclass
 
+import mxnet as mx
 import numpy
 from right_blocks import RIGHT_BLOCKS
-from right_networks import RIGHT_NETWORKS, RIGHT_STAGES, RIGHT_STEMS
+from right_networks import (
+    GIVEN_NETWORKS,
+    GIVEN_STEMS,
+    RIGHT_NETWORKS,
+    RIGHT_STAGES,
+    RIGHT_STEMS,
+)
 from wrong_blocks import NOT_A_CLASS, WRONG_BLOCKS
 from wrong_networks import WRONG_NETWORKS, WRONG_STAGES, WRONG_STEMS
 from wrong_training import RIGHT_TRAINING, WRONG_TRAINING
@@ -88,6 +95,17 @@ def _name(version: object, position: int) -> str:
     return getattr(version, "__name__", f"{type(version).__name__} {position}")
 
 
+def _given(check: str, makers: list) -> list[Version]:
+    """Return right versions that are made, in numpy's mode, before they are checked."""
+    question = getattr(checks, check)
+
+    def ask(maker: Callable) -> checks.Report:
+        with mx.util.np_shape(True), mx.util.np_array(True):
+            return question(maker())
+
+    return [Version(check, f"given {m.__name__}", functools.partial(ask, m)) for m in makers]
+
+
 def _predictions(check: str, wrong: list, right: list) -> list[Version]:
     question = getattr(checks, check)
     return [
@@ -117,8 +135,10 @@ VERSIONS = [
         for i, (what, d) in enumerate(NOT_A_CLASS)
     ),
     *_versions("stem", WRONG_STEMS, RIGHT_STEMS),
+    *_given("stem", GIVEN_STEMS),
     *_versions("stage", WRONG_STAGES, RIGHT_STAGES),
     *_versions("resnet18", WRONG_NETWORKS, RIGHT_NETWORKS),
+    *_given("resnet18", GIVEN_NETWORKS),
     *_predictions("shapes", WRONG_SHAPES, [SHAPES, {k: list(v) for k, v in SHAPES.items()}]),
     *_predictions("parameter_count", WRONG_COUNTS, [COUNTS, TOTAL]),
     *(version for part in WRONG_TRAINING for version in _training(part)),

@@ -103,9 +103,9 @@ def compiled_network():
     return net
 
 
-RIGHT_STEMS = [stem, stem(), d2l_stem, StemInOneClass, pooled_before_the_relu]
+RIGHT_STEMS = [stem, d2l_stem, StemInOneClass, pooled_before_the_relu]
 RIGHT_STAGES = [resnet_block, d2l_stage, StageAsAClass]
-RIGHT_NETWORKS = [
-    *(resnet18, resnet18(), d2l_network, NetworkInOneClass, paper_network, zoo_network),
-    *(initialized_network(), compiled_network()),
-]
+RIGHT_NETWORKS = [resnet18, d2l_network, NetworkInOneClass, paper_network, zoo_network]
+# Passed as networks, and not as functions that make them.
+GIVEN_STEMS = [stem]
+GIVEN_NETWORKS = [resnet18, initialized_network, compiled_network]

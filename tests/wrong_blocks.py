@@ -536,5 +536,5 @@ def makes_nothing(num_channels, use_1x1conv=False, strides=1):
 NOT_A_CLASS = [
     *((what, "not a class or function") for what in (None, "Residual", 18)),
     *((what, "not a class or function") for what in (numpy.zeros((3000, 3000)), Layers(4))),
-    *((what, "makes no block") for what in (dict, print, numpy.zeros)),
+    *((what, "makes no block") for what in (lambda *a, **k: None, lambda *a, **k: "block")),
 ]

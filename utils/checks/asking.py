@@ -78,8 +78,8 @@ def within(seconds: float, function: Callable[..., Any], *arguments: Any) -> Any
     outcome: dict[str, Any] = {}
 
     def work() -> None:
-        npx.set_np()  # holds for one thread only
         try:
+            npx.set_np()  # holds for one thread only
             outcome["value"] = function(*arguments)
         except BaseException as error:  # SystemExit, too, must not end in silence
             outcome["error"] = error
