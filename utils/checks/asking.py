@@ -8,11 +8,10 @@ import io
 import random
 import reprlib
 import threading
-import time
 import traceback
 import warnings
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import mxnet as mx
@@ -24,6 +23,10 @@ from utils.checks.report import Answer, Mistake, Report
 SECONDS = 10  # for one question: many times what it takes on an idle machine
 LEFTOVER_SECONDS = 1  # for each question after one that never came back
 OWN_CODE = ("site-packages", "dist-packages", "utils/checks")
+
+
+class LateError(Exception):
+    """The code did not come back in time."""
 
 
 class _Stop(BaseException):
@@ -66,8 +69,8 @@ def short(value: object) -> str:
     return shortened.repr(value)
 
 
-def within(seconds: float, function: Callable[..., Any], *arguments: Any) -> Any:
-    """Return what the function returns, or raise what it raises, or TimeoutError after `seconds`.
+def error_of(seconds: float, function: Callable[..., Any], *arguments: Any) -> BaseException | None:
+    """Call the function; return what it raises, or LateError after `seconds`, or None.
 
     The function runs in a thread of its own, since an alarm signal reaches the main thread alone,
     and Jupyter and graders do not always call from there. A loop in Python is then ended from
@@ -75,14 +78,14 @@ def within(seconds: float, function: Callable[..., Any], *arguments: Any) -> Any
     that stays in C, and a loop around a bare `except:`. C code that keeps Python's lock, such as
     10 ** 10 ** 10, keeps this clock from running, too.
     """
-    outcome: dict[str, Any] = {}
+    raised: list[BaseException] = []
 
     def work() -> None:
         try:
             npx.set_np()  # holds for one thread only
-            outcome["value"] = function(*arguments)
+            function(*arguments)
         except BaseException as error:  # SystemExit, too, must not end in silence
-            outcome["error"] = error
+            raised.append(error)
 
     thread = threading.Thread(target=work, daemon=True)
     thread.start()
@@ -92,10 +95,8 @@ def within(seconds: float, function: Callable[..., Any], *arguments: Any) -> Any
         late = thread.is_alive()
         _end(thread)
     if late:
-        raise TimeoutError
-    if "error" in outcome:
-        raise outcome["error"]
-    return outcome["value"]
+        return LateError()
+    return raised.pop() if raised else None
 
 
 def _end(thread: threading.Thread) -> None:
@@ -108,24 +109,21 @@ def _end(thread: threading.Thread) -> None:
 
 
 def _mistake(question: Question, subject: Any, seconds: float) -> Mistake | None:
-    started = time.monotonic()
-    try:
-        within(seconds, question.ask, subject)
-    except Mistake as mistake:
-        return mistake
-    except KeyboardInterrupt:
-        raise
-    except TimeoutError:
+    error = error_of(seconds, question.ask, subject)
+    if error is None:
+        return None
+    if isinstance(error, Mistake):
+        # A copy: what was raised keeps the frames of its experiment, and whole networks in them.
+        return replace(error)
+    if isinstance(error, LateError):
         return Mistake(
             "does not end",
-            f"The code was still running after {time.monotonic() - started:.0f} seconds, and was "
-            "stopped. Each experiment is small and takes far less than a second.",
+            f"The code was still running after {seconds:g} seconds, and was stopped. Each "
+            "experiment is small and takes far less than a second.",
             "Code that does not come back holds up everything that waits for it.",
             "Find the loop whose condition never becomes false, or the function that calls itself.",
         )
-    except BaseException as error:
-        return _raised(error)
-    return None
+    return _raised(error)
 
 
 def _raised(error: BaseException) -> Mistake:
