@@ -73,7 +73,7 @@ def weights(net: Any) -> None:
         name = "channels not doubled"
     elif (64, 64, 1, 1) in found:
         name = "1x1 convolution in the first stage"
-    elif wide.total() != 16:
+    elif sum(wide.values()) != 16:
         name = "another number of blocks"
     elif all(widths[width] == 4 for width in WIDTHS) and extra:
         name = "stages in another order"
