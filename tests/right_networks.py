@@ -1,0 +1,111 @@
+"""Right stems, stages and networks in several styles. None of them may be called wrong."""
+
+from d2l import mxnet as d2l
+from mxnet import init, np, npx
+from mxnet.gluon import nn
+from mxnet.gluon.model_zoo import vision
+
+from utils.families import NormalizedShortcut, network18, without_biases
+from utils.resnet import Residual, resnet18, resnet_block, stem
+
+
+def row(*layers):
+    net = nn.Sequential()
+    net.add(*layers)
+    return net
+
+
+def d2l_stem():
+    return row(
+        nn.Conv2D(64, kernel_size=7, strides=2, padding=3),
+        *(nn.BatchNorm(), nn.Activation("relu"), nn.MaxPool2D(3, strides=2, padding=1)),
+    )
+
+
+class StemInOneClass(nn.Block):
+    def __init__(self):
+        super().__init__()
+        self.c = nn.Conv2D(64, (7, 7), (2, 2), (3, 3), use_bias=False)
+        self.n = nn.BatchNorm()
+
+    def forward(self, X):
+        Y = np.maximum(self.n(self.c(X)), 0)
+        return npx.pooling(Y, kernel=(3, 3), stride=(2, 2), pad=(1, 1), pool_type="max")
+
+
+def pooled_before_the_relu():
+    """The same function: a ReLU keeps the order of numbers."""
+    return row(nn.Conv2D(64, 7, 2, 3), nn.BatchNorm(), nn.MaxPool2D(3, 2, 1), nn.Activation("relu"))
+
+
+def d2l_stage(num_channels, num_residuals, first_block=False):
+    net = nn.Sequential()
+    for i in range(num_residuals):
+        if i == 0 and not first_block:
+            net.add(d2l.Residual(num_channels, use_1x1conv=True, strides=2))
+        else:
+            net.add(d2l.Residual(num_channels))
+    return net
+
+
+class StageAsAClass(nn.HybridBlock):
+    def __init__(self, num_channels, num_residuals, first_block=False):
+        super().__init__()
+        self.first = Residual(num_channels, not first_block, 1 if first_block else 2)
+        self.rest = nn.HybridSequential()
+        for _ in range(num_residuals - 1):
+            self.rest.add(NormalizedShortcut(num_channels))
+
+    def hybrid_forward(self, F, X):
+        Y = self.first(X)
+        for block in self.rest:
+            Y = block(Y)
+        return Y
+
+
+def d2l_network():
+    net = d2l_stem()
+    for width in (64, 128, 256, 512):
+        net.add(d2l_stage(width, 2, first_block=width == 64))
+    net.add(nn.GlobalAvgPool2D(), nn.Dense(10))
+    return net
+
+
+class NetworkInOneClass(nn.Block):
+    def __init__(self):
+        super().__init__()
+        self.head = nn.Dense(10, use_bias=False)
+        self.body = row(*(StageAsAClass(w, 2, w == 64) for w in (64, 128, 256, 512)))
+        self.stem = StemInOneClass()
+
+    def forward(self, X):
+        return self.head(self.body(self.stem(X)).mean(axis=(2, 3)))
+
+
+def paper_network():
+    return without_biases(network18(NormalizedShortcut))
+
+
+def zoo_network():
+    """The network of Gluon's own collection: without biases, and made for old arrays."""
+    return vision.resnet18_v1(classes=10)
+
+
+def initialized_network():
+    net = resnet18()
+    net.initialize(init.Xavier())
+    return net
+
+
+def compiled_network():
+    net = initialized_network()
+    net.hybridize(static_alloc=True, static_shape=True)
+    return net
+
+
+RIGHT_STEMS = [stem, d2l_stem, StemInOneClass, pooled_before_the_relu]
+RIGHT_STAGES = [resnet_block, d2l_stage, StageAsAClass]
+RIGHT_NETWORKS = [resnet18, d2l_network, NetworkInOneClass, paper_network, zoo_network]
+# Passed as networks, and not as functions that make them.
+GIVEN_STEMS = [stem]
+GIVEN_NETWORKS = [resnet18, initialized_network, compiled_network]

@@ -1,0 +1,540 @@
+"""Residual blocks with one mistake each, by the diagnosis that they ought to get."""
+
+import numpy
+from mxnet import autograd, np, npx
+from mxnet.gluon import nn
+
+WRONG_BLOCKS = {}
+
+
+def diagnosed_as(diagnosis):
+    """Enter a wrong version in the gallery."""
+
+    def enter(version):
+        WRONG_BLOCKS[version] = diagnosis
+        return version
+
+    return enter
+
+
+def nothing():
+    """Return a layer that hands on what it gets."""
+    return nn.HybridLambda(lambda F, X: X)
+
+
+class Layers(nn.Block):
+    """The layers of a right block, for a `forward` to put together in a wrong way."""
+
+    bias = True
+
+    def __init__(self, num_channels, use_1x1conv=False, strides=1):
+        super().__init__()
+        self.conv1 = self.conv3x3(num_channels, strides)
+        self.conv2 = self.conv3x3(num_channels)
+        self.conv3 = nn.Conv2D(num_channels, 1, strides=strides) if use_1x1conv else None
+        self.bn1, self.bn2 = self.first(), self.second()
+
+    first = second = nn.BatchNorm  # the normalizations
+
+    def conv3x3(self, num_channels, strides=1):
+        return nn.Conv2D(num_channels, 3, padding=1, strides=strides, use_bias=self.bias)
+
+    def layers(self, X):
+        return self.bn2(self.conv2(npx.relu(self.bn1(self.conv1(X)))))
+
+    def shortcut(self, X):
+        return self.conv3(X) if self.conv3 else X
+
+    def forward(self, X):
+        return npx.relu(self.layers(X) + self.shortcut(X))
+
+
+# The shortcut and the sum
+
+
+@diagnosed_as("no shortcut")
+class NoShortcut(Layers):
+    def __init__(self, num_channels, use_1x1conv=False, strides=1):
+        super().__init__(num_channels, strides=strides)
+
+    def forward(self, X):
+        return npx.relu(self.layers(X))
+
+
+@diagnosed_as("no shortcut")
+class ShortcutOnlyThroughThe1x1(Layers):
+    def forward(self, X):
+        Y = self.layers(X)
+        return npx.relu(Y + self.conv3(X) if self.conv3 else Y)
+
+
+@diagnosed_as("shortcut added after the last ReLU")
+class ShortcutAfterLastReLU(Layers):
+    def forward(self, X):
+        return npx.relu(self.layers(X)) + self.shortcut(X)
+
+
+@diagnosed_as("shortcut added before the second normalization")
+class ShortcutBeforeSecondNormalization(Layers):
+    def forward(self, X):
+        Y = self.conv2(npx.relu(self.bn1(self.conv1(X))))
+        return npx.relu(self.bn2(Y + self.shortcut(X)))
+
+
+@diagnosed_as("shortcut added twice")
+class ShortcutTwice(Layers):
+    def forward(self, X):
+        return npx.relu(self.layers(X) + self.shortcut(X) + self.shortcut(X))
+
+
+@diagnosed_as("shortcut added twice")
+class ShortcutTwiceWithoutThe1x1(Layers):
+    def forward(self, X):
+        Y = self.layers(X)
+        return npx.relu(Y + (self.conv3(X) if self.conv3 else X + X))
+
+
+@diagnosed_as("sum averaged")
+class Averaged(Layers):
+    def forward(self, X):
+        return npx.relu((self.layers(X) + self.shortcut(X)) / 2)
+
+
+@diagnosed_as("shortcut changes x")
+class Subtracted(Layers):
+    def forward(self, X):
+        return abs(self.layers(X) - 3 * self.shortcut(X))
+
+
+@diagnosed_as("ReLU on the shortcut")
+class ReLUOnShortcut(Layers):
+    def forward(self, X):
+        return npx.relu(self.layers(X) + npx.relu(self.shortcut(X)))
+
+
+@diagnosed_as("shortcut is not the 1x1 convolution of x")
+class ReLUAfterThe1x1(Layers):
+    def shortcut(self, X):
+        return npx.relu(self.conv3(X)) if self.conv3 else X
+
+
+@diagnosed_as("shortcut is not the 1x1 convolution of x")
+class InputAddedBesideThe1x1(Layers):
+    def forward(self, X):
+        Y = self.layers(X) + self.shortcut(X)
+        return npx.relu(Y + X if self.conv3 and Y.shape == X.shape else Y)
+
+
+@diagnosed_as("input ignored")
+class IgnoresItsInput(Layers):
+    def forward(self, X):
+        return super().forward(np.ones_like(X))
+
+
+@diagnosed_as("no gradient passes")
+class ShortcutDetached(Layers):
+    def shortcut(self, X):
+        return super().shortcut(X.detach())
+
+
+@diagnosed_as("no gradient passes")
+class LayersPaused(Layers):
+    def layers(self, X):
+        with autograd.pause(train_mode=autograd.is_training()):
+            return super().layers(X)
+
+
+# The ReLUs
+
+
+@diagnosed_as("no ReLU between the convolutions")
+class NoReLUBetween(Layers):
+    def layers(self, X):
+        return self.bn2(self.conv2(self.bn1(self.conv1(X))))
+
+
+@diagnosed_as("no ReLU between the convolutions")
+class NormalizationAndReLUInOne(Layers):
+    """In MXNet 1.9.1 for CPUs, this layer of Gluon is a normalization alone."""
+
+    first = nn.BatchNormReLU
+
+    def layers(self, X):
+        return self.bn2(self.conv2(self.bn1(self.conv1(X))))
+
+
+@diagnosed_as("another function between the convolutions")
+class TanhBetween(Layers):
+    def layers(self, X):
+        return self.bn2(self.conv2(np.tanh(self.bn1(self.conv1(X)))))
+
+
+@diagnosed_as("another function between the convolutions")
+class LeakyReLUBetween(Layers):
+    def layers(self, X):
+        return self.bn2(self.conv2(npx.leaky_relu(self.bn1(self.conv1(X)), slope=0.1)))
+
+
+@diagnosed_as("no ReLU at the end")
+class NoLastReLU(Layers):
+    def forward(self, X):
+        return self.layers(X) + self.shortcut(X)
+
+
+@diagnosed_as("ReLU before the addition")
+class ReLUBeforeAddition(Layers):
+    def forward(self, X):
+        return npx.relu(npx.relu(self.layers(X)) + self.shortcut(X))
+
+
+# The normalizations
+
+
+@diagnosed_as("ReLU in place of normalization")
+class ReLUInPlaceOfNormalization(Layers):
+    def layers(self, X):
+        return npx.relu(self.conv2(npx.relu(self.conv1(X))))
+
+    first = second = staticmethod(nothing)
+
+
+@diagnosed_as("no normalization")
+class NoNormalization(Layers):
+    first = second = staticmethod(nothing)
+
+
+@diagnosed_as("one normalization in both places")
+class OneNormalizationInBothPlaces(Layers):
+    def __init__(self, num_channels, use_1x1conv=False, strides=1):
+        super().__init__(num_channels, use_1x1conv, strides)
+        self.bn2 = self.bn1
+
+
+@diagnosed_as("first normalization missing")
+class FirstNormalizationMissing(Layers):
+    first = staticmethod(nothing)
+
+
+@diagnosed_as("second normalization missing")
+class SecondNormalizationMissing(Layers):
+    second = staticmethod(nothing)
+
+
+@diagnosed_as("normalization after the ReLU")
+class NormalizationAfterReLU(Layers):
+    def layers(self, X):
+        return self.bn2(self.conv2(self.bn1(npx.relu(self.conv1(X)))))
+
+
+@diagnosed_as("normalization or bias made but not used")
+class SecondNormalizationNeverCalled(Layers):
+    def layers(self, X):
+        return self.conv2(npx.relu(self.bn1(self.conv1(X))))
+
+
+@diagnosed_as("normalization or bias made but not used")
+class ThirdNormalizationNeverCalled(Layers):
+    def __init__(self, num_channels, use_1x1conv=False, strides=1):
+        super().__init__(num_channels, use_1x1conv, strides)
+        self.bn3 = nn.BatchNorm()
+
+
+@diagnosed_as("statistics of single images")
+class LayerNormalization(Layers):
+    second = staticmethod(lambda: nn.LayerNorm(axis=1))
+
+
+# The convolutions
+
+
+@diagnosed_as("stride on the second convolution")
+class StrideOnSecondConvolution(Layers):
+    def __init__(self, num_channels, use_1x1conv=False, strides=1):
+        super().__init__(num_channels, use_1x1conv, strides)
+        self.conv1, self.conv2 = self.conv3x3(num_channels), self.conv3x3(num_channels, strides)
+
+
+@diagnosed_as("stride on both convolutions")
+class StrideOnBothConvolutions(Layers):
+    def __init__(self, num_channels, use_1x1conv=False, strides=1):
+        super().__init__(num_channels, use_1x1conv, strides)
+        self.conv2 = self.conv3x3(num_channels, strides)
+
+
+@diagnosed_as("stride missing on the 1x1 convolution")
+class StrideMissingOnThe1x1(Layers):
+    def __init__(self, num_channels, use_1x1conv=False, strides=1):
+        super().__init__(num_channels, use_1x1conv, strides)
+        self.conv3 = nn.Conv2D(num_channels, 1) if use_1x1conv else None
+
+
+@diagnosed_as("stride not used")
+class StrideOnlyOnThe1x1(Layers):
+    def __init__(self, num_channels, use_1x1conv=False, strides=1):
+        super().__init__(num_channels, use_1x1conv, strides)
+        self.conv1 = self.conv3x3(num_channels)
+
+
+@diagnosed_as("1x1 convolution always")
+class Always1x1(Layers):
+    def __init__(self, num_channels, use_1x1conv=False, strides=1):
+        super().__init__(num_channels, True, strides)
+
+
+@diagnosed_as("1x1 convolution never used")
+class Never1x1(Layers):
+    def __init__(self, num_channels, use_1x1conv=False, strides=1):
+        super().__init__(num_channels, False, strides)
+
+
+@diagnosed_as("1x1 convolution never used")
+class Unused1x1(Layers):
+    def shortcut(self, X):
+        return X
+
+
+@diagnosed_as("convolution made but not used")
+class Unused1x1WhereShapesAreEqual(Layers):
+    def forward(self, X):
+        Y = self.layers(X)
+        return npx.relu(Y + (X if X.shape == Y.shape else self.conv3(X)))
+
+
+@diagnosed_as("1x1 convolution applied to Y")
+class The1x1AppliedToY(Layers):
+    def forward(self, X):
+        Y = self.layers(X)
+        return npx.relu(self.conv3(Y) + X if self.conv3 else Y + X)
+
+
+@diagnosed_as("convolution without padding")
+class NoPadding(Layers):
+    def conv3x3(self, num_channels, strides=1):
+        return nn.Conv2D(num_channels, 3, strides=strides)
+
+
+@diagnosed_as("another kernel size")
+class Kernel5(Layers):
+    def conv3x3(self, num_channels, strides=1):
+        return nn.Conv2D(num_channels, 5, padding=2, strides=strides)
+
+
+@diagnosed_as("sees other pixels")
+class Dilated(Layers):
+    def __init__(self, num_channels, use_1x1conv=False, strides=1):
+        super().__init__(num_channels, use_1x1conv, strides)
+        self.conv2 = nn.Conv2D(num_channels, 3, padding=2, dilation=2)
+
+
+@diagnosed_as("other channels inside")
+class TwiceTheChannelsInside(Layers):
+    def __init__(self, num_channels, use_1x1conv=False, strides=1):
+        super().__init__(num_channels, use_1x1conv, strides)
+        self.conv1 = self.conv3x3(2 * num_channels, strides)
+
+
+@diagnosed_as("another number of convolutions")
+class ThreeConvolutions(Layers):
+    def __init__(self, num_channels, use_1x1conv=False, strides=1):
+        super().__init__(num_channels, use_1x1conv, strides)
+        self.conv4, self.bn4 = self.conv3x3(num_channels), nn.BatchNorm()
+
+    def layers(self, X):
+        return self.bn4(self.conv4(npx.relu(super().layers(X))))
+
+
+@diagnosed_as("weights shared between the convolutions")
+class SharedWeights(Layers):
+    def layers(self, X):
+        return self.bn2(self.conv1(npx.relu(self.bn1(self.conv1(X)))))
+
+
+@diagnosed_as("weights shared between the convolutions")
+class SharedWeightsWhereTheyFit(Layers):
+    def layers(self, X):
+        Y = npx.relu(self.bn1(self.conv1(X)))
+        return self.bn2(self.conv1(Y) if self.conv3 is None else self.conv2(Y))
+
+
+@diagnosed_as("layers not registered")
+class LayersInAPythonList(nn.Block):
+    def __init__(self, num_channels, use_1x1conv=False, strides=1):
+        super().__init__()
+        self.layers = [
+            *(nn.Conv2D(num_channels, 3, padding=1, strides=strides), nn.BatchNorm()),
+            *(nn.Activation("relu"), nn.Conv2D(num_channels, 3, padding=1), nn.BatchNorm()),
+        ]
+        self.conv3 = nn.Conv2D(num_channels, 1, strides=strides) if use_1x1conv else None
+
+    def forward(self, X):
+        Y = X
+        for layer in self.layers:
+            Y = layer(Y)
+        return npx.relu(Y + (self.conv3(X) if self.conv3 else X))
+
+
+# From call to call
+
+
+@diagnosed_as("random output")
+class DropoutLeftIn(Layers):
+    def __init__(self, num_channels, use_1x1conv=False, strides=1):
+        super().__init__(num_channels, use_1x1conv, strides)
+        self.dropout = nn.Dropout(0.5)
+
+    def layers(self, X):
+        return self.bn2(self.conv2(self.dropout(npx.relu(self.bn1(self.conv1(X))))))
+
+
+@diagnosed_as("input changed in place")
+class ChangesItsInput(Layers):
+    def forward(self, X):
+        shortcut = self.shortcut(X)
+        Y = npx.relu(self.layers(X) + shortcut)
+        if not autograd.is_recording():
+            X[:] = np.maximum(X, 0) / 2
+        return Y
+
+
+@diagnosed_as("input changed in place")
+class AddsIntoItsInput(Layers):
+    def forward(self, X):
+        Y = self.layers(X)
+        if self.conv3:
+            return npx.relu(Y + self.conv3(X))
+        X += Y
+        return npx.relu(X)
+
+
+@diagnosed_as("right in training mode only")
+class RightInTrainingOnly(Layers):
+    def forward(self, X):
+        if autograd.is_training() or self.conv3:
+            return super().forward(X)
+        return npx.relu(X)
+
+
+@diagnosed_as("right in inference mode only")
+class RightInInferenceOnly(Layers):
+    def forward(self, X):
+        return npx.relu(self.shortcut(X)) if autograd.is_training() else super().forward(X)
+
+
+@diagnosed_as("batch statistics in inference mode")
+class AlwaysInTrainingMode(Layers):
+    bias = False
+
+    def forward(self, X):
+        with autograd.train_mode():
+            return super().forward(X)
+
+
+@diagnosed_as("batch statistics in inference mode")
+class SecondNormalizationAlwaysInTrainingMode(Layers):
+    bias = False
+
+    def layers(self, X):
+        Y = self.conv2(npx.relu(self.bn1(self.conv1(X))))
+        with autograd.train_mode():
+            return self.bn2(Y)
+
+
+@diagnosed_as("square inputs only")
+class SquareInputsOnly(Layers):
+    def forward(self, X):
+        Y = super().forward(X)
+        return Y.reshape(Y.shape[0], Y.shape[1], Y.shape[2], Y.shape[2])
+
+
+@diagnosed_as("one batch size only")
+class TwoImagesOnly(Layers):
+    def forward(self, X):
+        Y = super().forward(X)
+        return Y.reshape(2, *Y.shape[1:])
+
+
+@diagnosed_as("one batch size only")
+class BatchOfOneOnly(Layers):
+    def forward(self, X):
+        return super().forward(X)[:1]
+
+
+# No block at all, or none that can be questioned
+
+
+@diagnosed_as("raises an error")
+class Raises(Layers):
+    def forward(self, X):
+        return self.conv4(X)
+
+
+@diagnosed_as("raises an error")
+class ExitsFromPython(Layers):
+    def forward(self, X):
+        raise SystemExit("goodbye")
+
+
+@diagnosed_as("raises an error")
+class CallsItself(Layers):
+    def forward(self, X):
+        return self.forward(X)
+
+
+@diagnosed_as("not written yet")
+class NotWrittenYet(nn.Block):
+    def __init__(self, num_channels, use_1x1conv=False, strides=1):
+        raise NotImplementedError
+
+
+@diagnosed_as("returns no array")
+class ReturnsNone(Layers):
+    def forward(self, X):
+        npx.relu(self.layers(X) + self.shortcut(X))
+
+
+@diagnosed_as("returns no array")
+class ReturnsAString(Layers):
+    def forward(self, X):
+        return "relu(Y + X)"
+
+
+@diagnosed_as("returns no array")
+class ReturnsAnArrayOfNumpy(Layers):
+    def forward(self, X):
+        return super().forward(X).asnumpy()
+
+
+@diagnosed_as("returns no array")
+class ReturnsBothRoads(Layers):
+    def forward(self, X):
+        return self.layers(X), self.shortcut(X)
+
+
+@diagnosed_as("wrong output shape")
+class ReturnsAHugeArray(Layers):
+    def forward(self, X):
+        return np.zeros((1000, 10_000))
+
+
+@diagnosed_as("wrong output shape")
+class Concatenates(Layers):
+    def forward(self, X):
+        return npx.relu(np.concatenate([self.layers(X), self.shortcut(X)], axis=1))
+
+
+@diagnosed_as("numbers that are not finite")
+class DividesByZero(Layers):
+    def forward(self, X):
+        return super().forward(X) / np.zeros(1)
+
+
+@diagnosed_as("makes no block")
+def makes_nothing(num_channels, use_1x1conv=False, strides=1):
+    Layers(num_channels, use_1x1conv, strides)
+
+
+NOT_A_CLASS = [
+    *((what, "not a class or function") for what in (None, "Residual", 18)),
+    *((what, "not a class or function") for what in (numpy.zeros((3000, 3000)), Layers(4))),
+    *((what, "makes no block") for what in (lambda *a, **k: None, lambda *a, **k: "block")),
+]

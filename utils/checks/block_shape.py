@@ -1,0 +1,140 @@
+"""Questions on a residual block: its shapes, its weights, and what its outputs see of the input."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy
+from mxnet import gluon
+
+from utils.checks import specimens
+from utils.checks.block_trace import (
+    explain,
+    mistake_1x1,
+    mistake_stride,
+    other_sizes,
+    shared_weights,
+)
+from utils.checks.report import Mistake
+from utils.checks.specimens import CHANNELS, Specimen, residual
+
+HALVING = {"channels_in": 3, "use_1x1conv": True, "strides": 2}
+
+
+def shape(Residual: Any) -> None:
+    """The output shape is right for every kind of block, batch and image."""
+    for arguments in ({}, HALVING, {"channels_in": 3, "use_1x1conv": True}):
+        try:
+            specimen = residual(Residual, **arguments)
+        except Exception as error:
+            raise explain(Residual, arguments) or error from None
+        channels = arguments.get("channels_in", CHANNELS)
+        for batch in (1, 3):
+            _try(specimen, (batch, channels, 6, 6), other_sizes("one batch size only"))
+        _try(specimen, (2, channels, 5, 8), other_sizes("square inputs only"))
+
+
+def _try(specimen: Specimen, shape: tuple[int, ...], mistake: Mistake) -> None:
+    try:
+        specimen.run(specimens.images(*shape))
+    except Exception as error:
+        raise mistake from error
+
+
+def weights(Residual: Any) -> None:
+    """There are two 3x3 convolutions of `num_channels`, and one of 1x1 if it was asked for."""
+    plain = [kernel.shape for kernel in residual(Residual).kernels]
+    halving = [kernel.shape for kernel in residual(Residual, **HALVING).kernels]
+    for shape in plain + halving:
+        if shape[2:] not in ((3, 3), (1, 1)):
+            raise Mistake(
+                "another kernel size",
+                f"There is a convolution of {shape[2]}x{shape[3]} pixels, but the block has only "
+                "3x3 convolutions, and 1x1 on the shortcut.",
+                "Two of 3x3 see as much as one of 5x5, with fewer weights and a ReLU in between.",
+                "Compare `kernel_size` of each convolution with the drawing of the block.",
+            )
+    if not any(shape[2:] == (1, 1) for shape in halving):
+        raise mistake_1x1("1x1 convolution never used", "no 1x1 convolution was used")
+    _check_3x3([s for s in plain if s[2:] == (3, 3)], CHANNELS)
+    _check_3x3([s for s in halving if s[2:] == (3, 3)], HALVING["channels_in"])
+
+
+def _check_3x3(shapes: list[tuple[int, ...]], channels_in: int) -> None:
+    if len(shapes) == 1:
+        raise shared_weights()
+    if len(shapes) != 2:
+        raise Mistake(
+            "another number of convolutions",
+            f"The block has {len(shapes)} convolutions of 3x3 pixels, but 2 were expected.",
+            "The name ResNet-18 counts two for each block.",
+            "Count the convolutions that are made in `__init__`.",
+        )
+    expected = sorted([(CHANNELS, channels_in, 3, 3), (CHANNELS, CHANNELS, 3, 3)])
+    if sorted(shapes) != expected:
+        raise Mistake(
+            "other channels inside",
+            f"The weights of the 3x3 convolutions have the shapes {sorted(shapes)}, but for "
+            f"{channels_in} channels in and {CHANNELS} out {expected} were expected.",
+            "Both convolutions of this block give `num_channels` channels.",
+            "Look at the first argument of each convolution.",
+        )
+
+
+def reach(Residual: Any) -> None:
+    """One number of the output sees 5 columns of pixels, and 7 with stride 2."""
+    for arguments, expected in (({}, 5), (HALVING, 7)):
+        seen = columns_seen(residual(Residual, **arguments).fill(specimens.positive))
+        if arguments and seen == 5:
+            raise mistake_stride(
+                "stride on the second convolution",
+                "one number of the output sees 5 columns of pixels, and it would see 7 if the "
+                "first convolution halved",
+            )
+        if seen != expected:
+            raise Mistake(
+                "sees other pixels",
+                f"One number of the output sees {seen} columns of pixels, but two 3x3 convolutions "
+                f"see {expected}.",
+                "What one number can see decides which shapes the network can recognize.",
+                "Compare kernel size, strides and dilation with the drawing. Is every layer used?",
+            )
+
+
+def columns_seen(specimen: Specimen, width: int = 15) -> int:
+    """Return how many columns of pixels change the numbers in the middle of the output."""
+    image = specimens.images(1, specimen.channels, width, width)
+    disturbed = image + 100 * numpy.eye(width, dtype="float32")[:, None, None, :]
+    Y = specimen.run(numpy.concatenate([image, disturbed]))
+    middle = Y[:, :, Y.shape[2] // 2, Y.shape[3] // 2]
+    return int((abs(middle[1:] - middle[0]).max(axis=1) > 1e-4 * abs(middle).max()).sum())
+
+
+def used(Residual: Any) -> None:
+    """Everything that is made has a part in the output."""
+    for arguments in ({}, {"use_1x1conv": True}):
+        specimen = residual(Residual, **arguments).fill(specimens.positive)
+        X = specimens.images(2, CHANNELS, 6, 6)
+        before = specimen.run(X)
+        for parameter in specimen.parameters:
+            if parameter.grad_req == "null":
+                continue
+            if not specimens.is_complete(parameter):
+                raise _unused(parameter)
+            values = parameter.data().asnumpy()
+            specimen.set(parameter, values + specimens.images(*values.shape))
+            if abs(specimen.run(X) - before).max() < 1e-6 * abs(before).max():
+                raise _unused(parameter)
+            specimen.set(parameter, values)
+
+
+def _unused(parameter: gluon.Parameter) -> Mistake:
+    axes = len(parameter.shape or ())
+    kind = "convolution" if axes == 4 else "normalization or bias"
+    return Mistake(
+        f"{kind} made but not used",
+        f"The block has a parameter `{parameter.name}` that does not change its output. It belongs "
+        f"to a {kind}.",
+        "A layer that is never called has no effect, whatever its weights are.",
+        "Compare the layers made in `__init__` with those called in `forward`, one by one.",
+    )

@@ -1,0 +1,181 @@
+"""Questions on a residual block: the two roads, their sum, and the ReLU after it."""
+
+from __future__ import annotations
+
+import contextlib
+from typing import Any
+
+import mxnet as mx
+import numpy
+from mxnet import autograd, np
+
+from utils.checks import specimens
+from utils.checks.report import Mistake
+from utils.checks.specimens import CHANNELS, Specimen, agree, images, residual
+
+SHAPE = (2, CHANNELS, 6, 6)
+HIGH = images(*SHAPE, low=10, high=11)  # so high that the last ReLU lets every sum pass
+UNEQUAL = HIGH * numpy.array([1, 2]).reshape(2, 1, 1, 1)  # two images with other statistics
+SIGNED = images(*SHAPE, low=-2, high=2)
+
+
+def shortcut(Residual: Any) -> None:
+    """With all 3x3 weights at zero, x arrives at the sum: once and unchanged."""
+    specimen = residual(Residual).fill(specimens.mixed)
+    if agree(specimen.run(HIGH), specimen.run(images(*SHAPE))):
+        raise _shortcut("input ignored", "two very different inputs gave the same output")
+    if any(kernel.shape[-1] == 1 for kernel in specimen.kernels):
+        raise _shortcut("1x1 convolution always", "it has a 1x1 convolution that nobody asked for")
+    Y = specimen.fill(specimens.zeros).run(HIGH, training=True)
+    what = "with all convolution weights at zero the output should be x, but it is "
+    if agree(Y, numpy.zeros(SHAPE)) or numpy.ptp(Y) < 1e-3:
+        raise _shortcut("no shortcut", f"{what}the same number everywhere")
+    if agree(Y, 2 * HIGH):
+        raise _shortcut("shortcut added twice", f"{what}2x")
+    if agree(Y, HIGH / 2):
+        raise _shortcut("sum averaged", f"{what}x / 2")
+    if agree(Y, numpy.maximum(_normalized(HIGH), 0)):
+        raise _shortcut(
+            "shortcut added before the second normalization", f"{what}x with mean 0 and deviation 1"
+        )
+    if not agree(Y, HIGH):
+        raise _shortcut("shortcut changes x", f"{what}something else")
+    for shift in last_shifts(specimen):
+        specimen.set(shift, numpy.full(shift.shape, 10))
+        if not agree(specimen.run(SIGNED), SIGNED + 10):
+            raise _shortcut(
+                "ReLU on the shortcut", "negative numbers of x do not arrive at the sum"
+            )
+        specimen.set(shift, numpy.zeros(shift.shape))
+
+
+def _normalized(X: numpy.ndarray) -> numpy.ndarray:
+    over = {"axis": (0, 2, 3), "keepdims": True}
+    return (X - X.mean(**over)) / X.std(**over)
+
+
+def _shortcut(name: str, seen: str) -> Mistake:
+    return Mistake(
+        name,
+        f"The shortcut does not do its work: {seen}.",
+        "The block is the identity when its layers give zeros only if x reaches the sum untouched.",
+        "Follow x from the input to the plus sign, in your code and in the drawing of the block.",
+    )
+
+
+def projection(Residual: Any) -> None:
+    """With all 3x3 weights at zero, the output is the 1x1 convolution of x, with the stride."""
+    for channels_in, strides in ((3, 2), (CHANNELS, 1)):
+        specimen = residual(Residual, channels_in=channels_in, use_1x1conv=True, strides=strides)
+        specimen.fill(specimens.zeros).fill(specimens.mixed, size=1)
+        narrow = [k for k in specimen.kernels if k.shape[-1] == 1]
+        if len(narrow) != 1:
+            raise _projection(f"{len(narrow)} convolutions of 1x1 were found, where 1 belongs")
+        weights = narrow[0].data().asnumpy()[:, :, 0, 0]
+        X = images(2, channels_in, 6, 6, low=-2, high=2)
+        expected = numpy.einsum("oi,nihw->nohw", weights, X[:, :, ::strides, ::strides])
+        for shift in last_shifts(specimen, X):
+            specimen.set(shift, numpy.full(shift.shape, 20))
+            if not agree(specimen.run(X), expected + 20):
+                raise _projection("the sum does not get the 1x1 convolution of x")
+            specimen.set(shift, numpy.zeros(shift.shape))
+        if not agree(numpy.maximum(specimen.run(X), 0), numpy.maximum(expected, 0)):
+            raise _projection("the output is not the 1x1 convolution of x")
+
+
+def _projection(seen: str) -> Mistake:
+    return Mistake(
+        "shortcut is not the 1x1 convolution of x",
+        f"With all 3x3 weights at zero, {seen}.",
+        "This shortcut gives x another shape and does nothing else: no ReLU, and x counts once.",
+        "What happens to the result of the 1x1 convolution on its way to the plus sign?",
+    )
+
+
+def last_shifts(specimen: Specimen, X: numpy.ndarray = HIGH) -> list:
+    """Return the shifts and biases that are added to the sum, found by their effect.
+
+    All 3x3 weights must be zero, so that nothing else reaches the sum. In inference mode, since a
+    normalization written by hand may move its statistics in any other.
+    """
+    found = []
+    for parameter in specimen.others:
+        values = parameter.data().asnumpy()
+        specimen.set(parameter, numpy.full(values.shape, 20))
+        at_20 = specimen.run(X)
+        specimen.set(parameter, numpy.full(values.shape, 30))
+        if agree(specimen.run(X), at_20 + 10):
+            found.append(parameter)
+        specimen.set(parameter, values)
+    return found
+
+
+def last_relu(Residual: Any) -> None:
+    """The output is never negative."""
+    specimen = residual(Residual).fill(specimens.zeros)
+    Y = specimen.run(SIGNED)
+    if agree(Y[SIGNED < 0], numpy.zeros(1)):
+        return
+    advice = (
+        "What follows expects an output of the block without negative numbers, and a network of "
+        "sums alone would be less able to bend its function.",
+        "What is the last operation in your code, and what is the last in the drawing?",
+    )
+    specimen.fill(specimens.mixed)
+    if (specimen.run(SIGNED) - SIGNED).min() > -1e-3:
+        raise Mistake(
+            "shortcut added after the last ReLU",
+            "The output is never smaller than x, as if x were added behind the last ReLU.",
+            *advice,
+        )
+    raise Mistake(
+        "no ReLU at the end",
+        f"The output goes down to {Y.min():.1f}, but after a ReLU nothing is below 0.",
+        *advice,
+    )
+
+
+def subtracts(Residual: Any) -> None:
+    """The layers may also make x smaller: what they add has both signs."""
+    specimen = residual(Residual).fill(specimens.zeros)
+    silent = specimen.run(HIGH, training=True)
+    if (specimen.fill(specimens.mixed).run(HIGH, training=True) - silent).min() > -0.1:
+        raise Mistake(
+            "ReLU before the addition",
+            "What the layers add to x is never negative.",
+            "A block that can only add lets the numbers grow from block to block, and never "
+            "corrects downward.",
+            "What stands between the second normalization and the plus sign?",
+        )
+
+
+def gradient(Residual: Any) -> None:
+    """The gradient reaches the input through the shortcut, and the weights through the layers."""
+    specimen = residual(Residual).fill(specimens.zeros)
+    X = np.array(HIGH)
+    X.attach_grad()
+    _backward(specimen, X)
+    if not abs(X.grad.asnumpy()).min() > 0:
+        raise _gradient("the input", "With all convolution weights at zero, the shortcut alone")
+    specimen.fill(specimens.mixed)
+    _backward(specimen, np.array(HIGH))
+    for kernel in specimen.kernels:
+        if not abs(kernel.grad().asnumpy()).max() > 0:
+            raise _gradient("the weights of a convolution", "In training, the layers")
+
+
+def _backward(specimen: Specimen, X: np.ndarray) -> None:
+    with autograd.record():
+        Y = specimen.block(X)
+        total = (Y * Y).sum()
+    with contextlib.suppress(mx.MXNetError):  # raised where no road to a gradient is left
+        total.backward()
+
+
+def _gradient(where: str, carrier: str) -> Mistake:
+    return Mistake(
+        "no gradient passes",
+        f"No gradient arrives at {where}. {carrier} should carry it there.",
+        "What gets no gradient learns nothing, and neither does anything before it.",
+        "Look for `detach`, `asnumpy`, `autograd.pause`, and functions of numpy itself.",
+    )

@@ -1,0 +1,192 @@
+"""The questions asked of a whole ResNet-18."""
+
+from __future__ import annotations
+
+from collections import Counter
+from typing import Any
+
+import numpy
+
+from utils.checks import specimens
+from utils.checks.asking import Question, report
+from utils.checks.borrowing import specimen_of
+from utils.checks.report import Mistake, Report
+from utils.checks.specimens import Specimen, agree, images
+
+CLASSES = 10
+WIDTHS = (64, 128, 256, 512)  # channels of the stages
+IMAGE = (8, 64)  # pixels, high and wide: as small as the experiments allow
+
+
+def resnet18(net: Any) -> Report:
+    """Question a ResNet-18 for ten classes: a network, or a function that makes one.
+
+    A network that was made already is given back with the parameters that it had. The inside of
+    the blocks is `residual_block`'s matter.
+    """
+    return report("ResNet-18", QUESTIONS, net)
+
+
+def scores(net: Any) -> None:
+    """There are ten scores for each image, whatever its size."""
+    with specimen_of(net) as specimen:
+        shape = specimen.run(images(2, specimen.channels, 32, 32)).shape
+        if shape != (2, CLASSES):
+            name = "wrong number of classes" if len(shape) == 2 else "no scores"
+            raise _scores(name, f"2 images gave the shape {shape}, but (2, {CLASSES}) was expected")
+        try:
+            shape = specimen.run(images(1, specimen.channels, 64, 40)).shape
+        except Exception:
+            shape = None
+        if shape != (1, CLASSES):
+            raise _scores(
+                "flatten in place of global pooling",
+                "after images of 32x32 pixels it does not take one of 64x40",
+            )
+
+
+def _scores(name: str, seen: str) -> Mistake:
+    return Mistake(
+        name,
+        f"The network does not give ten scores for an image: {seen}.",
+        "The loss compares one score for each class. And pooling whole maps to one number each is "
+        "what lets one network take images of every size.",
+        "Look at the last two layers: what turns maps into numbers, and how many come out?",
+    )
+
+
+def weights(net: Any) -> None:
+    """The convolutions are those of four stages of two blocks, with channels that double."""
+    with specimen_of(net) as specimen:
+        found = Counter(kernel.shape for kernel in specimen.kernels)
+        dense = [p.shape for p in specimen.parameters if len(p.shape or ()) == 2]
+    (first, *_) = [shape for shape in found if shape[-1] > 3] or [(0, 1)]
+    expected = _expected_weights(first[1])
+    if found == expected and dense == [(CLASSES, WIDTHS[-1])]:
+        return
+    wide = Counter({shape: n for shape, n in found.items() if shape[-1] == 3})
+    widths = Counter(shape[0] for shape in wide.elements())
+    missing, extra = (sorted(shapes.elements()) for shapes in (expected - found, found - expected))
+    if first[0] == 0 or first[2:] != (7, 7):
+        name = "another stem"
+    elif set(widths) != set(WIDTHS):
+        name = "channels not doubled"
+    elif (64, 64, 1, 1) in found:
+        name = "1x1 convolution in the first stage"
+    elif sum(wide.values()) != 16:
+        name = "another number of blocks"
+    elif all(widths[width] == 4 for width in WIDTHS) and extra:
+        name = "stages in another order"
+    else:
+        name = "other weights"
+    raise Mistake(
+        name,
+        "The shapes of the weights, (channels out, channels in, height, width), are not those of "
+        f"ResNet-18. Missing: {_listed(missing)}. Too many: {_listed(extra)}.",
+        "18 counts 16 convolutions in four stages of two blocks, one in the stem, and one dense "
+        "layer. From stage to stage the channels double: 64, 128, 256, 512.",
+        "Compare each call that makes a stage with the table in notebook 03.",
+    )
+
+
+def _expected_weights(channels_in: int) -> Counter:
+    shapes = [(WIDTHS[0], channels_in, 7, 7)]
+    before = WIDTHS[0]
+    for width in WIDTHS:
+        shapes += [(width, before, 3, 3)] + 3 * [(width, width, 3, 3)]
+        shapes += [(width, before, 1, 1)] if width != before else []
+        before = width
+    return Counter(shapes)
+
+
+def _listed(shapes: list) -> str:
+    return ", ".join(map(str, shapes[:3])) + (" ..." if shapes[3:] else "") if shapes else "none"
+
+
+def steps(net: Any) -> None:
+    """With all 3x3 weights at zero, the scores see 11 columns of pixels in every 32."""
+    height, width = IMAGE
+    with specimen_of(net) as specimen:
+        _silence(specimen)
+        image = images(1, specimen.channels, height, width)
+        disturbed = image + 100 * numpy.eye(width)[:, None, None, :]
+        Y = specimen.run(numpy.concatenate([image, disturbed]))
+    seen = set(numpy.flatnonzero(abs(Y[1:] - Y[0]).max(axis=1) > 1e-4 * abs(Y).max()).tolist())
+    if seen == _columns(step=32, reach=5):
+        return
+    names = {
+        frozenset(): "no shortcuts",
+        frozenset(_columns(step=64, reach=5)): "first stage halves",
+        frozenset(_columns(step=16, reach=5)): "a stage does not halve",
+        frozenset(_columns(step=16, reach=3)): "no pooling in the stem",
+        frozenset(_columns(step=32, reach=5, start=2)): "pooling without padding",
+    }
+    raise Mistake(
+        names.get(frozenset(seen), "other steps"),
+        "With all 3x3 weights at zero an image passes along the shortcuts alone. Then 11 of every "
+        f"32 columns of pixels should count: of {width}, {sorted(_columns(32, 5))}. But these "
+        f"count: {sorted(seen)}.",
+        "Height and width are divided by 4 in the stem and by 2 in every stage but the first: by "
+        "32 in all. The shortcuts carry the image through.",
+        "Predict the shape behind the stem and each stage, then compare with `layer_table`.",
+    )
+
+
+def _columns(step: int, reach: int, start: int = 0) -> set[int]:
+    """Return the columns within `reach` of every `step`-th, those beyond the edges left out."""
+    width = IMAGE[1]
+    seen = (c + d for c in range(start, width, step) for d in range(-reach, reach + 1))
+    return {column for column in seen if 0 <= column < width}
+
+
+def average(net: Any) -> None:
+    """With all 3x3 weights at zero, two parts of an image add up: the last pooling is a mean."""
+    height, width = IMAGE
+    with specimen_of(net) as specimen:
+        _silence(specimen)
+        left = (numpy.arange(width) < width // 4).astype("float32")
+        X = numpy.stack([0 * left, left, 1 - left, numpy.ones(width)])[:, None, None, :]
+        X = numpy.broadcast_to(1 + X, (4, specimen.channels, height, width))
+        neither, one, other, both = specimen.run(X)
+    if not agree(one + other, neither + both):
+        raise Mistake(
+            "no mean in the last pooling",
+            "What two parts of an image add to the scores is not the sum of what each adds.",
+            "A mean lets every position of the last maps speak, and learn. A maximum hears one.",
+            "Which pooling stands before the dense layer?",
+        )
+
+
+def raw_scores(net: Any) -> None:
+    """The scores are what the dense layer gives: they change sign with its weights."""
+    with specimen_of(net) as specimen:
+        X = images(2, specimen.channels, 32, 32)
+        before = specimen.run(X)
+        for parameter in specimen.parameters:
+            if len(parameter.shape or ()) == 2:
+                specimen.set(parameter, -parameter.data().asnumpy())
+        after = specimen.run(X)
+    if agree(before, -after):
+        return
+    sums = [Y.sum(axis=1) for Y in (before, numpy.exp(before))]
+    is_softmax = any(numpy.allclose(total, 1, atol=1e-3) for total in sums)
+    raise Mistake(
+        "softmax inside the network" if is_softmax else "another function after the dense layer",
+        "With the signs of the dense layer's weights changed, the scores do not change their signs."
+        + (" The outputs for an image are probabilities, which add up to 1." if is_softmax else ""),
+        "The loss of notebook 05 contains the softmax. A second one leaves hardly any gradient.",
+        "What follows the dense layer?",
+    )
+
+
+def _silence(specimen: Specimen) -> None:
+    specimen.fill(specimens.positive).fill(specimens.zeros, size=3)
+
+
+QUESTIONS = (
+    Question("scores", "Are there ten for each image, of any size?", scores),
+    Question("raw scores", "Do they come straight from the dense layer?", raw_scores),
+    Question("weights", "Are they those of four stages of two blocks?", weights, 2),
+    Question("steps", "Do shortcuts, stem and stages divide the image by 32?", steps, 2),
+    Question("average", "Is the last pooling a mean?", average),
+)

@@ -1,0 +1,130 @@
+"""What the checks hand back: an answer for each question, for a learner to read and to grade."""
+
+from __future__ import annotations
+
+import html
+from dataclasses import dataclass
+
+
+@dataclass(eq=False)
+class Mistake(Exception):  # noqa: N818 (the learner's, not an error of the program)
+    """What a question found wrong, raised by the question that found it.
+
+    `name` is the diagnosis in a few words, and the other three are sentences for the learner.
+    """
+
+    name: str
+    seen: str  # what was seen, and what was expected
+    why: str  # why it matters
+    look: str  # where to look
+
+    def __str__(self) -> str:
+        return f"{self.seen} {self.why} {self.look}"
+
+
+@dataclass(frozen=True)
+class Answer:
+    """The answer to one question; `weight` is what it counts in a grade."""
+
+    name: str
+    question: str
+    weight: int
+    mistake: Mistake | None = None
+
+    @property
+    def passed(self) -> bool:
+        return self.mistake is None
+
+    @property
+    def diagnosis(self) -> str:
+        """The mistake in a few words; empty where nothing is wrong."""
+        return self.mistake.name if self.mistake else ""
+
+    @property
+    def message(self) -> str:
+        """The mistake in sentences; empty where nothing is wrong."""
+        return str(self.mistake) if self.mistake else ""
+
+    @property
+    def mark(self) -> str:
+        """A sign and a word, so that nothing hangs on a color."""
+        return "✓ right" if self.passed else "✗ look"
+
+
+@dataclass(frozen=True, repr=False)
+class Report:
+    """The answers to all questions: a table in Jupyter, text anywhere else.
+
+    It explains the first mistake alone: those below it are often its consequences.
+    """
+
+    title: str
+    answers: tuple[Answer, ...]
+
+    @property
+    def passed(self) -> bool:
+        return all(answer.passed for answer in self.answers)
+
+    @property
+    def score(self) -> int:
+        """The weights of the answers that are right, added up."""
+        return sum(answer.weight for answer in self.answers if answer.passed)
+
+    @property
+    def total(self) -> int:
+        """The highest score there is."""
+        return sum(answer.weight for answer in self.answers)
+
+    @property
+    def first_wrong(self) -> Answer | None:
+        return next((answer for answer in self.answers if not answer.passed), None)
+
+    @property
+    def diagnosis(self) -> str:
+        """The first mistake in a few words; empty where nothing is wrong."""
+        return self.first_wrong.diagnosis if self.first_wrong else ""
+
+    @property
+    def verdict(self) -> str:
+        """One sentence on the whole."""
+        right = sum(answer.passed for answer in self.answers)
+        asked = f"{right} of {len(self.answers)} answers are right"
+        if self.passed:
+            return f"{self.title}: {asked}."
+        return f"{self.title}: {asked}. Look first at: {self.diagnosis}."
+
+    def __repr__(self) -> str:
+        width = max(len(answer.name) for answer in self.answers)
+        lines = [self.verdict]
+        for answer in self.answers:
+            lines.append(f"{answer.mark:<7}  {answer.name:<{width}}  {answer.question}")
+            if answer is self.first_wrong:
+                lines += [f"{'':{width + 11}}{sentence}" for sentence in _sentences(answer)]
+        return "\n".join(lines)
+
+    def _repr_html_(self) -> str:
+        """The colors are the page's own, so that the table reads well in light and dark themes."""
+        cell = "text-align:left;vertical-align:top;padding:0.4em 1.2em 0.4em 0;"
+        heading = f"{cell}color:inherit;font-weight:bold;caption-side:top"
+        return (
+            "<table style='color:inherit;border-collapse:collapse;font-size:0.95em;margin:0'>"
+            f"<caption style='{heading}'>{html.escape(self.verdict)}</caption><tbody>"
+            f"{''.join(self._row(answer, cell) for answer in self.answers)}</tbody></table>"
+        )
+
+    def _row(self, answer: Answer, cell: str) -> str:
+        explained = ""
+        if answer is self.first_wrong:
+            seen, *rest = (html.escape(sentence) for sentence in _sentences(answer))
+            explained = f"<br><strong>{seen}</strong><br>{'<br>'.join(rest)}"
+        return (
+            "<tr style='background:none;border-top:1px solid rgba(128,128,128,0.4)'>"
+            f"<td style='{cell}white-space:nowrap'>{answer.mark}</td>"
+            f"<th scope='row' style='{cell}white-space:nowrap'>{html.escape(answer.name)}</th>"
+            f"<td style='{cell}'>{html.escape(answer.question)}{explained}</td></tr>"
+        )
+
+
+def _sentences(answer: Answer) -> list[str]:
+    mistake = answer.mistake
+    return [mistake.seen, f"Why it matters: {mistake.why}", f"Where to look: {mistake.look}"]

@@ -1,0 +1,207 @@
+"""Learners' blocks and networks as specimens: with weights of our choice, run and watched.
+
+Parameters are found by shape, never by the names that the learner chose: a convolution has an array
+of four axes, (channels out, channels in, height, width).
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from typing import Any
+
+import mxnet as mx
+import numpy
+from mxnet import autograd, gluon, init, np
+
+from utils.checks.asking import short
+from utils.checks.report import Mistake
+
+Shape = tuple  # of whole numbers
+# The values with which a normalization changes nothing, by Gluon's own names.
+NEUTRAL = {"gamma": 1, "beta": 0, "bias": 0, "running_mean": 0, "running_var": 1}
+CHANNELS = 4  # of the blocks in the experiments
+
+
+class Specimen:
+    """A block that has seen a first input of `shape`, with neutral normalizations.
+
+    `expected` returns the output shape for an input shape; any other output is a Mistake. Without
+    it every shape is accepted.
+    """
+
+    def __init__(
+        self,
+        block: gluon.Block,
+        shape: Shape,
+        expected: Callable[[Shape], Shape] | None = None,
+        device: mx.Context | None = None,
+    ) -> None:
+        self.block, self.expected, self.device = block, expected, device or mx.cpu()
+        self.channels = shape[1]  # of the input
+        self.run(numpy.ones(shape))
+        self.parameters: list[gluon.Parameter] = list(block.collect_params().values())
+        if not all(map(is_complete, self.parameters)):  # some layers may be called in training only
+            self.run(numpy.ones(shape), training=True)
+        for parameter in filter(is_complete, self.parameters):
+            value = next((v for end, v in NEUTRAL.items() if parameter.name.endswith(end)), None)
+            if value is not None:
+                self.set(parameter, numpy.full(parameter.shape, value))
+
+    @property
+    def kernels(self) -> list[gluon.Parameter]:
+        """The weights of the convolutions. An array (1, C, 1, 1) is someone's scale or shift."""
+        complete = filter(is_complete, self.parameters)
+        return [p for p in complete if len(p.shape) == 4 and p.shape[0] > 1]
+
+    @property
+    def others(self) -> list[gluon.Parameter]:
+        """All that training moves, the kernels left out: scales, shifts, biases."""
+        kernels = {id(kernel) for kernel in self.kernels}
+        trainable = [p for p in self.parameters if p.grad_req != "null"]
+        return [p for p in trainable if is_complete(p) and id(p) not in kernels]
+
+    def set(self, parameter: gluon.Parameter, values: numpy.ndarray) -> None:
+        """Give a parameter new values, an array of its shape."""
+        parameter.set_data(np.array(values, dtype="float32"))
+
+    def fill(self, draw: Callable[[Shape], numpy.ndarray], size: int | None = None) -> Specimen:
+        """Draw all kernels anew, or those that are `size` pixels wide; return the specimen."""
+        for kernel in self.kernels:
+            if size in (None, kernel.shape[-1]):
+                self.set(kernel, draw(kernel.shape))
+        return self
+
+    def run(self, X: numpy.ndarray, *, training: bool = False, seed: int = 0) -> numpy.ndarray:
+        """Return the output for X, or raise Mistake unless it is an array of the expected shape.
+
+        The seed decides what a dropout drops.
+        """
+        mx.random.seed(seed, ctx=mx.cpu())
+        try:
+            with autograd.train_mode() if training else autograd.predict_mode():
+                Y = self.block(np.array(X, dtype="float32", ctx=self.device))
+        except RuntimeError as error:
+            if "has not been initialized" in str(error):
+                raise unregistered() from error
+            raise
+        return checked(Y, self.expected(X.shape) if self.expected else None)
+
+
+def residual(
+    Residual: Any, *, channels_in: int = CHANNELS, batch: int = 2, **arguments: Any
+) -> Specimen:
+    """Return a new specimen of a learner's block with CHANNELS channels."""
+    strides = arguments.get("strides", 1)
+    block = new_block(Residual, CHANNELS, **arguments)
+    return Specimen(
+        block,
+        (batch, channels_in, 6, 6),
+        lambda shape: (shape[0], CHANNELS, *(math.ceil(n / strides) for n in shape[2:])),
+    )
+
+
+def new_block(maker: Any, *arguments: Any, **keywords: Any) -> gluon.Block:
+    """Return what a learner's class or function makes, initialized with a seed."""
+    if not callable(maker) or isinstance(maker, gluon.Block):
+        raise Mistake(
+            "not a class or function",
+            f"The check was given {short(maker)}, but it expects your class or function itself.",
+            "It makes several blocks of its own, with different arguments, and compares them.",
+            "Pass the name alone, without parentheses and arguments behind it.",
+        )
+    mx.random.seed(0, ctx=mx.cpu())
+    block = maker(*arguments, **keywords)
+    check_block(block)
+    block.initialize(init.Xavier())
+    return block
+
+
+def check_block(block: object) -> None:
+    """Raise Mistake unless this is a block of Gluon."""
+    if not isinstance(block, gluon.Block):
+        raise Mistake(
+            "makes no block",
+            f"A block of Gluon was expected, but this came: {short(block)}.",
+            "Only a block has parameters that can be initialized and trained.",
+            "Does the class inherit from `nn.Block` or `nn.HybridBlock`? "
+            "Does the function end with `return`?",
+        )
+
+
+def checked(Y: object, expected: Shape | None) -> numpy.ndarray:
+    """Return an output for numpy; raise Mistake unless it has that shape and finite numbers."""
+    if not isinstance(Y, np.ndarray):
+        raise Mistake(
+            "returns no array",
+            f"An array of MXNet was expected as the output, but this came: {short(Y)}.",
+            "The next layer computes with this output.",
+            "Read the last line of `forward` or `hybrid_forward`. What does it return, and does it "
+            "begin with `return`?",
+        )
+    if expected is not None and Y.shape != expected:
+        raise Mistake(
+            "wrong output shape",
+            f"The output has the shape {Y.shape}, but {expected} was expected.",
+            "The next layer, and the sum with the shortcut, count on this shape.",
+            "Follow the shape through your layers, one by one: channels, padding, strides.",
+        )
+    numbers = Y.asnumpy()
+    if not numpy.isfinite(numbers).all():
+        raise Mistake(
+            "numbers that are not finite",
+            "The output holds numbers that are not finite (nan or inf), for an ordinary input.",
+            "One such number spoils the loss, and through it every weight.",
+            "Look for a division by zero, or the logarithm or root of a negative number.",
+        )
+    return numbers
+
+
+def unregistered() -> Mistake:
+    return Mistake(
+        "layers not registered",
+        "`initialize()` did not reach all parameters: a layer computes, but the block does not "
+        "know it as its own.",
+        "Such weights are neither initialized nor trained nor saved.",
+        "Where are the layers kept? A Python list or dictionary hides them from Gluon; an "
+        "attribute of the block or an `nn.Sequential` does not.",
+    )
+
+
+def is_complete(parameter: gluon.Parameter) -> bool:
+    """Return whether the shape is known: it is after a first use."""
+    return parameter.shape is not None and all(side > 0 for side in parameter.shape)
+
+
+# What to fill kernels and inputs with
+
+
+def zeros(shape: Shape) -> numpy.ndarray:
+    return numpy.zeros(shape)
+
+
+def mixed(shape: Shape) -> numpy.ndarray:
+    """Both signs, scaled so that outputs are about as large as inputs."""
+    return _random(shape).normal(size=shape) / math.sqrt(math.prod(shape[1:]))
+
+
+def positive(shape: Shape) -> numpy.ndarray:
+    return abs(mixed(shape)) + 0.01
+
+
+def negative(shape: Shape) -> numpy.ndarray:
+    return -positive(shape)
+
+
+def images(*shape: int, low: float = 1, high: float = 2) -> numpy.ndarray:
+    """Return random numbers between `low` and `high`, the same at every call."""
+    return _random(shape).uniform(low, high, shape).astype("float32")
+
+
+def _random(shape: Shape) -> numpy.random.Generator:
+    return numpy.random.default_rng(list(shape))
+
+
+def agree(Y: numpy.ndarray, Z: numpy.ndarray) -> bool:
+    """Return whether two outputs are the same, up to rounding and the epsilon of normalizations."""
+    return bool(abs(Y - Z).max() <= 2e-3 * max(1, abs(Z).max()))

@@ -1,0 +1,128 @@
+"""The questions asked of a function that makes a stage: a row of residual blocks."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy
+
+from utils.checks import specimens
+from utils.checks.asking import Question, report
+from utils.checks.block_shape import columns_seen
+from utils.checks.report import Mistake, Report
+from utils.checks.specimens import Specimen, agree, images, new_block
+
+WIDTH = 8  # channels of the stages in the experiments
+HALF = WIDTH // 2
+
+
+def stage(resnet_block: Any) -> Report:
+    """Question a function `resnet_block(num_channels, num_residuals, first_block=False)`.
+
+    The blocks inside are questioned only for what belongs to the stage: their number, their
+    shortcuts, and where height and width are halved.
+    """
+    return report("Stage", QUESTIONS, resnet_block)
+
+
+def _later(resnet_block: Any, num_residuals: int = 2) -> Specimen:
+    return Specimen(new_block(resnet_block, WIDTH, num_residuals), (2, HALF, 6, 6))
+
+
+def _first(resnet_block: Any, num_residuals: int = 2) -> Specimen:
+    block = new_block(resnet_block, WIDTH, num_residuals, first_block=True)
+    return Specimen(block, (2, WIDTH, 6, 6))
+
+
+def shapes(resnet_block: Any) -> None:
+    """The first stage keeps the shape; the others halve height and width."""
+    Y = _first(resnet_block).run(images(2, WIDTH, 6, 6))
+    if Y.shape == (2, WIDTH, 3, 3):
+        raise _wrong_shape("first stage halves", Y.shape, (2, WIDTH, 6, 6), "first_block=True")
+    if Y.shape != (2, WIDTH, 6, 6):
+        raise _wrong_shape("wrong output shape", Y.shape, (2, WIDTH, 6, 6), "first_block=True")
+    Y = _later(resnet_block).run(images(2, HALF, 6, 6))
+    expected = (2, WIDTH, 3, 3)
+    if Y.shape == (2, WIDTH, 6, 6):
+        raise _wrong_shape("stage does not halve", Y.shape, expected, "first_block=False")
+    if Y.shape == (2, WIDTH, 2, 2):
+        raise _wrong_shape("every block halves", Y.shape, expected, "first_block=False")
+    if Y.shape != expected:
+        raise _wrong_shape("wrong output shape", Y.shape, expected, "first_block=False")
+
+
+def _wrong_shape(
+    name: str, shape: tuple[int, ...], expected: tuple[int, ...], asked: str
+) -> Mistake:
+    return Mistake(
+        name,
+        f"With {asked} the output has the shape {shape}, but {expected} was expected.",
+        "The stem has divided height and width by four already, so the first stage keeps them. "
+        "Each later stage halves them once.",
+        "Which block of the stage gets `strides=2`, and does `first_block` decide about it?",
+    )
+
+
+def blocks(resnet_block: Any) -> None:
+    """There are `num_residuals` blocks, each with two 3x3 convolutions of its own."""
+    for asked in (1, 3):
+        kernels = _first(resnet_block, asked).kernels
+        found = sum(kernel.shape[-1] == 3 for kernel in kernels) / 2
+        if found != asked:
+            raise Mistake(
+                "one block used again" if found < asked and asked == 3 else "number of blocks",
+                f"For num_residuals={asked} the weights of {found:g} blocks were found, two "
+                "convolutions each.",
+                "Each block learns its own step. A block that is used again adds no weights.",
+                "How often does the loop run, and does each round make a new block?",
+            )
+
+
+def shortcut_shapes(resnet_block: Any) -> None:
+    """A 1x1 convolution stands where the shape changes: once, and never in the first stage."""
+    if any(kernel.shape[-1] == 1 for kernel in _first(resnet_block).kernels):
+        raise _shortcuts("1x1 convolution in the first stage", "with first_block=True there is one")
+    later = _later(resnet_block)
+    found = sum(kernel.shape[-1] == 1 for kernel in later.kernels)
+    if found != 1 and columns_seen(later.fill(specimens.positive), width=31) < 15:
+        raise _shortcuts("a later block halves", f"{found} were found, and a later block halves")
+    if found != 1:
+        raise _shortcuts("1x1 convolution in every block", f"{found} were found, and not 1")
+
+
+def _shortcuts(name: str, seen: str) -> Mistake:
+    return Mistake(
+        name,
+        f"The 1x1 convolutions of the shortcuts are not where they belong: {seen}.",
+        "Only the first block of a stage changes the shape. Everywhere else the shortcut hands on "
+        "x as it is, and that is what lets a block do nothing.",
+        "For which blocks does your code set `use_1x1conv=True`?",
+    )
+
+
+def shortcuts(resnet_block: Any) -> None:
+    """With all 3x3 weights at zero, the input still passes every block."""
+    X = images(2, WIDTH, 6, 6)
+    if not agree(_first(resnet_block).fill(specimens.zeros, size=3).run(X), X):
+        raise _no_shortcut("first_block=True")
+    later = _later(resnet_block).fill(specimens.positive).fill(specimens.zeros, size=3)
+    X = images(2, HALF, 6, 6)
+    if not numpy.ptp(later.run(X)) > 1e-3:
+        raise _no_shortcut("first_block=False")
+
+
+def _no_shortcut(asked: str) -> Mistake:
+    return Mistake(
+        "block without a shortcut in the stage",
+        f"With {asked} and all 3x3 weights at zero, x did not pass the whole stage.",
+        "One block without a shortcut is enough to stop what the others hand on.",
+        "Is every block of the stage a residual block?",
+    )
+
+
+QUESTIONS = (
+    Question("shapes", "Does every stage but the first halve height and width?", shapes),
+    Question("blocks", "Are there as many blocks as were asked for?", blocks),
+    Question("1x1 convolutions", "Is there one only where the shape changes?", shortcut_shapes),
+    Question("shortcuts", "Does x pass all blocks of the stage?", shortcuts),
+)

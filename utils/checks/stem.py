@@ -1,0 +1,133 @@
+"""The questions asked of the first layers of a network."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import numpy
+
+from utils.checks import specimens
+from utils.checks.asking import Question, report
+from utils.checks.block_shape import columns_seen
+from utils.checks.borrowing import specimen_of
+from utils.checks.report import Mistake, Report
+from utils.checks.specimens import agree, images
+
+CHANNELS = 64
+
+
+def stem(net: Any) -> Report:
+    """Question the stem of ResNet, a block or a function without arguments that makes one.
+
+    It turns (N, C, H, W) into (N, 64, H / 4, W / 4), rounded up: a 7x7 convolution and a 3x3 max
+    pooling, both with stride 2, and between them batch normalization and ReLU. A network that was
+    made already is given back with the parameters that it had.
+    """
+    return report("Stem", QUESTIONS, net)
+
+
+def shape(net: Any) -> None:
+    """Height and width are divided by 4, rounded up, and there are 64 channels."""
+    with specimen_of(net) as specimen:
+        for height, width in ((28, 28), (30, 45)):
+            Y = specimen.run(images(2, specimen.channels, height, width))
+            expected = (2, CHANNELS, math.ceil(height / 4), math.ceil(width / 4))
+            if Y.shape != expected:
+                raise _wrong_shape(Y.shape, expected, height)
+
+
+def _wrong_shape(shape: tuple[int, ...], expected: tuple[int, ...], height: int) -> Mistake:
+    name = "wrong output shape"
+    if len(shape) == 4 and shape[1] != CHANNELS:
+        name = "another number of channels in the stem"
+    elif shape[2:3] == (math.ceil(height / 2),):
+        name = "no pooling in the stem"
+    elif shape[2:3] == (expected[2] - 1,):
+        name = "padding missing in the stem"
+    return Mistake(
+        name,
+        f"The output has the shape {shape}, but {expected} was expected.",
+        "The stages count on 64 channels, and on maps that are small enough to compute with.",
+        "Predict the shape behind each layer by the rule of notebook 03: kernel, stride, padding.",
+    )
+
+
+def reach(net: Any) -> None:
+    """One number of the output sees 11 columns of pixels."""
+    with specimen_of(net) as specimen:
+        seen = columns_seen(specimen.fill(specimens.positive), width=32)
+    if seen != 11:
+        raise Mistake(
+            "pooling of another size" if seen in (7, 9, 13, 15) else "another kernel size",
+            f"One number of the output sees {seen} columns of pixels. Behind a 7x7 convolution and "
+            "a 3x3 pooling it would be 7 + (3 - 1) * 2 = 11.",
+            "What one number can see decides which patterns the first layers recognize.",
+            "Compare the kernel of the convolution and the size of the pooling with notebook 03.",
+        )
+
+
+def normalization(net: Any) -> None:
+    """In training mode, larger weights give the same output; and it is not all zero."""
+    with specimen_of(net) as specimen:
+        X = images(2, specimen.channels, 32, 32)
+        centered = specimen.fill(specimens.negative).run(X, training=True)
+        before = specimen.fill(specimens.positive).run(X, training=True)
+        tripled = specimen.fill(lambda shape: 3 * specimens.positive(shape)).run(X, training=True)
+    if not agree(tripled, before):
+        raise _normalization("normalization missing", "The output grows with the weights.")
+    if not abs(centered).max() > 1e-3:
+        raise _normalization(
+            "normalization after the ReLU",
+            "With negative weights and positive pixels nothing is left to normalize.",
+        )
+
+
+def _normalization(name: str, seen: str) -> Mistake:
+    return Mistake(
+        name,
+        f"{seen} The batch normalization ought to bring it to mean 0 and deviation 1, before the "
+        "ReLU.",
+        "It is what the stem of ResNet has and that of GoogLeNet has not: it keeps the numbers in "
+        "the same range, whatever the weights are.",
+        "Which layer follows the convolution?",
+    )
+
+
+def relu(net: Any) -> None:
+    """With negative weights and positive pixels, all of the output is zero."""
+    with specimen_of(net) as specimen:
+        X = images(2, specimen.channels, 32, 32)
+        Y = specimen.fill(specimens.negative).run(X)
+    if abs(Y).max() > 1e-3:
+        raise Mistake(
+            "no ReLU in the stem",
+            "Negative weights and positive pixels gave an output that is not zero, although a ReLU "
+            "lets nothing negative pass.",
+            "Without it the stem is one linear function, and the blocks get negative numbers.",
+            "What stands between the normalization and the pooling?",
+        )
+
+
+def maximum(net: Any) -> None:
+    """With weights of 1, a single bright pixel gives ones and zeros, as a maximum does."""
+    with specimen_of(net) as specimen:
+        X = numpy.zeros((1, specimen.channels, 32, 32))
+        X[0, 0, 16, 16] = 1
+        Y = specimen.fill(numpy.ones).run(X)
+    if not agree(Y, numpy.where(Y > 0.5, Y.max(), 0)):
+        raise Mistake(
+            "no maximum in the pooling",
+            "With all weights at 1, a single bright pixel gave numbers between 0 and 1.",
+            "A maximum says whether a pattern occurs in a window; a mean lets it fade.",
+            "Which kind of pooling does the stem use?",
+        )
+
+
+QUESTIONS = (
+    Question("shape", "Are there 64 maps, a quarter as high and wide?", shape),
+    Question("reach", "Does each output number see 11 columns of pixels?", reach),
+    Question("normalization", "Does one follow the convolution?", normalization),
+    Question("ReLU", "Is there one before the pooling?", relu),
+    Question("maximum", "Does the pooling take the maximum?", maximum),
+)
