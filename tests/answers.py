@@ -7,8 +7,10 @@ are written in many styles.
 from __future__ import annotations
 
 import functools
+import runpy
 from collections.abc import Callable
 from dataclasses import dataclass
+from pathlib import Path
 
 import mxnet as mx
 import numpy
@@ -21,10 +23,13 @@ from right_networks import (
     RIGHT_STEMS,
 )
 from wrong_blocks import NOT_A_CLASS, WRONG_BLOCKS
+from wrong_exercises import LIKE, WRONG_EXERCISES
 from wrong_networks import WRONG_NETWORKS, WRONG_STAGES, WRONG_STEMS
 from wrong_training import RIGHT_TRAINING, WRONG_TRAINING
 
 from utils import checks
+
+SOLUTIONS = Path(__file__).resolve().parent.parent / "coursework" / "solutions"
 
 SHAPES = {
     **{"stem": (1, 64, 24, 24), "stage1": (1, 64, 24, 24), "stage2": (1, 128, 12, 12)},
@@ -126,6 +131,35 @@ def _ask_training(part: str, version: object) -> Callable[[], checks.Report]:
     return lambda: checks.training(**{part: version() if part == "history" else version})
 
 
+# Where the right answer to an exercise stands: file and name.
+SOLVED = {
+    "difference_counts": ("01_why_residual", "difference_counts"),
+    "experiment": ("01_why_residual", "without_gentle_start"),
+    "identity": ("01_why_residual", "set_identity"),
+    "bottleneck": ("02_residual_block", "Bottleneck"),
+    "preactivation": ("02_residual_block", "PreActivation"),
+    "receptive_field": ("03_layer_by_layer", "receptive_field"),
+    "resnet18_parameters": ("04_resnet18", "resnet18_parameters"),
+    "resnet34": ("04_resnet18", "my_resnet34"),
+    "paper_resnet18": ("04_resnet18", "paper_resnet18"),
+    "accuracy_without": ("06_look_inside", "accuracy_without"),
+    "scaled_residual": ("06_look_inside", "scale_residual"),
+}
+
+
+def _exercise(check: str) -> list[Version]:
+    question = getattr(checks, check)
+    if check == "experiment":
+        question = functools.partial(question, like=LIKE, warm_up=0.0)
+    file, name = SOLVED[check]
+    solution = runpy.run_path(str(SOLUTIONS / f"{file}.py"))[name]
+    answers = {**WRONG_EXERCISES[check], solution: ""}
+    return [
+        Version(check, _name(version, i), functools.partial(question, version), diagnosis)
+        for i, (version, diagnosis) in enumerate(answers.items())
+    ]
+
+
 VERSIONS = [
     *_versions("residual_block", WRONG_BLOCKS, RIGHT_BLOCKS),
     *(
@@ -143,6 +177,7 @@ VERSIONS = [
     *_predictions("parameter_count", WRONG_COUNTS, [COUNTS, TOTAL]),
     *(version for part in WRONG_TRAINING for version in _training(part)),
     Version("training", "no function", checks.training, "nothing to question"),
+    *(version for check in SOLVED for version in _exercise(check)),
 ]
 WRONG = [version for version in VERSIONS if version.diagnosis]
 RIGHT = [version for version in VERSIONS if not version.diagnosis]

@@ -171,17 +171,24 @@ class RaisesForOtherShapes(Layers):
 @pytest.mark.parametrize("version", [LoopsForOtherShapes, RaisesForOtherShapes])
 def test_one_question_without_an_answer_does_not_hide_the_others(monkeypatch, version):
     monkeypatch.setattr(asking, "SECONDS", 5)
+    monkeypatch.setattr(asking, "LEFTOVER_SECONDS", 5)
     report = checks.residual_block(version)
     assert [answer.name for answer in report.answers if not answer.passed] == ["shapes"]
 
 
 def test_an_interruption_by_the_reader_is_passed_on():
+    # A program started in the background may have been told to ignore the signal.
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+
     def interrupted():
         os.kill(os.getpid(), signal.SIGINT)
         time.sleep(1)
 
-    with pytest.raises(KeyboardInterrupt):
-        asking.error_of(5, interrupted)
+    try:
+        with pytest.raises(KeyboardInterrupt):
+            asking.error_of(5, interrupted)
+    finally:
+        signal.signal(signal.SIGINT, before)
 
 
 def test_an_error_is_told_with_its_place():

@@ -19,15 +19,22 @@ if TYPE_CHECKING:
 TESTS = Path(__file__).resolve().parent.parent / "tests"  # where the wrong versions are kept
 
 
-def needed_for(versions: Iterable[Version]) -> dict[tuple[str, str], list[str]]:
-    """Return, for each check and question, the wrong versions that pass all other questions."""
-    needed: dict[tuple[str, str], list[str]] = {}
+def needed_for(versions: Iterable[Version]) -> dict[str, list[str]]:
+    """Return, for each question, the wrong versions that pass all other questions of their check.
+
+    A question that several checks share has one entry, under the first of them.
+    """
+    labels: dict[tuple[str, str], str] = {}
+    needed: dict[str, list[str]] = {}
     for version in versions:
         answers = version.report.answers
-        wrong = [answer.name for answer in answers if not answer.passed]
+        wrong = [answer for answer in answers if not answer.passed]
         for answer in answers:
-            passing = needed.setdefault((version.check, answer.name), [])
-            if wrong == [answer.name]:
+            label = labels.setdefault(
+                (answer.name, answer.question), f"{version.check}: {answer.name}"
+            )
+            passing = needed.setdefault(label, [])
+            if wrong == [answer]:
                 passing.append(version.name)
     return needed
 
@@ -42,10 +49,10 @@ def main() -> int:
         print(f"There is no check with these names: {', '.join(names)}.", file=sys.stderr)
         return 2
     needed = needed_for(versions)
-    width = max(len(" ".join(key)) for key in needed) + 2
+    width = max(map(len, needed)) + 1
     print(f"{'without the question':<{width}} these wrong versions pass")
-    for (check, question), passing in needed.items():
-        print(f"{f'{check}: {question}':<{width}} {', '.join(passing) or 'none: it is idle'}")
+    for label, passing in needed.items():
+        print(f"{label:<{width}} {', '.join(passing) or 'none: it is idle'}")
     return int(not all(needed.values()))
 
 

@@ -1,20 +1,36 @@
 """The questions asked of a learner's code, and the answers it gets."""
 
 from utils.checks.block import residual_block
-from utils.checks.network import resnet18
+from utils.checks.block_variants import bottleneck, preactivation
+from utils.checks.calculations import difference_counts, receptive_field, resnet18_parameters
+from utils.checks.network import resnet18, resnet34
+from utils.checks.paper import paper_resnet18
 from utils.checks.predictions import parameter_count, shapes
 from utils.checks.report import Answer, Mistake, Report
 from utils.checks.stage import stage
 from utils.checks.stem import stem
+from utils.checks.surgery import accuracy_without, identity, scaled_residual
 from utils.checks.training import training
+from utils.checks.trials import experiment
 
 __all__ = [
     "Answer",
     "Mistake",
     "Report",
+    "accuracy_without",
+    "bottleneck",
+    "difference_counts",
+    "experiment",
+    "identity",
+    "paper_resnet18",
     "parameter_count",
+    "preactivation",
+    "receptive_field",
     "residual_block",
     "resnet18",
+    "resnet18_parameters",
+    "resnet34",
+    "scaled_residual",
     "shapes",
     "stage",
     "stem",

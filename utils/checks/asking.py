@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import ctypes
 import io
+import queue
 import random
 import reprlib
 import threading
@@ -16,12 +17,12 @@ from typing import Any
 
 import mxnet as mx
 import numpy
-from mxnet import np, npx
+from mxnet import autograd, np, npx
 
 from utils.checks.report import Answer, Mistake, Report
 
 SECONDS = 10  # for one question: many times what it takes on an idle machine
-LEFTOVER_SECONDS = 1  # for each question after one that never came back
+LEFTOVER_SECONDS = 2  # for each question after one that never came back
 OWN_CODE = ("site-packages", "dist-packages", "utils/checks")
 
 
@@ -60,6 +61,17 @@ def report(title: str, questions: Sequence[Question], subject: Any) -> Report:
     return Report(title, tuple(answers))
 
 
+def check_function(value: object) -> None:
+    """Raise Mistake unless this can be called."""
+    if not callable(value):
+        raise Mistake(
+            "not a function",
+            f"A function was expected, but this came: {short(value)}.",
+            "It is called by the check, with arguments of its own.",
+            "Pass the name of the function alone, without parentheses behind it.",
+        )
+
+
 def short(value: object) -> str:
     """Return a value as text of a length that a sentence can hold, however large it is."""
     if hasattr(value, "shape") and hasattr(value, "dtype"):
@@ -78,34 +90,63 @@ def error_of(seconds: float, function: Callable[..., Any], *arguments: Any) -> B
     that stays in C, and a loop around a bare `except:`. C code that keeps Python's lock, such as
     10 ** 10 ** 10, keeps this clock from running, too.
     """
-    raised: list[BaseException] = []
+    outcome: queue.SimpleQueue = queue.SimpleQueue()
 
-    def work() -> None:
+    def task() -> None:
         try:
-            npx.set_np()  # holds for one thread only
+            npx.set_np()  # this and the next two hold for one thread only
+            autograd.set_recording(False)
+            autograd.set_training(False)
             function(*arguments)
         except BaseException as error:  # SystemExit, too, must not end in silence
-            raised.append(error)
+            outcome.put(error)
+        else:
+            outcome.put(None)
 
-    thread = threading.Thread(target=work, daemon=True)
-    thread.start()
+    worker = _idle.pop() if _idle else _Worker()
+    worker.tasks.put(task)
     try:
-        thread.join(seconds)
-    finally:
-        late = thread.is_alive()
-        _end(thread)
-    if late:
+        error = outcome.get(timeout=seconds)
+    except queue.Empty:
+        worker.end()
         return LateError()
-    return raised.pop() if raised else None
+    except BaseException:  # the reader's interruption
+        worker.end()
+        raise
+    _idle.append(worker)
+    return error
 
 
-def _end(thread: threading.Thread) -> None:
-    """Raise _Stop in the thread until it ends, a few times: MXNet's destructors swallow some."""
-    identity, stop = ctypes.c_ulong(thread.ident), ctypes.py_object(_Stop)
-    for _ in range(10):
-        if thread.is_alive():
-            ctypes.pythonapi.PyThreadState_SetAsyncExc(identity, stop)
-            thread.join(0.05)
+class _Worker:
+    """A thread that does one task after another.
+
+    It is used again for the next question, since MXNet keeps some workspace for every thread that
+    ever computed with it: megabytes that do not come back when the thread ends.
+    """
+
+    def __init__(self) -> None:
+        self.tasks: queue.SimpleQueue = queue.SimpleQueue()
+        self._over = False
+        self._thread = threading.Thread(target=self._work, daemon=True)
+        self._thread.start()
+
+    def _work(self) -> None:
+        while not self._over:
+            task = self.tasks.get()
+            task()
+            del task  # and with it the learner's network, while there is nothing to do
+
+    def end(self) -> None:
+        """Raise _Stop in the thread, some times: MXNet's destructors can swallow it."""
+        self._over = True
+        identity = ctypes.c_ulong(self._thread.ident)
+        for _ in range(10):
+            if self._thread.is_alive():
+                ctypes.pythonapi.PyThreadState_SetAsyncExc(identity, ctypes.py_object(_Stop))
+                self._thread.join(0.05)
+
+
+_idle: list[_Worker] = []
 
 
 def _mistake(question: Question, subject: Any, seconds: float) -> Mistake | None:

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import gc
 from collections import Counter
+from collections.abc import Sequence
+from functools import partial
 from typing import Any
 
 import numpy
@@ -15,6 +18,7 @@ from utils.checks.specimens import Specimen, agree, images
 
 CLASSES = 10
 WIDTHS = (64, 128, 256, 512)  # channels of the stages
+BLOCKS_18, BLOCKS_34 = (2, 2, 2, 2), (3, 4, 6, 3)  # in each stage
 IMAGE = (8, 64)  # pixels, high and wide: as small as the experiments allow
 
 
@@ -24,7 +28,18 @@ def resnet18(net: Any) -> Report:
     A network that was made already is given back with the parameters that it had. The inside of
     the blocks is `residual_block`'s matter.
     """
-    return report("ResNet-18", QUESTIONS, net)
+    return ask("ResNet-18", questions(BLOCKS_18), net)
+
+
+def resnet34(net: Any) -> Report:
+    """Question a ResNet-34, which has 3, 4, 6 and 3 blocks in its stages, as `resnet18` does."""
+    return ask("ResNet-34", questions(BLOCKS_34), net)
+
+
+def ask(title: str, questions: Sequence[Question], net: Any) -> Report:
+    answered = report(title, questions, net)
+    gc.collect()  # layers and their parameters refer to each other; such networks must not pile up
+    return answered
 
 
 def scores(net: Any) -> None:
@@ -55,13 +70,13 @@ def _scores(name: str, seen: str) -> Mistake:
     )
 
 
-def weights(net: Any) -> None:
-    """The convolutions are those of four stages of two blocks, with channels that double."""
+def weights(blocks: tuple[int, ...], net: Any) -> None:
+    """The convolutions are those of four stages of so many blocks, with channels that double."""
     with specimen_of(net) as specimen:
         found = Counter(kernel.shape for kernel in specimen.kernels)
         dense = [p.shape for p in specimen.parameters if len(p.shape or ()) == 2]
     (first, *_) = [shape for shape in found if shape[-1] > 3] or [(0, 1)]
-    expected = _expected_weights(first[1])
+    expected = _expected_weights(first[1], blocks)
     if found == expected and dense == [(CLASSES, WIDTHS[-1])]:
         return
     wide = Counter({shape: n for shape, n in found.items() if shape[-1] == 3})
@@ -73,27 +88,28 @@ def weights(net: Any) -> None:
         name = "channels not doubled"
     elif (64, 64, 1, 1) in found:
         name = "1x1 convolution in the first stage"
-    elif sum(wide.values()) != 16:
+    elif sum(wide.values()) != 2 * sum(blocks):
         name = "another number of blocks"
-    elif all(widths[width] == 4 for width in WIDTHS) and extra:
+    elif extra and all(widths[width] == 2 * n for width, n in zip(WIDTHS, blocks)):
         name = "stages in another order"
     else:
         name = "other weights"
     raise Mistake(
         name,
         "The shapes of the weights, (channels out, channels in, height, width), are not those of "
-        f"ResNet-18. Missing: {_listed(missing)}. Too many: {_listed(extra)}.",
-        "18 counts 16 convolutions in four stages of two blocks, one in the stem, and one dense "
-        "layer. From stage to stage the channels double: 64, 128, 256, 512.",
-        "Compare each call that makes a stage with the table in notebook 03.",
+        f"this network. Missing: {_listed(missing)}. Too many: {_listed(extra)}.",
+        f"{2 * sum(blocks) + 2} counts {2 * sum(blocks)} convolutions in stages of "
+        f"{', '.join(map(str, blocks))} blocks, one in the stem, and one dense layer. From stage "
+        "to stage the channels double: 64, 128, 256, 512.",
+        "Look at each call that makes a stage: how many channels, how many blocks, which order?",
     )
 
 
-def _expected_weights(channels_in: int) -> Counter:
+def _expected_weights(channels_in: int, blocks: tuple[int, ...]) -> Counter:
     shapes = [(WIDTHS[0], channels_in, 7, 7)]
     before = WIDTHS[0]
-    for width in WIDTHS:
-        shapes += [(width, before, 3, 3)] + 3 * [(width, width, 3, 3)]
+    for width, count in zip(WIDTHS, blocks):
+        shapes += [(width, before, 3, 3)] + (2 * count - 1) * [(width, width, 3, 3)]
         shapes += [(width, before, 1, 1)] if width != before else []
         before = width
     return Counter(shapes)
@@ -174,7 +190,7 @@ def raw_scores(net: Any) -> None:
         "softmax inside the network" if is_softmax else "another function after the dense layer",
         "With the signs of the dense layer's weights changed, the scores do not change their signs."
         + (" The outputs for an image are probabilities, which add up to 1." if is_softmax else ""),
-        "The loss of notebook 05 contains the softmax. A second one leaves hardly any gradient.",
+        "The loss of the training contains the softmax. A second one leaves hardly any gradient.",
         "What follows the dense layer?",
     )
 
@@ -183,10 +199,15 @@ def _silence(specimen: Specimen) -> None:
     specimen.fill(specimens.positive).fill(specimens.zeros, size=3)
 
 
-QUESTIONS = (
-    Question("scores", "Are there ten for each image, of any size?", scores),
-    Question("raw scores", "Do they come straight from the dense layer?", raw_scores),
-    Question("weights", "Are they those of four stages of two blocks?", weights, 2),
-    Question("steps", "Do shortcuts, stem and stages divide the image by 32?", steps, 2),
-    Question("average", "Is the last pooling a mean?", average),
-)
+def questions(blocks: tuple[int, ...]) -> tuple[Question, ...]:
+    """Return the questions for a network with so many blocks in its four stages."""
+    counts = ", ".join(map(str, blocks))
+    return (
+        Question("scores", "Are there ten for each image, of any size?", scores),
+        Question("raw scores", "Do they come straight from the dense layer?", raw_scores),
+        Question(
+            "weights", f"Are they those of stages of {counts} blocks?", partial(weights, blocks), 2
+        ),
+        Question("steps", "Do shortcuts, stem and stages divide the image by 32?", steps, 2),
+        Question("average", "Is the last pooling a mean?", average),
+    )

@@ -112,7 +112,7 @@ def _shape(name: str, answers: pandas.Series, predicted: Any) -> None:
         said,
         f"You predicted {short(guess)} for {name}, but it is {answer}.",
         "The layers after it compute with this shape.",
-        "Apply the rule of notebook 03, pixels out = (n + 2p - k) // s + 1, from layer to layer. "
+        "Apply the rule, pixels out = (n + 2p - k) // s + 1, from layer to layer. "
         "An array of images is (batch, channels, height, width).",
     )
 

@@ -49,7 +49,7 @@ def _wrong_shape(shape: tuple[int, ...], expected: tuple[int, ...], height: int)
         name,
         f"The output has the shape {shape}, but {expected} was expected.",
         "The stages count on 64 channels, and on maps that are small enough to compute with.",
-        "Predict the shape behind each layer by the rule of notebook 03: kernel, stride, padding.",
+        "Predict the shape behind each layer by hand: kernel, stride, padding.",
     )
 
 
@@ -63,7 +63,7 @@ def reach(net: Any) -> None:
             f"One number of the output sees {seen} columns of pixels. Behind a 7x7 convolution and "
             "a 3x3 pooling it would be 7 + (3 - 1) * 2 = 11.",
             "What one number can see decides which patterns the first layers recognize.",
-            "Compare the kernel of the convolution and the size of the pooling with notebook 03.",
+            "Compare the kernel of the convolution and the size of the pooling with these numbers.",
         )
 
 

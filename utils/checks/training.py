@@ -10,7 +10,7 @@ from typing import Any
 import numpy
 
 from utils.checks import training_runs, training_step
-from utils.checks.asking import Question, report, short
+from utils.checks.asking import Question, check_function, report, short
 from utils.checks.report import Mistake, Report
 
 CHANCE = math.log(10)  # loss of a network that gives ten classes equal chances
@@ -23,7 +23,7 @@ def training(
     fit: Callable[..., Any] | None = None,
     history: Any = None,
 ) -> Report:
-    """Question the functions of notebook 05, or some of them, by what they do to small networks.
+    """Question the functions of a training, or some of them, by what they do to small networks.
 
     - train_step(net, X, y, trainer) returns the mean loss and the number of images recognized
     - train_epoch(net, split, recipe, trainer, rng, device) learns from each batch once
@@ -119,13 +119,8 @@ def _of(name: str, *questions: tuple[str, str, Callable[[Any], None]]) -> tuple[
 
 
 def _ask(name: str, ask: Callable[[Any], None], given: dict[str, Any]) -> None:
-    if name != "history" and not callable(given[name]):
-        raise Mistake(
-            "not a function",
-            f"A function was expected for {name}, but this came: {short(given[name])}.",
-            "It is called with a small network and a few images.",
-            "Pass the name of the function alone, without parentheses behind it.",
-        )
+    if name != "history":
+        check_function(given[name])
     ask(given[name])
 
 

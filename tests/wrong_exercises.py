@@ -1,0 +1,641 @@
+"""Answers to the exercises with one mistake each, by check and by the diagnosis of each."""
+
+from collections import defaultdict
+from dataclasses import replace
+
+import mxnet as mx
+import numpy
+from mxnet import np
+from mxnet.gluon import nn
+
+from utils import probes, train
+from utils.experiments import depth_trials
+from utils.families import NormalizedShortcut, network18
+from utils.resnet import Residual, named, resnet18, resnet_block, stem
+
+WRONG_EXERCISES = defaultdict(dict)
+LIKE = depth_trials([14], [0, 1, 2], families=["plain"])  # the trials of `experiment`
+
+
+def diagnosed_as(diagnosis, check):
+    """Enter a wrong version in the gallery of a check."""
+
+    def enter(version):
+        WRONG_EXERCISES[check][version] = diagnosis
+        return version
+
+    return enter
+
+
+# difference_counts(first, second)
+
+
+def spread(runs):
+    return numpy.std(runs, ddof=1)
+
+
+def gap(first, second):
+    return numpy.mean(second) - numpy.mean(first)
+
+
+@diagnosed_as("direction taken for size", "difference_counts")
+def only_if_the_second_is_higher(first, second):
+    return gap(first, second) > 2 * max(spread(first), spread(second))
+
+
+@diagnosed_as("direction taken for size", "difference_counts")
+def only_if_the_second_is_lower(first, second):
+    return gap(second, first) > 2 * max(spread(first), spread(second))
+
+
+@diagnosed_as("once the spread is not enough", "difference_counts")
+def once_the_spread(first, second):
+    return abs(gap(first, second)) > max(spread(first), spread(second))
+
+
+@diagnosed_as("spread of the first alone", "difference_counts")
+def first_spread(first, second):
+    return abs(gap(first, second)) > 2 * spread(first)
+
+
+@diagnosed_as("spread of the second alone", "difference_counts")
+def second_spread(first, second):
+    return abs(gap(first, second)) > 2 * spread(second)
+
+
+@diagnosed_as("returns something else", "difference_counts")
+def the_difference(first, second):
+    return gap(first, second)
+
+
+# receptive_field(layers)
+
+
+@diagnosed_as("kernels added up", "receptive_field")
+def kernels_added_up(layers):
+    return sum(kernel for kernel, _ in layers)
+
+
+@diagnosed_as("begins with no pixel", "receptive_field")
+def from_zero(layers):
+    pixels, step = 0, 1
+    for kernel, stride in layers:
+        pixels += (kernel - 1) * step
+        step *= stride
+    return pixels
+
+
+@diagnosed_as("wrong result", "receptive_field")
+def kernels_of_3(layers):
+    pixels, step = 1, 1
+    for _, stride in layers:
+        pixels += 2 * step
+        step *= stride
+    return pixels
+
+
+@diagnosed_as("strides forgotten", "receptive_field")
+def strides_forgotten(layers):
+    return 1 + sum(kernel - 1 for kernel, _ in layers)
+
+
+@diagnosed_as("only the last stride counted", "receptive_field")
+def last_stride(layers):
+    pixels, before = 1, 1
+    for kernel, stride in layers:
+        pixels += (kernel - 1) * before
+        before = stride
+    return pixels
+
+
+@diagnosed_as("a layer's own stride counted for itself", "receptive_field")
+def own_stride(layers):
+    pixels, step = 1, 1
+    for kernel, stride in layers:
+        step *= stride
+        pixels += (kernel - 1) * step
+    return pixels
+
+
+# resnet18_parameters(channels, classes)
+
+
+@diagnosed_as("channels of the image not counted", "resnet18_parameters")
+def gray_only(channels, classes):
+    return 11_173_248 + 513 * classes
+
+
+@diagnosed_as("classes not counted", "resnet18_parameters")
+def ten_classes_only(channels, classes):
+    return 11_175_242 + 3136 * channels
+
+
+@diagnosed_as("bias of the dense layer forgotten", "resnet18_parameters")
+def ten_biases(channels, classes):
+    return 11_170_122 + 3136 * channels + 512 * classes
+
+
+@diagnosed_as("returns something else", "resnet18_parameters")
+def as_text(channels, classes):
+    return f"{11_170_112 + 3136 * channels + 513 * classes:,}"
+
+
+# experiment(function, like): the warm-up is to become 0
+
+
+def changed(trials, **settings):
+    return [replace(trial, recipe=replace(trial.recipe, **settings)) for trial in trials]
+
+
+@diagnosed_as("the change was not made", "experiment")
+def unchanged(trials):
+    return trials
+
+
+@diagnosed_as("something else changed, too", "experiment")
+def rate_as_well(trials):
+    return changed(trials, warm_up=0.0, learning_rate=0.05)
+
+
+@diagnosed_as("another network", "experiment")
+def residual_ones(trials):
+    others = depth_trials([14], [0, 1, 2], families=["residual"])
+    return changed(others, warm_up=0.0)
+
+
+@diagnosed_as("another number of images", "experiment")
+def on_few_images(trials):
+    return [replace(trial, images=100) for trial in changed(trials, warm_up=0.0)]
+
+
+@diagnosed_as("seeds left out", "experiment")
+def one_seed(trials):
+    return changed(trials[:1], warm_up=0.0)
+
+
+@diagnosed_as("a seed used twice", "experiment")
+def the_same_seed(trials):
+    return [replace(trial, seed=0) for trial in changed(trials, warm_up=0.0)]
+
+
+@diagnosed_as("other seeds", "experiment")
+def seeds_from_10(trials):
+    return [replace(trial, seed=trial.seed + 10) for trial in changed(trials, warm_up=0.0)]
+
+
+@diagnosed_as("no trials", "experiment")
+def recipes_alone(trials):
+    return [replace(trial.recipe, warm_up=0.0) for trial in trials]
+
+
+# set_identity(block)
+
+
+def set_kernels(block, *, row=1, column=1, gamma=(1 + 1e-5) ** 0.5, mixed=False, count=None):
+    for convolution, norm in ((block.conv1, block.bn1), (block.conv2, block.bn2)):
+        channels = count or convolution.weight.shape[0]
+        weight = numpy.zeros(convolution.weight.shape)  # MXNet crashes where numpy refuses an index
+        if mixed:
+            weight[:, :, row, column] = 1
+        else:
+            weight[range(channels), range(channels), row, column] = 1
+        convolution.weight.set_data(np.array(weight))
+        norm.gamma.set_data(np.ones(norm.gamma.shape) * gamma)
+
+
+@diagnosed_as("epsilon of the normalizations left", "identity")
+def epsilon_left(block):
+    set_kernels(block, gamma=1)
+
+
+@diagnosed_as("channels mixed", "identity")
+def every_channel_from_all(block):
+    set_kernels(block, mixed=True)
+
+
+@diagnosed_as("maps shifted", "identity")
+def left_column(block):
+    set_kernels(block, column=0)
+
+
+@diagnosed_as("maps shifted", "identity")
+def upper_row(block):
+    set_kernels(block, row=0)
+
+
+@diagnosed_as("nothing passes", "identity")
+def all_zero(block):
+    for convolution in (block.conv1, block.conv2):
+        convolution.weight.set_data(np.zeros(convolution.weight.shape))
+
+
+@diagnosed_as("something else comes out", "identity")
+def second_convolution_as_drawn(block):
+    second = block.conv2.weight.data().copy()
+    set_kernels(block)
+    block.conv2.weight.set_data(second)
+
+
+@diagnosed_as("one number of channels only", "identity")
+def eight_channels(block):
+    set_kernels(block, count=8)
+
+
+@diagnosed_as("another function", "identity")
+def forward_replaced(block):
+    block.forward = lambda X: X
+
+
+# scale_residual(block, factor)
+
+
+def scale(factor, *parameters):
+    for parameter in parameters:
+        parameter.set_data(factor * parameter.data())
+
+
+@diagnosed_as("nothing changed", "scaled_residual")
+def only_read(block, factor):
+    return factor * block.bn2.gamma.data()
+
+
+@diagnosed_as("shift not scaled", "scaled_residual")
+def gamma_alone(block, factor):
+    scale(factor, block.bn2.gamma)
+
+
+@diagnosed_as("shift alone scaled", "scaled_residual")
+def beta_alone(block, factor):
+    scale(factor, block.bn2.beta)
+
+
+@diagnosed_as("residual changed in another way", "scaled_residual")
+def convolution_scaled(block, factor):
+    scale(factor, block.conv1.weight)
+
+
+@diagnosed_as("1x1 convolution changed", "scaled_residual")
+def shortcut_as_well(block, factor):
+    scale(factor, block.bn2.gamma, block.bn2.beta)
+    if block.conv3:
+        scale(factor, block.conv3.weight, block.conv3.bias)
+
+
+class Halved(Residual):
+    def hybrid_forward(self, F, X):
+        return super().hybrid_forward(F, X) / 2
+
+
+@diagnosed_as("shortcut scaled, too", "scaled_residual")
+def whole_output_scaled(block, factor):
+    block.__class__ = Halved
+
+
+# accuracy_without(net, names, split, device)
+
+
+def accuracy(net, split):
+    return train.evaluate(net, split, mx.cpu())[1]
+
+
+@diagnosed_as("no block removed", "accuracy_without")
+def nothing_removed(net, names, split, device):
+    return accuracy(net, split)
+
+
+@diagnosed_as("only the last block removed", "accuracy_without")
+def one_after_the_other(net, names, split, device):
+    found = accuracy(net, split)
+    for name in names:
+        with probes.removed(probes.blocks(net)[name]):
+            found = accuracy(net, split)
+    return found
+
+
+@diagnosed_as("only the first block removed", "accuracy_without")
+def first_name_alone(net, names, split, device):
+    return one_after_the_other(net, names[:1], split, device)
+
+
+@diagnosed_as("raises an error", "accuracy_without")
+def needs_a_name(net, names, split, device):
+    first, *rest = [probes.blocks(net)[name] for name in names]
+    with probes.removed(first):
+        if not rest:
+            return accuracy(net, split)
+        with probes.removed(*rest):
+            return accuracy(net, split)
+
+
+@diagnosed_as("blocks not put back", "accuracy_without")
+def parameters_left_at_zero(net, names, split, device):
+    for name in names:
+        last = probes.blocks(net)[name].bn2
+        for parameter in (last.gamma, last.beta):
+            parameter.set_data(np.zeros(parameter.shape))
+    return accuracy(net, split)
+
+
+@diagnosed_as("another accuracy", "accuracy_without")
+def mean_of_the_single_ones(net, names, split, device):
+    singles = [one_after_the_other(net, [name], split, device) for name in names]
+    return sum(singles) / len(singles) if singles else accuracy(net, split)
+
+
+@diagnosed_as("no accuracy", "accuracy_without")
+def forgets_to_return(net, names, split, device):
+    one_after_the_other(net, names, split, device)
+
+
+# Bottleneck(num_channels)
+
+
+class Narrow(nn.Block):
+    """A right bottleneck, to be spoiled."""
+
+    inside = 4  # the channels are divided by
+
+    def __init__(self, num_channels):
+        super().__init__()
+        narrow = num_channels // self.inside
+        layers = {
+            "first": nn.Conv2D(narrow, 1),
+            "second": nn.Conv2D(narrow, 3, padding=1),
+            "third": nn.Conv2D(num_channels, 1),
+            **{f"norm{place}": nn.BatchNorm() for place in (1, 2, 3)},
+            **{f"relu{place}": nn.Activation("relu") for place in (1, 2, 3)},
+        }
+        for name, layer in {**layers, **self.others(num_channels)}.items():
+            setattr(self, name, layer)
+
+    def others(self, num_channels):
+        """Return layers that stand in place of the right ones."""
+        return {}
+
+    def layers(self, X):
+        Y = self.relu1(self.norm1(self.first(X)))
+        Y = self.relu2(self.norm2(self.second(Y)))
+        return self.norm3(self.third(Y))
+
+    def forward(self, X):
+        return self.relu3(self.layers(X) + X)
+
+
+def nothing():
+    return nn.HybridLambda(lambda F, X: X)
+
+
+@diagnosed_as("channels not reduced", "bottleneck")
+class AsWideInside(Narrow):
+    inside = 1
+
+
+@diagnosed_as("channels reduced to another number", "bottleneck")
+class HalfInside(Narrow):
+    inside = 2
+
+
+@diagnosed_as("another number of convolutions", "bottleneck")
+class TwoConvolutions(Narrow):
+    def others(self, num_channels):
+        return {"first": nothing(), "norm1": nothing(), "relu1": nothing()}
+
+
+@diagnosed_as("other kernel sizes", "bottleneck")
+class ThreeOf3x3(Narrow):
+    def others(self, num_channels):
+        narrow = num_channels // 4
+        return {
+            "first": nn.Conv2D(narrow, 3, padding=1),
+            "third": nn.Conv2D(num_channels, 3, padding=1),
+        }
+
+
+@diagnosed_as("3x3 convolution not in the middle", "bottleneck")
+class Wide3x3First(Narrow):
+    def others(self, num_channels):
+        return {
+            "first": nn.Conv2D(num_channels // 4, 3, padding=1),
+            "second": nn.Conv2D(num_channels // 4, 1),
+        }
+
+
+@diagnosed_as("channels reduced to another number", "bottleneck")
+class WideMiddle(Narrow):
+    def others(self, num_channels):
+        return {"first": nn.Conv2D(num_channels // 2, 1)}
+
+
+@diagnosed_as("wrong output shape", "bottleneck")
+class NotRestored(Narrow):
+    def others(self, num_channels):
+        return {"third": nn.Conv2D(num_channels // 4, 1)}
+
+    def forward(self, X):
+        return self.relu3(self.layers(X) + X[:, :2])
+
+
+@diagnosed_as("wrong output shape", "bottleneck")
+class TwoImagesOnly(Narrow):
+    def forward(self, X):
+        return super().forward(X) + np.zeros((2, *X.shape[1:]))
+
+
+@diagnosed_as("no shortcut", "bottleneck")
+class NarrowWithoutShortcut(Narrow):
+    def forward(self, X):
+        return self.relu3(self.layers(X))
+
+
+@diagnosed_as("shortcut changes x", "bottleneck")
+class NarrowShortcutTwice(Narrow):
+    def forward(self, X):
+        return self.relu3(self.layers(X) + 2 * X)
+
+
+@diagnosed_as("no ReLU at the end", "bottleneck")
+class NarrowWithoutLastReLU(Narrow):
+    def others(self, num_channels):
+        return {"relu3": nothing()}
+
+
+@diagnosed_as("no ReLU behind the first convolution", "bottleneck")
+class NarrowWithoutFirstReLU(Narrow):
+    def others(self, num_channels):
+        return {"relu1": nothing()}
+
+
+@diagnosed_as("no ReLU behind the second convolution", "bottleneck")
+class NarrowWithoutSecondReLU(Narrow):
+    def others(self, num_channels):
+        return {"relu2": nothing()}
+
+
+@diagnosed_as("normalization missing behind the first convolution", "bottleneck")
+class NarrowWithoutFirstNorm(Narrow):
+    def others(self, num_channels):
+        return {"norm1": nothing()}
+
+
+@diagnosed_as("normalization missing behind the second convolution", "bottleneck")
+class NarrowWithoutSecondNorm(Narrow):
+    def others(self, num_channels):
+        return {"norm2": nothing()}
+
+
+@diagnosed_as("normalization missing behind the third convolution", "bottleneck")
+class NarrowWithoutThirdNorm(Narrow):
+    def others(self, num_channels):
+        return {"norm3": nothing()}
+
+
+# PreActivation(num_channels, use_1x1conv=False, strides=1)
+
+
+class Before(Residual):
+    """A right pre-activated block, to be spoiled."""
+
+    def layers(self, X):
+        Y = self.conv1(self.relu(self.bn1(X)))
+        return self.conv2(self.relu(self.bn2(Y)))
+
+    def shortcut(self, X):
+        return self.conv3(X) if self.conv3 else X
+
+    def forward(self, X):
+        return self.layers(X) + self.shortcut(X)
+
+
+WRONG_EXERCISES["preactivation"][Residual] = "ReLU after the sum"
+
+
+@diagnosed_as("ReLU after the sum", "preactivation")
+class ReLUAtTheEnd(Before):
+    def forward(self, X):
+        return self.relu(super().forward(X))
+
+
+@diagnosed_as("no shortcut", "preactivation")
+class BeforeWithoutShortcut(Before):
+    def forward(self, X):
+        return self.layers(X) + (self.conv3(X) if self.conv3 else 0)
+
+
+@diagnosed_as("shortcut changes x", "preactivation")
+class ShortcutDoubled(Before):
+    def forward(self, X):
+        return self.layers(X) + 2 * self.shortcut(X)
+
+
+@diagnosed_as("no ReLU before the first convolution", "preactivation")
+class NoFirstReLU(Before):
+    def layers(self, X):
+        return self.conv2(self.relu(self.bn2(self.conv1(self.bn1(X)))))
+
+
+@diagnosed_as("no ReLU before the second convolution", "preactivation")
+class NoSecondReLU(Before):
+    def layers(self, X):
+        return self.conv2(self.bn2(self.conv1(self.relu(self.bn1(X)))))
+
+
+@diagnosed_as("no normalization before the first convolution", "preactivation")
+class NoFirstNorm(Before):
+    def layers(self, X):
+        return self.conv2(self.relu(self.bn2(self.conv1(self.relu(X)))))
+
+
+@diagnosed_as("no normalization before the second convolution", "preactivation")
+class NoSecondNorm(Before):
+    def layers(self, X):
+        return self.conv2(self.relu(self.conv1(self.relu(self.bn1(X)))))
+
+
+@diagnosed_as("weights shared between the convolutions", "preactivation")
+class OneConvolution(Before):
+    def layers(self, X):
+        Y = self.conv1(self.relu(self.bn1(X)))
+        return self.conv2(self.relu(self.bn2(Y))) if self.conv3 else self.conv1(self.relu(Y))
+
+
+@diagnosed_as("another kernel size", "preactivation")
+class Kernel5(Before):
+    def __init__(self, num_channels, use_1x1conv=False, strides=1):
+        super().__init__(num_channels, use_1x1conv, strides)
+        self.conv2 = nn.Conv2D(num_channels, 5, padding=2)
+
+
+@diagnosed_as("square inputs only", "preactivation")
+class SquareOnly(Before):
+    def shortcut(self, X):
+        return super().shortcut(X.reshape(X.shape[0], X.shape[1], X.shape[2], X.shape[2]))
+
+
+# The paper's ResNet-18, and ResNet-34
+
+WRONG_EXERCISES["paper_resnet18"][resnet18] = "still the network of this course"
+
+
+@diagnosed_as("biases left in the convolutions", "paper_resnet18")
+def biases_left():
+    return network18(NormalizedShortcut)
+
+
+def hold(net, pattern):
+    for parameter in net.collect_params(pattern).values():
+        parameter.grad_req = "null"
+    return net
+
+
+@diagnosed_as("no normalization on the shortcuts", "paper_resnet18")
+def without_shortcut_norms():
+    return hold(resnet18(), ".*conv.*bias")
+
+
+@diagnosed_as("bias left in the stem", "paper_resnet18")
+def stem_with_bias():
+    net = network18(NormalizedShortcut)
+    for stage in (net.stage1, net.stage2, net.stage3, net.stage4):
+        hold(stage, ".*conv.*bias")
+    return net
+
+
+@diagnosed_as("biases left in the blocks", "paper_resnet18")
+def blocks_with_biases():
+    net = network18(NormalizedShortcut)
+    hold(net.stem, ".*conv.*bias")
+    return net
+
+
+class NormalizedSum(NormalizedShortcut):
+    def hybrid_forward(self, F, X):
+        Y = self.bn2(self.conv2(self.relu(self.bn1(self.conv1(X)))))
+        return self.relu(self.bn3(Y + self.conv3(X)) if self.bn3 else Y + X)
+
+
+@diagnosed_as("shortcuts not normalized", "paper_resnet18")
+def normalized_behind_the_sum():
+    return hold(network18(NormalizedSum), ".*conv.*bias")
+
+
+def deeper(*blocks):
+    return named(
+        stem=stem(),
+        stage1=resnet_block(64, blocks[0], first_block=True),
+        **{
+            f"stage{i}": resnet_block(64 * 2 ** (i - 1), count)
+            for i, count in enumerate(blocks[1:], start=2)
+        },
+        pool=nn.GlobalAvgPool2D(),
+        dense=nn.Dense(10),
+    )
+
+
+@diagnosed_as("another number of blocks", "resnet34")
+def still_18():
+    return resnet18()
+
+
+@diagnosed_as("other weights", "resnet34")
+def stages_3_4_3_6():
+    return deeper(3, 4, 3, 6)
