@@ -30,6 +30,7 @@ style: set-up ## check the form of the code, as the commit hooks do
 refresh: set-up ## rewrite the outputs inside notebooks/ with a full run (NOTEBOOKS=... for some)
 	@$(BIN)/python tools/run_course.py --in-place $(NOTEBOOKS)
 	@$(BIN)/python tools/pictures.py
+	@$(BIN)/python tools/error_page.py
 
 sweep: set-up ## measure again what 01 and 06 show ready-made, 40 minutes (SWEEPS=... for some)
 	@$(BIN)/python tools/sweep.py $(SWEEPS)
