@@ -15,6 +15,7 @@ from utils.families import Plain, deep_network
 
 ROOT = Path(__file__).resolve().parent.parent
 NOTEBOOKS = notebook_paths()
+SOLUTIONS = ROOT / "coursework" / "solutions"
 NOTEBOOK_06 = ROOT / "notebooks" / "06_look_inside.ipynb"
 FIRST_CELL = 'import sys\nsys.path.insert(0, "..")\nimport utils'
 LONGEST_CELL = 15  # lines of code that a reader can take in at once
@@ -116,6 +117,51 @@ def test_01_shows_the_claim_of_the_course_as_measured():
     assert re.fullmatch(r"residual: from 8 to 56 layers .*\. (Not worse|Better,).*", residual)
 
 
+# Questions and exercises
+
+
+def chapter(notebook, title):
+    """The cells from a heading of the second level to the next one."""
+    cells = notebook.cells
+    starts = [i for i, cell in enumerate(cells) if cell.source.startswith("## ")] + [len(cells)]
+    here = next(i for i in starts if cells[i].source.startswith(f"## {title}"))
+    return cells[here : starts[starts.index(here) + 1]]
+
+
+@each_notebook
+def test_the_answer_to_a_question_names_the_section_it_comes_from(notebook):
+    (cell,) = chapter(notebook, "Questions to recall")
+    answers = re.findall(r"<details>.*?</summary>(.*?)</details>", cell.source, re.DOTALL)
+    assert len(answers) >= 4
+    headings = [text for c in notebook.cells for text in re.findall(r"^##+ (.*)$", c.source, re.M)]
+    for answer in answers:
+        section = re.search(r'\(See "(.*)"\.\)\s*$', answer)
+        assert section, answer
+        assert section[1] in headings
+
+
+@each_notebook
+def test_each_exercise_has_a_difficulty_minutes_two_hints_a_stub_and_a_check(path, notebook):
+    if path.stem.startswith("00"):
+        return  # its small exercises check themselves
+    cells = chapter(notebook, "Exercises")
+    starts = [i for i, cell in enumerate(cells) if cell.source.startswith("### ")]
+    assert len(starts) >= 3
+    for start, end in zip(starts, [*starts[1:], len(cells)]):
+        text, exercise, check, *_ = cells[start:end]
+        assert re.search(r"\n\*(Easy|Medium|Hard), \d+ minutes[,.*]", text.source), text.source
+        assert text.source.count("<details>") == 2
+        assert "exercise" in tags(exercise)
+        assert "raise NotImplementedError" in exercise.source or ": None," in exercise.source
+        assert "check" in tags(check)
+
+
+@each_notebook
+def test_an_exercise_without_an_answer_is_told_politely(notebook):
+    for verdict in verdicts(notebook):
+        assert re.search(r": 0 of \d+ .*Look first at: (not written|no prediction) yet\.$", verdict)
+
+
 # As they run
 
 
@@ -141,10 +187,31 @@ def test_it_runs_in_its_own_folder_and_leaves_the_course_as_it_was(path, tmp_pat
     assert files_of(tmp_path) == before
 
 
+def solved(path):
+    """Return a notebook with its solutions in place of its first exercise, and the rest emptied."""
+    notebook = nbformat.read(path, as_version=4)
+    exercises = [cell for cell in notebook.cells if "exercise" in tags(cell)]
+    for cell in exercises:
+        cell.source = ""
+    if exercises:
+        exercises[0].source = (SOLUTIONS / f"{path.stem}.py").read_text(encoding="utf-8")
+    return notebook
+
+
+def verdicts(notebook):
+    """The first line of what each check of an exercise says."""
+    cells = [cell for cell in code_cells(notebook) if "check" in tags(cell)]
+    return [cell.outputs[-1].data["text/plain"].splitlines()[0] for cell in cells]
+
+
 @each_notebook
-def test_it_runs_in_a_folder_where_nothing_is(path, tmp_path):
+def test_it_runs_in_a_folder_where_nothing_is_and_its_checks_accept_the_solutions(path, tmp_path):
     """As other programs run it; the environment knows where utils is."""
-    assert complaints(run_notebook(path, "quick", cwd=tmp_path)) == []
+    nbformat.write(solved(path), tmp_path / path.name)
+    done = run_notebook(tmp_path / path.name, "quick", cwd=tmp_path)
+    assert complaints(done) == []
+    for verdict in verdicts(done):
+        assert re.search(r": (\d+) of \1 answers are right\.$", verdict), verdict
 
 
 @pytest.mark.usefixtures("numpy_mode")
