@@ -85,6 +85,13 @@ def test_the_page_says_the_same_as_the_text(report):
     assert page.count("<tr") == page.count("</tr>") == len(report.answers)
 
 
+def test_a_mistake_that_meets_every_question_is_shown_once():
+    report = checks.residual_block(None)
+    assert len({answer.message for answer in report.answers}) == 1
+    assert report._repr_html_().count("<tr") == str(report).count("✗ look") == 1
+    assert "0 of 16 answers are right" in str(report)
+
+
 def test_a_learners_text_cannot_break_the_page():
     page = checks.residual_block("<script>alert(1)</script>")._repr_html_()
     assert "<script>" not in page

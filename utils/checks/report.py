@@ -93,10 +93,16 @@ class Report:
             return f"{self.title}: {asked}."
         return f"{self.title}: {asked}. Look first at: {self.diagnosis}."
 
+    @property
+    def _shown(self) -> tuple[Answer, ...]:
+        """The answers worth a row: one, where nothing was found but the same mistake each time."""
+        all_alike = len({answer.message for answer in self.answers}) == 1
+        return self.answers[:1] if all_alike and not self.passed else self.answers
+
     def __repr__(self) -> str:
-        width = max(len(answer.name) for answer in self.answers)
+        width = max(len(answer.name) for answer in self._shown)
         lines = [self.verdict]
-        for answer in self.answers:
+        for answer in self._shown:
             lines.append(f"{answer.mark:<7}  {answer.name:<{width}}  {answer.question}")
             if answer is self.first_wrong:
                 lines += [f"{'':{width + 11}}{sentence}" for sentence in _sentences(answer)]
@@ -109,7 +115,7 @@ class Report:
         return (
             "<table style='color:inherit;border-collapse:collapse;font-size:0.95em;margin:0'>"
             f"<caption style='{heading}'>{html.escape(self.verdict)}</caption><tbody>"
-            f"{''.join(self._row(answer, cell) for answer in self.answers)}</tbody></table>"
+            f"{''.join(self._row(answer, cell) for answer in self._shown)}</tbody></table>"
         )
 
     def _row(self, answer: Answer, cell: str) -> str:
