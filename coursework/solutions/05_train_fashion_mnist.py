@@ -26,7 +26,7 @@ def step_in_halves(net, X, y, trainer):
     parameters = [p for p in net.collect_params().values() if p.grad_req != "null"]
     for parameter in parameters:
         parameter.grad_req = "add"
-        parameter.zero_grad()
+        parameter.grad()[:] = 0
     loss = recognized = 0
     middle = len(y) // 2
     for half in (slice(0, middle), slice(middle, len(y))):
