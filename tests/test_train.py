@@ -197,6 +197,12 @@ class TestACheckpointIsRefused:
     def test_when_none_is_named(self, few):
         self.refused(few, None, "Pass checkpoint=", error=ValueError)
 
+    def test_when_the_network_has_seen_no_image_yet(self, written):
+        net = stem()
+        net.initialize()
+        with pytest.raises(checkpoint.CheckpointError, match="has not seen an image yet"):
+            checkpoint.load_parameters(written, net)
+
     @pytest.mark.parametrize("kept", [0, 100, 0.5, 0.999])
     def test_when_it_was_cut_short(self, few, written, kept):
         whole = written.read_bytes()

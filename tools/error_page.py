@@ -1,4 +1,6 @@
-"""Make notebooks/errors.md, the page of errors, out of real ones: python tools/error_page.py
+"""Make notebooks/errors.md, the page of errors, out of real ones.
+
+    python tools/error_page.py [FILE]
 
 Each example of tools/error_entries.py is run. The page shows what it says, so a message that
 changes also changes the page; an example that says nothing stops the script.
@@ -16,6 +18,7 @@ import tempfile
 import textwrap
 import warnings
 from collections.abc import Iterator
+from pathlib import Path
 
 import mxnet as mx
 from mxnet import npx
@@ -185,13 +188,14 @@ def _filled(text: str) -> str:
     return "\n\n".join(textwrap.fill(part, WIDTH, break_on_hyphens=False) for part in paragraphs)
 
 
-def main() -> None:
+def main(file: Path = PAGE) -> None:
     try:
         text = page()
     except EntryError as error:
         sys.exit(str(error))
-    write_whole(PAGE, text)
+    write_whole(file, text)
 
 
 if __name__ == "__main__":
-    main()
+    main(*map(Path, sys.argv[1:2]))
+    os._exit(0)  # after so many errors, MXNet now and then crashes while Python ends

@@ -97,6 +97,11 @@ def _unpacked(path: str | os.PathLike, net: gluon.Block) -> Iterator[tuple[Path,
                 f"bytes, where {_describe(_shapes(net))} were expected. It was cut short, or it is "
                 "a file of another kind. Delete it and start a new run."
             ) from error
+        if any(side < 1 for shape in _shapes(net) for side in shape):
+            raise CheckpointError(
+                f"{path} cannot be compared with the network, which has not seen an image yet, so "
+                "that the shapes of its parameters are open. Call train.initialize on it first."
+            )
         if shapes != _shapes(net):
             raise CheckpointError(
                 f"{path} belongs to another network: it holds {_describe(shapes)}, but "

@@ -37,8 +37,8 @@ def check_images(X: np.ndarray) -> None:
     if X.ndim != 4:
         raise ValueError(
             f"The network was given an array of shape {X.shape}, which has {X.ndim} axes, but it "
-            "expects 4: (batch, channels, height, width). For one image of shape (channels, "
-            "height, width), add the batch axis: X[None]."
+            "expects 4: (batch, channels, height, width). Add the axis that is missing: X[:, None] "
+            "for the channel of gray images, X[None] for the batch of a single image."
         )
     if X.dtype != FLOAT32:
         raise TypeError(
