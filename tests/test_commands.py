@@ -5,6 +5,7 @@ import re
 import shlex
 import subprocess
 
+import nbformat
 import pytest
 import tomllib
 import yaml
@@ -13,7 +14,7 @@ from packaging.requirements import Requirement
 
 import check_lab
 import set_up
-from run_course import NOTEBOOKS, ROOT, code_cells
+from run_course import NOTEBOOKS, ROOT, code_cells, tagged
 
 UV = set_up.VENV / "bin" / "uv"
 IMPORT_ALL = "import utils, mxnet, d2l.mxnet, matplotlib.pyplot, jupyterlab, ipykernel, tqdm"
@@ -80,20 +81,31 @@ def test_conda_and_binder_get_the_same_environment(tmp_path):
     subprocess.run([python, "-c", cell], check=True, cwd=NOTEBOOKS)
 
 
-def test_notebook_runs_in_jupyterlab_as_a_learner_sees_it(tmp_path):
-    """`make lab`, a browser, Run All Cells: every cell runs, and the repository stays as it was."""
+WRONG_BLOCK = """
+class MyResidual(Residual):
+    def hybrid_forward(self, F, X):
+        Y = self.relu(self.bn1(self.conv1(X)))
+        Y = self.relu(self.bn2(self.conv2(Y)))
+        return Y + (self.conv3(X) if self.conv3 else X)
+"""
+
+
+def test_notebook_runs_in_jupyterlab_and_names_the_mistake_of_a_learner(tmp_path):
+    """`make lab`, a browser, a wrong block in the exercise, Run All Cells: every cell runs."""
     missing = check_lab.missing_programs()
     if missing:
         pytest.skip(f"no {' and no '.join(missing)} on this machine to open JupyterLab with")
-    path = NOTEBOOKS / "02_residual_block.ipynb"
-    before = path.read_bytes()
-    screenshot = tmp_path / "lab.png"
+    notebook = nbformat.read(NOTEBOOKS / "02_residual_block.ipynb", as_version=4)
+    tagged(notebook, "exercise").source = WRONG_BLOCK
+    path, screenshot = tmp_path / "02.ipynb", tmp_path / "lab.png"
+    nbformat.write(notebook, path)
     notebook = check_lab.run_in_lab(path, screenshot=screenshot)
     assert check_lab.unexpected_errors(notebook) == []
     counts = [cell.execution_count for cell in code_cells(notebook)]
     assert counts == list(range(1, len(counts) + 1))
+    shown = tagged(notebook, "check").outputs[0].data["text/html"]
+    assert "Look first at: shortcut added after the last ReLU." in shown
     assert screenshot.read_bytes().startswith(b"\x89PNG")
-    assert path.read_bytes() == before
 
 
 def test_only_announced_errors_are_expected():

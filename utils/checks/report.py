@@ -110,7 +110,7 @@ class Report:
 
     def _repr_html_(self) -> str:
         """The colors are the page's own, so that the table reads well in light and dark themes."""
-        cell = "text-align:left;vertical-align:top;padding:0.4em 1.2em 0.4em 0;"
+        cell = "text-align:left;vertical-align:top;padding:0.3em 1.2em 0.3em 0;line-height:1.45;"
         heading = f"{cell}color:inherit;font-weight:bold;caption-side:top"
         return (
             "<table style='color:inherit;border-collapse:collapse;font-size:0.95em;margin:0'>"
