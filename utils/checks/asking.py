@@ -73,7 +73,7 @@ def short(value: object) -> str:
             return f"an array of {name} without axes, {number}"
     shortened = reprlib.Repr()
     shortened.maxother = shortened.maxstring = 60
-    return shortened.repr(value)
+    return " ".join(shortened.repr(value).split())
 
 
 def _mistake(question: Question, subject: Any, seconds: float) -> Mistake | None:

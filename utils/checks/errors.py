@@ -75,7 +75,7 @@ def explained(error: BaseException) -> Mistake:
     hint = _hint(error, is_learners=bool(frames))
     return Mistake(
         hint.name,
-        f"The code raised {type(error).__name__}: {error_text(error).rstrip('.')}.",
+        f"The code raised {type(error).__name__}: {error_text(error)}",
         "Code that ends with an error gives no result that could be questioned.",
         f"{place} {hint.text}".strip()
         or "Call it yourself with a small array and read the whole message.",
@@ -83,10 +83,13 @@ def explained(error: BaseException) -> Mistake:
 
 
 def error_text(error: BaseException) -> str:
-    """Return the last line of the message: in MXNet's, lines of C++ stand above it."""
+    """Return the last line of the message, as a sentence: in MXNet's, C++ stands above it."""
     lines = [line.strip() for line in _message(error).splitlines() if line.strip()]
     text = lines[-1].replace("MXNetError: ", "") if lines else "(without a message)"
-    return text if len(text) <= LONGEST else f"{text[:LONGEST]} ..."
+    if len(text) > LONGEST:
+        sentences, _, _ = text[:LONGEST].rpartition(". ")
+        text = sentences or f"{text[:LONGEST]} ..."
+    return text if text.endswith(".") else f"{text}."
 
 
 def _message(error: BaseException) -> str:

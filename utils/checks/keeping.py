@@ -44,9 +44,9 @@ def isolated() -> Iterator[None]:
     Code that reads a file by such a name does not find it there; that is rarer, and does less harm.
     """
     dropped = io.StringIO()
-    with contextlib.redirect_stdout(dropped), contextlib.redirect_stderr(dropped):
-        with _own_folder(), _own_figures():
-            yield
+    printed = contextlib.redirect_stdout(dropped), contextlib.redirect_stderr(dropped)
+    with printed[0], printed[1], _own_folder(), _own_figures():
+        yield
 
 
 @contextlib.contextmanager
