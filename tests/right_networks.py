@@ -1,5 +1,6 @@
 """Right stems, stages and networks in several styles. None of them may be called wrong."""
 
+import mxnet as mx
 from d2l import mxnet as d2l
 from mxnet import init, np, npx
 from mxnet.gluon import nn
@@ -91,6 +92,39 @@ def zoo_network():
     return vision.resnet18_v1(classes=10)
 
 
+def stem_for_color():
+    return row(nn.Conv2D(64, 7, 2, 3, in_channels=3), *list(d2l_stem())[1:])
+
+
+def network_for_color():
+    net = row(stem_for_color())
+    net.add(*(d2l_stage(width, 2, width == 64) for width in (64, 128, 256, 512)))
+    net.add(nn.GlobalAvgPool2D(), nn.Dense(10))
+    return net
+
+
+def network_by_classes(num_classes):
+    """The number of classes has no default, as in d2l."""
+    return resnet18(num_classes)
+
+
+class NetworkByClasses(nn.Block):
+    def __init__(self, num_classes):
+        super().__init__()
+        self.net = resnet18(num_classes)
+
+    def forward(self, X):
+        return self.net(X)
+
+
+def network_on_two_devices():
+    net = resnet18()
+    net.initialize(init.Xavier(), ctx=[mx.cpu(1), mx.cpu(2)])
+    for device in (mx.cpu(1), mx.cpu(2)):
+        net(np.ones((1, 1, 28, 28), ctx=device))
+    return net
+
+
 def initialized_network():
     net = resnet18()
     net.initialize(init.Xavier())
@@ -103,9 +137,12 @@ def compiled_network():
     return net
 
 
-RIGHT_STEMS = [stem, d2l_stem, StemInOneClass, pooled_before_the_relu]
+RIGHT_STEMS = [stem, d2l_stem, StemInOneClass, pooled_before_the_relu, stem_for_color]
 RIGHT_STAGES = [resnet_block, d2l_stage, StageAsAClass]
-RIGHT_NETWORKS = [resnet18, d2l_network, NetworkInOneClass, paper_network, zoo_network]
+RIGHT_NETWORKS = [
+    *(resnet18, d2l_network, NetworkInOneClass, paper_network, zoo_network),
+    *(network_for_color, network_by_classes, NetworkByClasses),
+]
 # Passed as networks, and not as functions that make them.
 GIVEN_STEMS = [stem]
-GIVEN_NETWORKS = [resnet18, initialized_network, compiled_network]
+GIVEN_NETWORKS = [resnet18, initialized_network, compiled_network, network_on_two_devices]

@@ -13,14 +13,15 @@ import mxnet as mx
 import numpy
 import pytest
 from answers import RIGHT, SHAPES, WRONG
+from matplotlib import pyplot as plt
 from mxnet import init, np, npx
 from mxnet.gluon import nn
 from right_blocks import RIGHT_BLOCKS
 from wrong_blocks import Layers, ShortcutTwice
 
 from check_questions import needed_for
-from utils import checks
-from utils.checks import asking
+from utils import checks, data, train
+from utils.checks import asking, errors, workers
 from utils.resnet import Residual, resnet18
 
 NO_RESULT = {"does not end", "raises an error"}
@@ -193,7 +194,7 @@ def test_an_interruption_by_the_reader_is_passed_on():
 
     try:
         with pytest.raises(KeyboardInterrupt):
-            asking.error_of(5, interrupted)
+            workers.error_of(5, interrupted)
     finally:
         signal.signal(signal.SIGINT, before)
 
@@ -204,11 +205,69 @@ def test_an_error_is_told_with_its_place():
     assert "in `forward`, at the line `return self.conv4(X)`" in message
 
 
+def message_of(check, name):
+    return next(v.report for v in WRONG if (v.check, v.name) == (check, name)).first_wrong.message
+
+
+def test_common_errors_are_explained():
+    assert "inside `autograd.record()`" in message_of("training", "step_without_record")
+    assert "Is `backward` called" in message_of("training", "step_without_backward")
+    assert "num_workers=0" in message_of("training", "epoch_with_other_processes")
+    assert "The check itself made this call" in message_of("training", "fit_with_another_signature")
+    assert "channels" in message_of("stem", "stem_that_needs_channels")
+
+
+class ForgetsItsParent(nn.Block):
+    def __init__(self, num_channels, use_1x1conv=False, strides=1):
+        self.conv = nn.Conv2D(num_channels, 3)
+
+
+class UsesAnOldFunction(Layers):
+    def forward(self, X):
+        return mx.nd.relu(X)
+
+
+class RaisesWithoutWords(Layers):
+    class Error(Exception):
+        def __str__(self):
+            return None
+
+    def forward(self, X):
+        raise self.Error
+
+
+@pytest.mark.parametrize(
+    ("version", "part"),
+    [
+        (ForgetsItsParent, "call the `__init__` of the parent"),
+        (UsesAnOldFunction, "at the line `return mx.nd.relu(X)`. MXNet has two kinds of arrays"),
+        (RaisesWithoutWords, "The code raised Error: (without a message)."),
+    ],
+)
+def test_an_error_of_a_block_is_explained(version, part):
+    assert part in checks.residual_block(version).first_wrong.message
+
+
+def test_an_error_inside_of_the_course_names_the_learners_line():
+    def evaluate(net, split, device):
+        return data.Split(split.images, [])
+
+    place = "in `evaluate`, at the line `return data.Split(split.images, [])`"
+    assert place in checks.training(evaluate=evaluate).first_wrong.message
+
+
+def test_an_error_in_code_without_a_file_names_the_function():
+    names = {}
+    exec("def evaluate(net, split, device):\n    return split.pictures", names)
+    message = checks.training(evaluate=names["evaluate"]).first_wrong.message
+    assert message.endswith("It happened in `evaluate`.")
+
+
 def test_a_long_message_is_cut():
-    assert len(asking.error_text(ValueError("x" * 10**6))) < 300
+    assert len(errors.error_text(ValueError("x" * 10**6))) < 300
     assert len(asking.short("x" * 10**6)) < 100
     assert len(asking.short(list(range(10**6)))) < 100
-    assert asking.short(numpy.zeros((3000, 3000))) == "an array of shape (3000, 3000)"
+    assert asking.short(numpy.zeros((3000, 3000))) == "an array of numpy of shape (3000, 3000)"
 
 
 # What a check leaves behind: nothing
@@ -222,6 +281,38 @@ def test_printing_in_the_learners_code_is_dropped(capsys):
 
     assert checks.residual_block(Prints).passed
     assert capsys.readouterr().out == ""
+
+
+def test_files_and_figures_of_the_learner_are_left_alone(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "best.params").write_text("three hours")
+    plt.figure(7)
+
+    def evaluate(net, split, device):
+        net.save_parameters("best.params")
+        os.chdir("..")
+        plt.figure()
+        return train.evaluate(net, split, device)
+
+    assert checks.training(evaluate=evaluate).passed
+    assert os.getcwd() == str(tmp_path)
+    assert (tmp_path / "best.params").read_text() == "three hours"
+    assert plt.get_fignums() == [7]
+    plt.close(7)
+
+
+def test_each_question_begins_with_a_fresh_thread():
+    names = []
+
+    class ChangesTheDevice(Residual):
+        def __init__(self, num_channels, use_1x1conv=False, strides=1):
+            super().__init__(num_channels, use_1x1conv, strides)
+            names.append(self.name)
+            mx.cpu(1).__enter__()
+
+    checks.residual_block(ChangesTheDevice)
+    assert checks.residual_block(Residual).passed
+    assert names.count("changesthedevice0") > 1
 
 
 @pytest.mark.usefixtures("numpy_mode")
@@ -256,6 +347,31 @@ def test_a_network_is_given_back_with_its_parameters(compiled):
     for ours, theirs in zip(before, values(net)):
         numpy.testing.assert_array_equal(ours, theirs)
     numpy.testing.assert_array_equal(net(X).asnumpy(), scores)
+
+
+class WakesLater(nn.Block):
+    def __init__(self):
+        super().__init__()
+        self.net = resnet18()
+
+    def forward(self, X):
+        if X.shape[2] == 8:
+            time.sleep(2)
+        return self.net(X)
+
+
+@pytest.mark.usefixtures("numpy_mode")
+def test_a_network_that_was_stopped_keeps_its_parameters(monkeypatch):
+    monkeypatch.setattr(asking, "SECONDS", 1.5)
+    monkeypatch.setattr(asking, "LEFTOVER_SECONDS", 0.1)
+    net = WakesLater()
+    net.initialize(init.Xavier())
+    net(np.ones((1, 1, 28, 28)))
+    before = values(net)
+    assert "does not end" in [answer.diagnosis for answer in checks.resnet18(net).answers]
+    time.sleep(2)
+    for ours, theirs in zip(before, values(net)):
+        numpy.testing.assert_array_equal(ours, theirs)
 
 
 @pytest.mark.usefixtures("numpy_mode")

@@ -480,6 +480,15 @@ class CallsItself(Layers):
         return self.forward(X)
 
 
+@diagnosed_as("no forward")
+class MisspelledForward(nn.Block):
+    def __init__(self, num_channels, use_1x1conv=False, strides=1):
+        super().__init__()
+
+    def foward(self, X):
+        return X
+
+
 @diagnosed_as("not written yet")
 class NotWrittenYet(nn.Block):
     def __init__(self, num_channels, use_1x1conv=False, strides=1):

@@ -292,3 +292,16 @@ def network_not_written_yet():
 @diagnosed_as("makes no block", WRONG_NETWORKS)
 def network_that_is_a_string():
     return "resnet18"
+
+
+@diagnosed_as("needs arguments", WRONG_NETWORKS)
+def network_that_needs_a_block(num_classes, block):
+    raise AssertionError
+
+
+@diagnosed_as("needs arguments", WRONG_STEMS)
+def stem_that_needs_channels(num_channels):
+    raise AssertionError
+
+
+WRONG_NETWORKS["resnet18"] = WRONG_STEMS[None] = "no network"

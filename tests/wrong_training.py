@@ -7,7 +7,8 @@ import dataclasses
 
 import mxnet as mx
 import numpy
-from mxnet import autograd, np, npx
+import pandas
+from mxnet import autograd, gluon, np, npx
 
 from utils import data, train
 from utils.train import loss_function
@@ -111,6 +112,67 @@ def step_with_old_gradients(net, X, y, trainer):
     return losses.mean().item(), recognized(scores, y)
 
 
+@diagnosed_as("another step size", "train_step")
+def step_for_another_batch_size(net, X, y, trainer):
+    scores, losses = losses_of(net, X, y)
+    trainer.step(128)
+    return losses.mean().item(), recognized(scores, y)
+
+
+@diagnosed_as("other step", "train_step")
+def step_with_a_penalty(net, X, y, trainer):
+    with autograd.record():
+        scores = net(X)
+        losses = loss_function(scores, y)
+        penalized = losses + (scores**2).sum(axis=1)
+    penalized.backward()
+    trainer.step(len(y))
+    return losses.mean().item(), recognized(scores, y)
+
+
+@diagnosed_as("softmax before the loss", "train_step")
+def step_with_a_second_softmax(net, X, y, trainer):
+    scores, losses = losses_of(lambda X: npx.softmax(net(X)), X, y)
+    trainer.step(len(y))
+    return losses.mean().item(), recognized(scores, y)
+
+
+@diagnosed_as("figures swapped", "train_step")
+def step_with_its_figures_swapped(net, X, y, trainer):
+    return train.train_step(net, X, y, trainer)[::-1]
+
+
+@diagnosed_as("percent in place of a count", "train_step")
+def step_with_percent(net, X, y, trainer):
+    loss, hits = train.train_step(net, X, y, trainer)
+    return loss, 100 * hits / len(y)
+
+
+@diagnosed_as("other count of hits", "train_step")
+def step_that_counts_mistakes(net, X, y, trainer):
+    loss, hits = train.train_step(net, X, y, trainer)
+    return loss, len(y) - hits
+
+
+@diagnosed_as("hits counted after the step", "train_step")
+def step_with_the_hits_after_it(net, X, y, trainer):
+    loss, _ = train.train_step(net, X, y, trainer)
+    return loss, recognized(net(X), y)
+
+
+@diagnosed_as("raises an error", "train_step")
+def step_without_record(net, X, y, trainer):
+    scores = net(X)
+    loss_function(scores, y).backward()
+
+
+@diagnosed_as("raises an error", "train_step")
+def step_without_backward(net, X, y, trainer):
+    with autograd.record():
+        loss_function(net(X), y)
+    trainer.step(len(y))
+
+
 @diagnosed_as("learns in inference mode", "train_step")
 def step_in_inference_mode(net, X, y, trainer):
     with autograd.record(train_mode=False):
@@ -176,6 +238,35 @@ def epoch_of_half_the_images(net, split, recipe, trainer, rng, device):
     return learn(net, split, order, recipe, trainer, device)
 
 
+@diagnosed_as("images mirrored", "train_epoch")
+def epoch_of_mirrored_images(net, split, recipe, trainer, rng, device):
+    mirrored = dataclasses.replace(split, images=split.images[:, :, ::-1])
+    return learn(net, mirrored, rng.permutation(len(split)), recipe, trainer, device)
+
+
+@diagnosed_as("weights do not move", "train_epoch")
+def epoch_without_steps(net, split, recipe, trainer, rng, device):
+    for X, y in data.batches(split, recipe.batch_size, device, rng):
+        losses_of(net, X, y)
+
+
+@diagnosed_as("step size forgotten", "train_epoch")
+def epoch_of_steps_of_one(net, split, recipe, trainer, rng, device):
+    for X, y in data.batches(split, recipe.batch_size, device, rng):
+        yield step_of_one(net, X, y, trainer)
+
+
+@diagnosed_as("needs the main thread", "train_epoch")
+def epoch_with_other_processes(net, split, recipe, trainer, rng, device):
+    return learn_from_a_loader(net, split, recipe, trainer, num_workers=2)
+
+
+def learn_from_a_loader(net, split, recipe, trainer, **options):
+    dataset = gluon.data.ArrayDataset(data.normalize(split.images), split.labels)
+    for X, y in gluon.data.DataLoader(dataset, recipe.batch_size, shuffle=True, **options):
+        yield train.train_step(net, X, y, trainer)
+
+
 # evaluate
 
 
@@ -209,6 +300,28 @@ def evaluation_of_the_first_batch(net, split, device):
 
 
 @diagnosed_as("other accuracy or loss", "evaluate")
+def evaluation_of_full_batches(net, split, device):
+    loss, accuracy = train.evaluate(net, split, device)
+    return loss * len(split) / 1000, accuracy * len(split) / 1000
+
+
+@diagnosed_as("figures swapped", "evaluate")
+def evaluation_with_its_figures_swapped(net, split, device):
+    return train.evaluate(net, split, device)[::-1]
+
+
+@diagnosed_as("percent in place of a share", "evaluate")
+def evaluation_in_percent(net, split, device):
+    loss, accuracy = train.evaluate(net, split, device)
+    return loss, 100 * accuracy
+
+
+@diagnosed_as("softmax before the loss", "evaluate")
+def evaluation_with_a_second_softmax(net, split, device):
+    return train.evaluate(lambda X: npx.softmax(net(X)), split, device)
+
+
+@diagnosed_as("mean over the batches", "evaluate")
 def evaluation_by_means_of_batches(net, split, device):
     losses, shares = [], []
     for scores, y in scores_of(net, split, device):
@@ -232,6 +345,18 @@ def evaluation_with_the_sum_of_losses(net, split, device):
 # fit
 
 
+def own_fit(net, fashion, recipe, *, seed, device, epoch=train.train_epoch, judge=train.evaluate):
+    """Train in the plain way, with an epoch and an evaluation that can be replaced."""
+    rng = numpy.random.default_rng(seed)
+    trainer = recipe.trainer(net, recipe.epochs * recipe.steps_per_epoch(fashion.train))
+    history = []
+    for _ in range(recipe.epochs):
+        for _ in epoch(net, fashion.train, recipe, trainer, rng, device):
+            pass
+        history.append(judge(net, fashion.valid, device))
+    return history
+
+
 def joined(*splits):
     return data.Split(
         numpy.concatenate([split.images for split in splits]),
@@ -246,7 +371,16 @@ def fit_on_test_images_too(net, fashion, recipe, *, seed, device):
 
 
 @diagnosed_as("test data used during training", "fit")
-def fit_that_chooses_by_test_images(net, fashion, recipe, *, seed, device):
+def fit_that_validates_on_test_images(net, fashion, recipe, *, seed, device):
+    def judge(net, *arguments):
+        train.evaluate(net, fashion.test, device)
+        return train.evaluate(net, *arguments)
+
+    return own_fit(net, fashion, recipe, seed=seed, device=device, judge=judge)
+
+
+@diagnosed_as("test data looked at by fit", "fit")
+def fit_that_ends_with_the_test(net, fashion, recipe, *, seed, device):
     history = train.fit(net, fashion, recipe, seed=seed, device=device)
     train.evaluate(net, fashion.test, device)
     return history
@@ -262,6 +396,27 @@ def fit_on_validation_images_too(net, fashion, recipe, *, seed, device):
 def fit_that_validates_on_training_images(net, fashion, recipe, *, seed, device):
     same = dataclasses.replace(fashion, valid=fashion.train)
     return train.fit(net, same, recipe, seed=seed, device=device)
+
+
+@diagnosed_as("validation not after each epoch", "fit")
+def fit_that_validates_at_the_end(net, fashion, recipe, *, seed, device):
+    own_fit(net, fashion, recipe, seed=seed, device=device, judge=lambda *_: None)
+    return train.evaluate(net, fashion.valid, device)
+
+
+@diagnosed_as("evaluation in training mode", "fit")
+def fit_that_validates_in_training_mode(net, fashion, recipe, *, seed, device):
+    judge = evaluation_in_training_mode
+    return own_fit(net, fashion, recipe, seed=seed, device=device, judge=judge)
+
+
+@diagnosed_as("the same order in every epoch", "fit")
+def fit_in_the_same_order(net, fashion, recipe, *, seed, device):
+    def epoch(net, split, recipe, trainer, rng, device):
+        rng = numpy.random.default_rng(seed)
+        return train.train_epoch(net, split, recipe, trainer, rng, device)
+
+    return own_fit(net, fashion, recipe, seed=seed, device=device, epoch=epoch)
 
 
 @diagnosed_as("another number of epochs", "fit")
@@ -328,6 +483,42 @@ def step_with_its_own_loss(net, X, y, trainer):
     return float(losses.mean()), int((scores.argmax(axis=1).astype("int64") == y).sum())
 
 
+def step_with_a_share_of_the_batch(net, X, y, trainer):
+    """In float32 a share times the size of the batch is not quite a whole number."""
+    scores, losses = losses_of(net, X, y)
+    trainer.step(len(y))
+    share = (scores.argmax(axis=1).astype("int32") == y).astype("float32").mean()
+    return losses.mean(), share.item() * len(y)
+
+
+def returning(result):
+    """Return an epoch that does all of its work at once and hands back figures, of any kind."""
+
+    def epoch(*arguments):
+        return result(list(train.train_epoch(*arguments)))
+
+    return epoch
+
+
+def epoch_with_a_loader(net, split, recipe, trainer, rng, device):
+    yield from learn_from_a_loader(net, split, recipe, trainer)
+
+
+def epoch_of_halves(net, split, recipe, trainer, rng, device):
+    """Each step uses the gradients of two half batches, added up."""
+    net.collect_params().setattr("grad_req", "add")
+    for X, y in data.batches(split, recipe.batch_size, device, rng):
+        for half in (slice(0, len(y) // 2), slice(len(y) // 2, None)):
+            losses_of(net, X[half], y[half])
+        trainer.step(len(y))
+        net.collect_params().zero_grad()
+
+
+def fit_that_initializes(net, fashion, recipe, seed, device):
+    train.initialize(net, seed=seed, device=device)
+    return own_fit(net, fashion, recipe, seed=seed, device=device)
+
+
 def epoch_with_its_own_order(net, split, recipe, trainer, rng, device):
     order = numpy.arange(len(split))
     rng.shuffle(order)
@@ -344,9 +535,20 @@ def evaluation_by_counting(net, split, device=None):
 
 
 RIGHT_TRAINING = {
-    "train_step": [train.train_step, step_of_the_mean, step_with_its_own_loss],
-    "train_epoch": [train.train_epoch, epoch_with_its_own_order],
+    "train_step": [
+        train.train_step,
+        step_of_the_mean,
+        step_with_its_own_loss,
+        step_with_a_share_of_the_batch,
+    ],
+    "train_epoch": [
+        train.train_epoch,
+        epoch_with_its_own_order,
+        epoch_with_a_loader,
+        epoch_of_halves,
+        *map(returning, (lambda figures: figures[0][0], any, numpy.array, pandas.DataFrame)),
+    ],
     "evaluate": [train.evaluate, evaluation_by_counting],
-    "fit": [train.fit],
+    "fit": [train.fit, own_fit, fit_that_initializes],
     "history": [history],
 }

@@ -12,7 +12,8 @@ import numpy
 from mxnet import np
 
 from utils import resnet
-from utils.checks.asking import Question, check_function, contained, report, short
+from utils.checks.asking import Question, check_function, report, short
+from utils.checks.keeping import contained
 from utils.checks.report import Mistake, Report
 
 

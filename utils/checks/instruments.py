@@ -29,7 +29,7 @@ class Witness(nn.Block):
     """A linear network on the first row of an image, ten pixels that show its class.
 
     It computes scores (N, 10) for images (N, 1, 28, 28) and notes every call. Images are told apart
-    by the number that `numbered` has written into their second row.
+    by the number that `numbered` has written into their second row, mirrored ones as well.
     """
 
     def __init__(self, weight: numpy.ndarray) -> None:
@@ -38,14 +38,18 @@ class Witness(nn.Block):
         start = init.Constant(np.array(self.weight_before))
         self.weight = self.params.get("weight", shape=(10, 10), init=start)
         self.calls: list[Call] = []
+        self.mirrored = 0  # images seen with left and right exchanged
 
     def forward(self, X: np.ndarray) -> np.ndarray:
         pixels = X.asnumpy()[:, 0]
-        bits = pixels[:, 1, :16] > pixels[:, 2, :1]  # the third row is black
+        is_mirrored = pixels[:, 2, -1] > pixels[:, 2, -2]  # the mark is at the left, else
+        self.mirrored += int(is_mirrored.sum())
+        pixels = numpy.where(is_mirrored[:, None, None], pixels[..., ::-1], pixels)
+        bits = pixels[:, 1, :16] > pixels[:, 2, 1:2]  # the third row is black but for its mark
         numbers = (bits * 2 ** numpy.arange(16)).sum(axis=1)
         modes = autograd.is_training(), autograd.is_recording()
         self.calls.append(Call(tuple(int(number) for number in numbers), *modes))
-        inked = np.array(pixels[:, 0, :10] > pixels[:, 2, :1], dtype="float32")
+        inked = np.array(pixels[:, 0, :10] > pixels[:, 2, 1:2], dtype="float32")
         return np.dot(inked, self.weight.data())
 
     @property
@@ -64,8 +68,8 @@ def knowing() -> Witness:
 
 
 def learning() -> Witness:
-    """Return a network with small random weights."""
-    return _ready(numpy.random.default_rng(0).normal(size=(10, 10)) / 3)
+    """Return a network with small random weights; one step changes what it recognizes."""
+    return _ready(numpy.random.default_rng(1).normal(size=(10, 10)) / 3)
 
 
 def _ready(weight: numpy.ndarray) -> Witness:
@@ -85,6 +89,7 @@ def numbered(count: int, first: int = 0) -> data.Split:
     numbers = numpy.arange(first, first + count)
     images = numpy.zeros((count, 28, 28), "uint8")
     images[numpy.arange(count), 0, labels] = INKED
+    images[:, 2, 0] = INKED  # the mark of the left side
     images[:, 1, :16] = INKED * (numbers[:, None] >> numpy.arange(16) & 1)
     return data.Split(images, labels)
 

@@ -12,7 +12,7 @@ import numpy
 
 from utils.checks import specimens
 from utils.checks.asking import Question, report
-from utils.checks.borrowing import specimen_of
+from utils.checks.borrowing import for_classes, specimen_of
 from utils.checks.report import Mistake, Report
 from utils.checks.specimens import Specimen, agree, images
 
@@ -37,7 +37,7 @@ def resnet34(net: Any) -> Report:
 
 
 def ask(title: str, questions: Sequence[Question], net: Any) -> Report:
-    answered = report(title, questions, net)
+    answered = report(title, questions, for_classes(net, CLASSES))
     gc.collect()  # layers and their parameters refer to each other; such networks must not pile up
     return answered
 
@@ -180,7 +180,7 @@ def raw_scores(net: Any) -> None:
         before = specimen.run(X)
         for parameter in specimen.parameters:
             if len(parameter.shape or ()) == 2:
-                specimen.set(parameter, -parameter.data().asnumpy())
+                specimen.set(parameter, -parameter.data(specimen.device).asnumpy())
         after = specimen.run(X)
     if agree(before, -after):
         return

@@ -12,7 +12,8 @@ import pandas
 from mxnet import gluon
 
 from utils import resnet
-from utils.checks.asking import Question, contained, report, short
+from utils.checks.asking import Question, report, short
+from utils.checks.keeping import contained
 from utils.checks.report import Mistake, Report
 from utils.shapes import NETWORK, layer_table, parts
 

@@ -16,6 +16,7 @@ from mxnet import autograd, gluon, init, np
 
 from utils.checks.asking import short
 from utils.checks.report import Mistake
+from utils.checks.workers import stop_if_late
 
 Shape = tuple  # of whole numbers
 # The values with which a normalization changes nothing, by Gluon's own names.
@@ -63,6 +64,7 @@ class Specimen:
 
     def set(self, parameter: gluon.Parameter, values: numpy.ndarray) -> None:
         """Give a parameter new values, an array of its shape."""
+        stop_if_late()
         parameter.set_data(np.array(values, dtype="float32"))
 
     def fill(self, draw: Callable[[Shape], numpy.ndarray], size: int | None = None) -> Specimen:
@@ -77,6 +79,7 @@ class Specimen:
 
         The seed decides what a dropout drops.
         """
+        stop_if_late()
         mx.random.seed(seed, ctx=mx.cpu())
         try:
             with autograd.train_mode() if training else autograd.predict_mode():

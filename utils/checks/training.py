@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy
 
-from utils.checks import training_runs, training_step
+from utils.checks import training_fit, training_runs, training_step
 from utils.checks.asking import Question, check_function, report, short
 from utils.checks.report import Mistake, Report
 
@@ -139,6 +139,7 @@ QUESTIONS = {
         ("labels", "Do they stay with their images?", training_runs.pairs),
         ("images", "Does each come once?", training_runs.every_image),
         ("order", "Is it new in every epoch?", training_runs.order),
+        ("steps", "Do the weights move as far as they should?", training_runs.steps),
     ),
     "evaluate": _of(
         "evaluate",
@@ -147,9 +148,10 @@ QUESTIONS = {
     ),
     "fit": _of(
         "fit",
-        ("test images", "Are they left alone?", training_runs.no_test_images),
-        ("validation", "Do these images judge, and nothing else?", training_runs.validation),
-        ("epochs", "Are there as many as the recipe says?", training_runs.epochs),
+        ("test images", "Are they left alone?", training_fit.no_test_images),
+        ("validation", "Do these images judge, and nothing else?", training_fit.validation),
+        ("epochs", "Are there as many as the recipe says?", training_fit.epochs),
+        ("order", "Is it new in every epoch?", training_fit.new_order),
     ),
     "history": _of(
         "history",

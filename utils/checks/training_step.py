@@ -6,8 +6,9 @@ from collections.abc import Callable
 from typing import Any
 
 import numpy
+from mxnet import np
 
-from utils.checks import instruments
+from utils.checks import formulas, instruments
 from utils.checks.asking import short
 from utils.checks.instruments import RATE, Witness
 from utils.checks.report import Mistake
@@ -17,14 +18,19 @@ COUNT = 20  # images in a batch
 
 def loss(train_step: Callable[..., Any]) -> None:
     """The first figure is the mean loss of the batch, before the weights moved."""
-    before, _ = _reference(instruments.learning().weight_before)
-    found, _ = figures(_steps(train_step, 1)[1])
-    if numpy.isclose(found, before, rtol=1e-3):
+    scores, labels = _before()
+    mean = formulas.losses(scores, labels).mean()
+    found, second = figures(_steps(train_step, 1)[1])
+    if numpy.isclose(found, mean, rtol=1e-3):
         return
-    summed = numpy.isclose(found, COUNT * before, rtol=1e-3)
+    if numpy.isclose(second, mean, rtol=1e-3):
+        raise swapped("the loss first, then the number of recognized images")
+    if numpy.isclose(found, formulas.losses(formulas.softmax(scores), labels).mean(), rtol=1e-3):
+        raise softmax_twice(found, mean)
+    summed = numpy.isclose(found, COUNT * mean, rtol=1e-3)
     raise Mistake(
         "loss not averaged" if summed else "other loss",
-        f"The loss is {found:.3f}, but the mean over the {COUNT} images is {before:.3f}.",
+        f"The loss is {found:.3f}, but the mean over the {COUNT} images is {mean:.3f}.",
         "A mean can be compared between batches of different sizes, and with the logarithm of 10. "
         "A sum cannot.",
         "What does your function do with the losses of the images before it returns them?",
@@ -32,37 +38,62 @@ def loss(train_step: Callable[..., Any]) -> None:
 
 
 def hits(train_step: Callable[..., Any]) -> None:
-    """The second figure counts the images that were recognized."""
-    _, expected = _reference(instruments.learning().weight_before)
-    _, found = figures(_steps(train_step, 1)[1])
-    if found == expected:
+    """The second figure counts the images that were recognized, before the weights moved."""
+    scores, labels = _before()
+    expected = formulas.hits(scores, labels)
+    net, result = _steps(train_step, 1)
+    _, found = figures(result)
+    if abs(found - expected) < 1e-3:  # a share times the batch size is not always a whole number
         return
-    is_share = numpy.isclose(found, expected / COUNT)
+    names = {
+        "share in place of a count": expected / COUNT,
+        "percent in place of a count": 100 * expected / COUNT,
+        "hits counted after the step": formulas.hits(net.weight_now[_shown(0)], labels),
+    }
+    matching = [name for name, value in names.items() if abs(found - value) < 1e-3]
     raise Mistake(
-        "share in place of a count" if is_share else "other count of hits",
-        f"The second figure is {found:g}, but {expected} of {COUNT} images were recognized.",
-        "Counts of several batches can be added up to the accuracy of an epoch.",
-        "Which class has the highest score, and how often is it the label?",
+        matching[0] if matching else "other count of hits",
+        f"The second figure is {found:g}, but {expected} of {COUNT} images were recognized before "
+        "the step.",
+        "Counts of several batches can be added up to the accuracy of an epoch, and belong to the "
+        "same weights as the loss.",
+        "Which class has the highest score, and how often is it the label? When are the scores "
+        "computed, and by what is the count divided?",
     )
 
 
 def step(train_step: Callable[..., Any]) -> None:
     """The weights move against the gradient of the mean loss, by the learning rate."""
     net, _ = _steps(train_step, 1)
-    expected = -RATE * _gradient(net.weight_before, 0)
-    moved = net.weight_now - net.weight_before
-    ratio = float((moved * expected).sum() / (expected**2).sum())
+    gradient = _gradient(net.weight_before, 0)
+    check_moved(net, lambda rate: -rate * gradient, COUNT)
+
+
+def check_moved(net: Witness, moves: Callable[[float], numpy.ndarray], count: int) -> None:
+    """Raise Mistake unless the weights moved as they should with `count` images in a batch.
+
+    `moves` returns how far they move with a learning rate.
+    """
+    moved, expected = net.weight_now - net.weight_before, moves(RATE)
     if numpy.allclose(moved, expected, atol=1e-3 * abs(expected).max()):
         return
-    if numpy.isclose(ratio, COUNT, rtol=1e-2):
-        raise _step("step size forgotten", f"they moved {ratio:.0f} times as far")
-    if numpy.isclose(ratio, 1 / COUNT, rtol=1e-2):
-        raise _step("divided by the batch size twice", f"they moved {ratio:.2f} times as far")
     if not moved.any():
         raise _step("weights do not move", "they did not move at all")
-    if ratio < 0:
+    length = numpy.linalg.norm(moved) / numpy.linalg.norm(expected)
+    far = f"they moved in the right direction, but {length:.3g} times as far"
+    mistaken = {
+        "step size forgotten": RATE * count,
+        "divided by the batch size twice": RATE / count,
+    }
+    for name, rate in mistaken.items():
+        if numpy.allclose(moved, moves(rate), atol=1e-2 * abs(moves(rate)).max()):
+            raise _step(name, far)
+    cosine = (moved * expected).sum() / (numpy.linalg.norm(moved) * numpy.linalg.norm(expected))
+    if cosine > 0.99:
+        raise _step("another step size", far)
+    if cosine < -0.5:
         raise _step("steps uphill", "they moved along the gradient and not against it")
-    raise _step("other step", "they moved in another direction, or another distance")
+    raise _step("other step", "they moved in another direction")
 
 
 def _step(name: str, seen: str) -> Mistake:
@@ -110,6 +141,28 @@ def mode(train_step: Callable[..., Any]) -> None:
         )
 
 
+def softmax_twice(found: float, expected: float) -> Mistake:
+    """Return the Mistake of a loss that got probabilities in place of scores."""
+    return Mistake(
+        "softmax before the loss",
+        f"The loss is {found:.3f}, which is that of probabilities, but the loss of the scores is "
+        f"{expected:.3f}.",
+        "This loss contains a softmax. Behind a second one the best and the worst answer hardly "
+        "differ, and the gradient is small.",
+        "What lies between the output of the network and the loss?",
+    )
+
+
+def swapped(order: str) -> Mistake:
+    """Return the Mistake of two right figures in the wrong order."""
+    return Mistake(
+        "figures swapped",
+        f"Both figures are right, but they come in the wrong order. It should be: {order}.",
+        "Whoever calls the function takes the first figure for the loss.",
+        "In which order does your `return` name them?",
+    )
+
+
 def figures(result: Any) -> tuple[float, float]:
     """Return two figures as numbers, or raise Mistake for anything else."""
     try:
@@ -142,24 +195,25 @@ def _steps(train_step: Callable[..., Any], count: int) -> tuple[Witness, Any]:
 
 
 def _batch(first: int) -> tuple[Any, Any]:
-    """Return a batch in which every image has the label behind its own; the second one, two."""
-    X, y = instruments.batch(COUNT, first)
-    return X, ((y + 1 + first // COUNT) % 10).astype("int32")
+    """Return the batch that begins with this image, with labels that do not belong to it."""
+    X, _ = instruments.batch(COUNT, first)
+    return X, np.array(_labels(first))
+
+
+def _shown(first: int) -> numpy.ndarray:
+    """Return the classes that the images of a batch show."""
+    return numpy.arange(first, first + COUNT) % 10
+
+
+def _labels(first: int) -> numpy.ndarray:
+    """Return the label behind the own one of each image; in the second batch, two behind."""
+    return ((_shown(first) + 1 + first // COUNT) % 10).astype("int32")
 
 
 def _gradient(weight: numpy.ndarray, first: int) -> numpy.ndarray:
-    """Return the gradient of the mean loss on one of the batches, by the formula."""
-    classes = numpy.arange(COUNT) % 10
-    labels = (classes + 1 + first // COUNT) % 10
-    inputs, targets = numpy.eye(10)[classes], numpy.eye(10)[labels]
-    scores = numpy.exp(inputs @ weight)
-    return inputs.T @ (scores / scores.sum(axis=1, keepdims=True) - targets) / COUNT
+    return formulas.gradient(weight, _shown(first), _labels(first))
 
 
-def _reference(weight: numpy.ndarray) -> tuple[float, int]:
-    """Return the mean loss and the hits on the first batch, by the formula."""
-    classes = numpy.arange(COUNT) % 10
-    labels = (classes + 1) % 10
-    scores = weight[classes]
-    losses = numpy.log(numpy.exp(scores).sum(axis=1)) - scores[numpy.arange(COUNT), labels]
-    return float(losses.mean()), int((scores.argmax(axis=1) == labels).sum())
+def _before() -> tuple[numpy.ndarray, numpy.ndarray]:
+    """Return the scores of the first batch, before any step, and its labels."""
+    return instruments.learning().weight_before[_shown(0)], _labels(0)
