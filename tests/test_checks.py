@@ -197,6 +197,26 @@ def test_an_error_is_told_with_its_place():
     assert "in `forward`, at the line `return self.conv4(X)`" in message
 
 
+def message_of(name):
+    return next(version.report.first_wrong.message for version in WRONG if version.name == name)
+
+
+def test_a_part_that_is_not_used_is_told_by_the_name_that_the_learner_gave_it():
+    assert "`conv3.weight`" in message_of("Unused1x1WhereShapesAreEqual")
+    assert "`bn3.gamma`" in message_of("ThirdNormalizationNeverCalled")
+
+
+def test_a_sum_that_cannot_be_computed_is_told_without_the_line_that_mends_it():
+    message = message_of("stage_without_the_1x1")
+    assert "(2, 4, 6, 6) into (2, 8, 3, 3), but its shortcut brings (2, 4, 6, 6)" in message
+    assert "use_1x1conv" not in message
+
+
+def test_small_numbers_are_told_with_their_digits():
+    assert "goes down to -0.02," in message_of("LeakyReLUAtTheEnd")
+    assert "up to 2 came out" in message_of("AbsoluteValueAtTheEnd")
+
+
 def test_a_long_message_is_cut():
     assert len(asking.error_text(ValueError("x" * 10**6))) < 300
     assert len(asking.short("x" * 10**6)) < 100

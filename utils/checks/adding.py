@@ -71,10 +71,10 @@ def cannot_add(block: gluon.Block, X: np.ndarray) -> Mistake | None:
             name, seen = "1x1 convolution in another block", "Another block has a 1x1 convolution."
         else:
             name, seen = "no block with a 1x1 convolution", "No block has a 1x1 convolution."
-    number = f" number {len(wide) // 2}" if sizes.count(3) > 2 else ""
+    which = f"Block {len(wide) // 2}" if sizes.count(3) > 2 else "The block"
     return Mistake(
         name,
-        f"Block{number} cannot add: its layers turn {before} into {after}, but its shortcut brings "
+        f"{which} cannot add: its layers turn {before} into {after}, but its shortcut brings "
         f"{shortcut}. {seen}".rstrip(),
         "Only equal shapes can be added. Where the layers change the channels or the size, the "
         "shortcut has to change x in the same way.",

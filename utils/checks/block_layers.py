@@ -31,7 +31,7 @@ def between(Residual: Any) -> None:
     silent = specimen.fill(specimens.zeros).run(X)
     Y = specimen.fill(specimens.negative).run(X)
     if agree(Y, silent):
-        _check_large(specimen.fill(specimens.positive))
+        _check_large(specimen.fill(lambda shape: specimens.positive(shape) / 10))
         return
     _check_single_images(Residual)
     twice = specimen.fill(lambda shape: 2 * specimens.positive(shape)).run(X)
@@ -51,8 +51,8 @@ def between(Residual: Any) -> None:
 
 
 def _check_large(specimen: Specimen) -> None:
-    """With positive weights, equal steps of x are equal steps of the output, however large."""
-    low, middle, high = (specimen.run(factor * images(*SHAPE)) for factor in (0.1, 1.1, 2.1))
+    """With small positive weights, equal steps of x are equal steps of the output."""
+    low, middle, high = (specimen.run(factor * images(*SHAPE)) for factor in (3, 30, 57))
     if not agree(high - middle, middle - low):
         raise Mistake(
             "another function between the convolutions",
@@ -163,29 +163,32 @@ def second_normalization(Residual: Any) -> None:
             "What stands between the second convolution and the plus sign?",
         )
     shifts = last_shifts(specimen.fill(specimens.zeros))
-    added = [_added(specimen, shift) for shift in shifts]
-    if added and not any(agree(Y.mean(axis=(0, 2, 3)), numpy.zeros(1)) for Y in added):
+    added = [_added(specimen, [shift]) for shift in shifts] or [_added(specimen, [])]
+    centered = [Y for Y in added if agree(Y.mean(axis=(0, 2, 3)), numpy.zeros(1))]
+    if shifts and not centered:
         raise _normalization(
             "statistics of single images",
             "What the layers add to x does not have the mean 0 over the batch",
             "Which kind of normalization do the layers use?",
         )
-    deviations = [Y.std(axis=(0, 2, 3)) for Y in added]
-    if added and not any(agree(std, numpy.ones(1), tolerance=0.1) for std in deviations):
+    deviations = [Y.std(axis=(0, 2, 3)) for Y in centered]
+    if centered and not any(agree(std, numpy.ones(1), tolerance=0.1) for std in deviations):
         raise _normalization(
             "layers scaled before the sum",
-            f"What the layers add to x has the deviation {deviations[0].mean():.2g} and not 1, "
+            f"What the layers add to x has the deviation {deviations[0].mean():.2g}, not 1, "
             "although the scales of the normalizations are 1",
             "What happens between the second normalization and the plus sign?",
         )
 
 
-def _added(specimen: Specimen, shift: gluon.Parameter) -> numpy.ndarray:
-    """Return what the layers add to x in training, lifted by a shift."""
-    specimen.set(shift, numpy.full(shift.shape, 20))
+def _added(specimen: Specimen, lifting: list[gluon.Parameter]) -> numpy.ndarray:
+    """Return what the layers add to x in training, lifted by these shifts."""
+    for shift in lifting:
+        specimen.set(shift, numpy.full(shift.shape, 20))
     silent = specimen.fill(specimens.zeros).run(UNEQUAL, training=True)
     added = specimen.fill(specimens.strong).run(UNEQUAL, training=True) - silent
-    specimen.set(shift, numpy.zeros(shift.shape))
+    for shift in lifting:
+        specimen.set(shift, numpy.zeros(shift.shape))
     return added
 
 
