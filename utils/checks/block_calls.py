@@ -77,10 +77,10 @@ def averages(Residual: Any) -> None:
         raise Mistake(
             "running averages never updated",
             "Three steps of training on much larger numbers left the output in inference mode as "
-            "it was, to the last digit.",
+            "it was.",
             "In training a batch normalization collects the averages that it uses in inference. "
-            "Without them the numbers are of another size there, and the accuracy is that of "
-            "guessing.",
+            "Without them the numbers have another size there than those that the weights learned "
+            "from.",
             "Look at the momentum of each normalization. In one written by hand, see where its "
             "averages are kept from batch to batch.",
         )

@@ -56,8 +56,8 @@ def _check_large(specimen: Specimen) -> None:
     if not agree(high - middle, middle - low):
         raise Mistake(
             "another function between the convolutions",
-            "Where all numbers are positive, twice as large a step of x did not move the output "
-            "twice as far. A ReLU lets positive numbers pass as they are.",
+            "Where all numbers are positive, equal steps of x did not move the output by equal "
+            "steps. A ReLU lets positive numbers pass as they are.",
             *BETWEEN,
         )
 

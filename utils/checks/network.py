@@ -10,7 +10,6 @@ from functools import partial
 from typing import Any
 
 import numpy
-from mxnet import gluon
 
 from utils.checks import specimens
 from utils.checks.asking import Question, report
@@ -209,7 +208,8 @@ def raw_scores(net: Any) -> None:
             )
         before = specimen.run(X)
         dropped = not specimen.run(X, training=True).all()
-        after = _negated(specimen, dense[0]).run(X)
+        specimen.set(dense[0], -dense[0].data().asnumpy())
+        after = specimen.run(X)
     if agree(before, -after):
         if dropped:
             raise _after_pooling("dropout on the scores", "In training some of the scores are 0.")
@@ -235,11 +235,6 @@ def _after_pooling(name: str, seen: str) -> Mistake:
         "scores, which may be of any size and sign.",
         "Look at the end of the network: which layers follow the last pooling?",
     )
-
-
-def _negated(specimen: Specimen, parameter: gluon.Parameter) -> Specimen:
-    specimen.set(parameter, -parameter.data().asnumpy())
-    return specimen
 
 
 def _silence(specimen: Specimen) -> None:
