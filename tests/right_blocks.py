@@ -10,6 +10,22 @@ from utils.resnet import Residual
 RIGHT_BLOCKS = [Residual, d2l.Residual, NormalizedShortcut]
 
 
+def with_large_epsilon(maker):
+    """Return a function that makes the same block with another constant below the fractions."""
+
+    def made(*arguments, **keywords):
+        block = maker(*arguments, **keywords)
+        block.apply(
+            lambda layer: isinstance(layer, nn.BatchNorm) and layer._kwargs.update(eps=1e-2)
+        )
+        return block
+
+    return made
+
+
+RIGHT_BLOCKS.append(with_large_epsilon(NormalizedShortcut))
+
+
 def right(version):
     """Enter a right version in the gallery."""
     RIGHT_BLOCKS.append(version)
@@ -193,12 +209,14 @@ class StrideBySlicing(WithoutBiases):
 class OwnBatchNorm(nn.Block):
     """Batch normalization written out, as d2l does, for the channels that it is told."""
 
+    first_variance = 1
+
     def __init__(self, num_channels):
         super().__init__()
         shape = (1, num_channels, 1, 1)
         self.scale = self.params.get("scale", shape=shape, init=init.One())
         self.shift = self.params.get("shift", shape=shape, init=init.Zero())
-        self.mean, self.variance = np.zeros(shape), np.ones(shape)
+        self.mean, self.variance = np.zeros(shape), np.full(shape, self.first_variance)
 
     def forward(self, X):
         mean, variance = self.mean, self.variance
@@ -212,16 +230,29 @@ class OwnBatchNorm(nn.Block):
 
 @right
 class OwnNormalization(nn.Block):
+    norm = OwnBatchNorm
+
     def __init__(self, num_channels, use_1x1conv=False, strides=1):
         super().__init__()
         self.a = nn.Conv2D(num_channels, 3, padding=1, strides=strides)
         self.b = nn.Conv2D(num_channels, 3, padding=1)
         self.c = nn.Conv2D(num_channels, 1, strides=strides) if use_1x1conv else None
-        self.norm_a, self.norm_b = OwnBatchNorm(num_channels), OwnBatchNorm(num_channels)
+        self.norm_a, self.norm_b = self.norm(num_channels), self.norm(num_channels)
 
     def forward(self, X):
         Y = self.norm_b(self.b(npx.relu(self.norm_a(self.a(X)))))
         return npx.relu(Y + (self.c(X) if self.c else X))
+
+
+class VarianceFromZero(OwnBatchNorm):
+    """As in older editions of d2l: before a first training step the numbers become very large."""
+
+    first_variance = 0
+
+
+@right
+class OwnNormalizationFromZero(OwnNormalization):
+    norm = VarianceFromZero
 
 
 class OwnConvolution(nn.HybridBlock):

@@ -5,6 +5,7 @@ from d2l import mxnet as d2l
 from mxnet import init, np, npx
 from mxnet.gluon import nn
 from mxnet.gluon.model_zoo import vision
+from right_blocks import with_large_epsilon
 
 from utils.families import NormalizedShortcut, network18, without_biases
 from utils.resnet import Residual, resnet18, resnet_block, stem
@@ -137,7 +138,10 @@ def compiled_network():
     return net
 
 
-RIGHT_STEMS = [stem, d2l_stem, StemInOneClass, pooled_before_the_relu, stem_for_color]
+RIGHT_STEMS = [
+    *(stem, d2l_stem, StemInOneClass, pooled_before_the_relu, stem_for_color),
+    with_large_epsilon(d2l_stem),
+]
 RIGHT_STAGES = [resnet_block, d2l_stage, StageAsAClass]
 RIGHT_NETWORKS = [
     *(resnet18, d2l_network, NetworkInOneClass, paper_network, zoo_network),

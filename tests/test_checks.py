@@ -263,6 +263,22 @@ def test_an_error_in_code_without_a_file_names_the_function():
     assert message.endswith("It happened in `evaluate`.")
 
 
+def test_a_part_that_is_not_used_is_told_by_the_name_that_the_learner_gave_it():
+    assert "`conv3.weight`" in message_of("residual_block", "Unused1x1WhereShapesAreEqual")
+    assert "`bn3.gamma`" in message_of("residual_block", "ThirdNormalizationNeverCalled")
+
+
+def test_a_sum_that_cannot_be_computed_is_told_without_the_line_that_mends_it():
+    message = message_of("stage", "stage_without_the_1x1")
+    assert "(2, 4, 6, 6) into (2, 8, 3, 3), but its shortcut brings (2, 4, 6, 6)" in message
+    assert "use_1x1conv" not in message
+
+
+def test_small_numbers_are_told_with_their_digits():
+    assert "goes down to -0.02," in message_of("residual_block", "LeakyReLUAtTheEnd")
+    assert "up to 2 came out" in message_of("residual_block", "AbsoluteValueAtTheEnd")
+
+
 def test_a_long_message_is_cut():
     assert len(errors.error_text(ValueError("x" * 10**6))) < 300
     assert len(asking.short("x" * 10**6)) < 100

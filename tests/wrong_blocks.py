@@ -125,6 +125,23 @@ class InputAddedBesideThe1x1(Layers):
         return npx.relu(Y + X if self.conv3 and Y.shape == X.shape else Y)
 
 
+@diagnosed_as("normalization on the shortcut")
+class NormalizationOnShortcut(Layers):
+    def __init__(self, num_channels, use_1x1conv=False, strides=1):
+        super().__init__(num_channels, use_1x1conv, strides)
+        self.bn3 = nn.BatchNorm()
+
+    def shortcut(self, X):
+        return self.bn3(super().shortcut(X))
+
+
+@diagnosed_as("shortcut cannot be added")
+class AlwaysHalves(Layers):
+    def __init__(self, num_channels, use_1x1conv=False, strides=1):
+        super().__init__(num_channels, use_1x1conv, strides)
+        self.conv1 = self.conv3x3(num_channels, strides=2)
+
+
 @diagnosed_as("input ignored")
 class IgnoresItsInput(Layers):
     def forward(self, X):
@@ -173,6 +190,36 @@ class TanhBetween(Layers):
 class LeakyReLUBetween(Layers):
     def layers(self, X):
         return self.bn2(self.conv2(npx.leaky_relu(self.bn1(self.conv1(X)), slope=0.1)))
+
+
+@diagnosed_as("another function between the convolutions")
+class CutAt6Between(Layers):
+    def layers(self, X):
+        return self.bn2(self.conv2(self.bn1(self.conv1(X)).clip(0, 6)))
+
+
+@diagnosed_as("another function at the end")
+class CutAt6AtTheEnd(Layers):
+    def forward(self, X):
+        return (self.layers(X) + self.shortcut(X)).clip(0, 6)
+
+
+@diagnosed_as("another function at the end")
+class SigmoidAtTheEnd(Layers):
+    def forward(self, X):
+        return npx.sigmoid(self.layers(X) + self.shortcut(X))
+
+
+@diagnosed_as("another function at the end")
+class AbsoluteValueAtTheEnd(Layers):
+    def forward(self, X):
+        return abs(self.layers(X) + self.shortcut(X))
+
+
+@diagnosed_as("no ReLU at the end")
+class LeakyReLUAtTheEnd(Layers):
+    def forward(self, X):
+        return npx.leaky_relu(self.layers(X) + self.shortcut(X), slope=0.01)
 
 
 @diagnosed_as("no ReLU at the end")
@@ -226,6 +273,47 @@ class NormalizationAfterReLU(Layers):
         return self.bn2(self.conv2(self.bn1(npx.relu(self.conv1(X)))))
 
 
+@diagnosed_as("ReLU between the second convolution and its normalization")
+class ReLUBehindTheSecondConvolution(Layers):
+    def layers(self, X):
+        return self.bn2(npx.relu(self.conv2(npx.relu(self.bn1(self.conv1(X))))))
+
+
+@diagnosed_as("layers scaled before the sum")
+class LayersScaled(Layers):
+    def layers(self, X):
+        return 0.1 * super().layers(X)
+
+
+@diagnosed_as("running averages never updated")
+class AveragesNeverUpdated(Layers):
+    first = second = staticmethod(lambda: nn.BatchNorm(momentum=1))
+
+
+class BatchNormWithoutAverages(nn.Block):
+    def __init__(self):
+        super().__init__()
+        self.scale = self.params.get("scale", shape=(1,), init="ones")
+        self.shift = self.params.get("shift", shape=(1,), init="zeros")
+
+    def forward(self, X):
+        mean, deviation = np.zeros(1), np.ones(1)
+        if autograd.is_training():
+            mean = X.mean(axis=(0, 2, 3), keepdims=True)
+            deviation = np.sqrt(((X - mean) ** 2).mean(axis=(0, 2, 3), keepdims=True) + 1e-5)
+        return self.scale.data() * (X - mean) / deviation + self.shift.data()
+
+
+@diagnosed_as("running averages never updated")
+class AveragesNeverKept(Layers):
+    first = second = BatchNormWithoutAverages
+
+
+@diagnosed_as("normalization over another axis")
+class NormalizationOverTheLastAxis(Layers):
+    first = second = staticmethod(lambda: nn.BatchNorm(axis=-1))
+
+
 @diagnosed_as("normalization or bias made but not used")
 class SecondNormalizationNeverCalled(Layers):
     def layers(self, X):
@@ -237,6 +325,11 @@ class ThirdNormalizationNeverCalled(Layers):
     def __init__(self, num_channels, use_1x1conv=False, strides=1):
         super().__init__(num_channels, use_1x1conv, strides)
         self.bn3 = nn.BatchNorm()
+
+
+@diagnosed_as("statistics of single images")
+class LayerNormalizationFirst(Layers):
+    first = staticmethod(lambda: nn.LayerNorm(axis=1))
 
 
 @diagnosed_as("statistics of single images")
@@ -317,6 +410,27 @@ class NoPadding(Layers):
 class Kernel5(Layers):
     def conv3x3(self, num_channels, strides=1):
         return nn.Conv2D(num_channels, 5, padding=2, strides=strides)
+
+
+@diagnosed_as("another kernel size")
+class Kernel1InTheSecond(Layers):
+    def __init__(self, num_channels, use_1x1conv=False, strides=1):
+        super().__init__(num_channels, use_1x1conv, strides)
+        self.conv2 = nn.Conv2D(num_channels, 1)
+
+
+@diagnosed_as("3x3 convolution on the shortcut")
+class Kernel3OnTheShortcut(Layers):
+    def __init__(self, num_channels, use_1x1conv=False, strides=1):
+        super().__init__(num_channels, use_1x1conv, strides)
+        self.conv3 = self.conv3x3(num_channels, strides) if use_1x1conv else None
+
+
+@diagnosed_as("padding on the 1x1 convolution")
+class PaddingOnThe1x1(Layers):
+    def __init__(self, num_channels, use_1x1conv=False, strides=1):
+        super().__init__(num_channels, use_1x1conv, strides)
+        self.conv3 = nn.Conv2D(num_channels, 1, strides, padding=1) if use_1x1conv else None
 
 
 @diagnosed_as("sees other pixels")

@@ -1,5 +1,6 @@
 """Stems, stages and networks with one mistake each, by the diagnosis that they ought to get."""
 
+from d2l import mxnet as d2l
 from mxnet import npx
 from mxnet.gluon import nn
 
@@ -65,6 +66,17 @@ def stem_with_kernel_1():
     return row(nn.Conv2D(64, 1, strides=2), nn.BatchNorm(), relu(), pooling())
 
 
+@diagnosed_as("another kernel size", WRONG_STEMS)
+def stem_with_kernel_5():
+    return row(nn.Conv2D(64, 5, strides=2, padding=2), nn.BatchNorm(), relu(), pooling())
+
+
+@diagnosed_as("another kernel size", WRONG_STEMS)
+def stem_with_kernel_3_and_pooling_5():
+    conv, pool = nn.Conv2D(64, 3, strides=2, padding=1), nn.MaxPool2D(5, strides=2, padding=2)
+    return row(conv, nn.BatchNorm(), relu(), pool)
+
+
 @diagnosed_as("pooling of another size", WRONG_STEMS)
 def stem_with_pooling_2():
     return row(conv7(), nn.BatchNorm(), relu(), nn.MaxPool2D(2, strides=2, ceil_mode=True))
@@ -73,6 +85,11 @@ def stem_with_pooling_2():
 @diagnosed_as("normalization missing", WRONG_STEMS)
 def stem_without_normalization():
     return row(conv7(), relu(), pooling())
+
+
+@diagnosed_as("statistics of single images", WRONG_STEMS)
+def stem_with_layer_normalization():
+    return row(conv7(), nn.LayerNorm(axis=1), relu(), pooling())
 
 
 @diagnosed_as("normalization after the ReLU", WRONG_STEMS)
@@ -133,6 +150,28 @@ def stage_that_halves_last(num_channels, num_residuals, first_block=False):
     return row(*blocks, Residual(num_channels, True, 2))
 
 
+@diagnosed_as("shortcut without its 1x1 convolution", WRONG_STAGES)
+def stage_without_the_1x1(num_channels, num_residuals, first_block=False):
+    first = Residual(num_channels, strides=1 if first_block else 2)
+    return row(first, *(Residual(num_channels) for _ in range(num_residuals - 1)))
+
+
+@diagnosed_as("1x1 convolution in another block", WRONG_STAGES)
+def stage_that_counts_from_one(num_channels, num_residuals, first_block=False):
+    others = {} if first_block else {1: Residual(num_channels, True, 2)}
+    return row(*(others.get(i) or Residual(num_channels) for i in range(num_residuals)))
+
+
+@diagnosed_as("no block with a 1x1 convolution", WRONG_STAGES)
+def stage_of_equal_blocks(num_channels, num_residuals, first_block=False):
+    return row(*(d2l.Residual(num_channels) for _ in range(num_residuals)))
+
+
+@diagnosed_as("number of blocks", WRONG_STAGES)
+def stage_that_returns_in_its_loop(num_channels, num_residuals, first_block=False):
+    return resnet_block(num_channels, 1, first_block)
+
+
 @diagnosed_as("number of blocks", WRONG_STAGES)
 def stage_of_two_blocks_always(num_channels, num_residuals, first_block=False):
     return resnet_block(num_channels, 2, first_block)
@@ -191,6 +230,16 @@ class HalvedBySlicing(Residual):
 @diagnosed_as("1x1 convolution in the first stage", WRONG_NETWORKS)
 def network_without_a_first_block():
     return network(stages=[resnet_block(width, 2) for width in (64, 128, 256, 512)])
+
+
+@diagnosed_as("no block with a 1x1 convolution", WRONG_NETWORKS)
+def network_of_first_stages():
+    return network(stages=[resnet_block(width, 2, True) for width in (64, 128, 256, 512)])
+
+
+@diagnosed_as("a stage is missing", WRONG_NETWORKS)
+def network_of_three_stages():
+    return network(stages=[resnet_block(width, 2, width == 64) for width in (64, 128, 256)])
 
 
 @diagnosed_as("channels not doubled", WRONG_NETWORKS)
@@ -254,6 +303,11 @@ def network_that_pools_one_axis():
     return network(pooled=lambda: nn.Lambda(lambda X: X.mean(axis=3)))
 
 
+@diagnosed_as("pooling of a fixed size", WRONG_NETWORKS)
+def network_that_pools_maps_of_7x7():
+    return network(pooled=lambda: nn.AvgPool2D(7))
+
+
 @diagnosed_as("no mean in the last pooling", WRONG_NETWORKS)
 def network_with_global_maximum():
     return network(pooled=nn.GlobalMaxPool2D)
@@ -272,6 +326,21 @@ def network_with_log_softmax():
 @diagnosed_as("another function after the dense layer", WRONG_NETWORKS)
 def network_with_relu_on_the_scores():
     return network(head=[nn.Dense(10, activation="relu")])
+
+
+@diagnosed_as("dropout on the scores", WRONG_NETWORKS)
+def network_with_dropout_on_the_scores():
+    return network(head=[nn.Dense(10), nn.Dropout(0.5)])
+
+
+@diagnosed_as("more than one dense layer", WRONG_NETWORKS)
+def network_with_two_dense_layers():
+    return network(head=[nn.Dense(100, activation="relu"), nn.Dense(10)])
+
+
+@diagnosed_as("no dense layer", WRONG_NETWORKS)
+def network_with_scores_from_a_convolution():
+    return network(head=[nn.Conv2D(10, 1), nn.Flatten()])
 
 
 @diagnosed_as("wrong number of classes", WRONG_NETWORKS)

@@ -37,6 +37,7 @@ QUESTIONS = (
     ),
     Question("both signs", "Can the layers make x smaller, too?", block_sum.subtracts),
     Question("gradient", "Does it reach the input and the weights?", block_sum.gradient),
+    Question("averages", "Does training move what inference uses?", block_calls.averages),
 )
 
 

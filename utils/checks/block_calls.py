@@ -8,7 +8,7 @@ import numpy
 from mxnet import autograd, np
 
 from utils.checks import specimens
-from utils.checks.block_sum import HIGH, UNEQUAL
+from utils.checks.block_sum import HIGH, UNEQUAL, backward
 from utils.checks.report import Mistake
 from utils.checks.specimens import agree, residual
 
@@ -47,13 +47,15 @@ def repeats(Residual: Any) -> None:
 def modes(Residual: Any) -> None:
     """The layers act in both modes, and in inference mode each image is judged by itself."""
     specimen = residual(Residual)
-    acts = {}
+    acts, hands_on = {}, {}
     for training in (True, False):
         silent = specimen.fill(specimens.zeros).run(HIGH, training=training)
         acts[training] = not agree(
             specimen.fill(specimens.mixed).run(HIGH, training=training), silent
         )
-    if acts[True] != acts[False]:
+        hands_on[training] = agree(silent, HIGH)
+    # Where the sum alone does not come out, a function at the end may hide the layers.
+    if acts[True] != acts[False] and hands_on[acts[False]]:
         works, fails = ("training", "inference") if acts[True] else ("inference", "training")
         raise _modes(
             f"right in {works} mode only", f"in {fails} mode the convolutions have no effect"
@@ -62,6 +64,25 @@ def modes(Residual: Any) -> None:
         raise _modes(
             "batch statistics in inference mode",
             "in inference mode the output for an image depends on the rest of its batch",
+        )
+
+
+def averages(Residual: Any) -> None:
+    """After some training steps on larger numbers, inference gives another output than before."""
+    specimen = residual(Residual).fill(specimens.mixed)
+    before = specimen.run(HIGH)
+    for _ in range(3):
+        backward(specimen, np.array(100 * HIGH))  # MXNet's layer learns its averages in this pass
+    if agree(specimen.run(HIGH), before):
+        raise Mistake(
+            "running averages never updated",
+            "Three steps of training on much larger numbers left the output in inference mode as "
+            "it was.",
+            "In training a batch normalization collects the averages that it uses in inference. "
+            "Without them the numbers have another size there than those that the weights learned "
+            "from.",
+            "Look at the momentum of each normalization. In one written by hand, see where its "
+            "averages are kept from batch to batch.",
         )
 
 

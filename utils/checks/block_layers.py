@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import numpy
@@ -10,7 +11,14 @@ from mxnet import gluon
 from utils.checks import specimens
 from utils.checks.block_sum import HIGH, SHAPE, UNEQUAL, last_shifts
 from utils.checks.report import Mistake
-from utils.checks.specimens import Specimen, agree, images, residual
+from utils.checks.specimens import Shape, Specimen, agree, images, residual
+
+BETWEEN = (  # why it matters, and where to look
+    "Two convolutions with nothing in between can learn no more than a single one.",
+    "Compare your code with the drawing: what follows the first normalization?",
+)
+# A block whose two 3x3 convolutions have kernels of different shapes.
+APART = {"channels_in": 3, "use_1x1conv": True}
 
 
 def between(Residual: Any) -> None:
@@ -23,37 +31,86 @@ def between(Residual: Any) -> None:
     silent = specimen.fill(specimens.zeros).run(X)
     Y = specimen.fill(specimens.negative).run(X)
     if agree(Y, silent):
+        _check_large(specimen.fill(lambda shape: specimens.positive(shape) / 10))
         return
-    advice = (
-        "Two convolutions with nothing in between can learn no more than a single one.",
-        "Compare your code with the drawing: what follows the first normalization?",
-    )
+    _check_single_images(Residual)
     twice = specimen.fill(lambda shape: 2 * specimens.positive(shape)).run(X)
     if agree(twice - silent, 4 * (Y - silent)):
         raise Mistake(
             "no ReLU between the convolutions",
             "Negative numbers pass from the first convolution to the second, where the minus signs "
             "of the weights cancel.",
-            *advice,
+            *BETWEEN,
         )
     raise Mistake(
         "another function between the convolutions",
         "The first convolution gave negative numbers alone, and a ReLU would have made zeros of "
         "them. Something else arrived at the second convolution.",
-        *advice,
+        *BETWEEN,
     )
 
 
+def _check_large(specimen: Specimen) -> None:
+    """With small positive weights, equal steps of x are equal steps of the output."""
+    low, middle, high = (specimen.run(factor * images(*SHAPE)) for factor in (3, 30, 57))
+    if not agree(high - middle, middle - low):
+        raise Mistake(
+            "another function between the convolutions",
+            "Where all numbers are positive, equal steps of x did not move the output by equal "
+            "steps. A ReLU lets positive numbers pass as they are.",
+            *BETWEEN,
+        )
+
+
+def _check_single_images(Residual: Any) -> None:
+    """In inference, larger weights of the first convolution change the output.
+
+    A normalization that they do not change measures what it gets in this mode, too.
+    """
+    specimen = residual(Residual, **APART)
+    X = images(2, 3, 6, 6)
+    small, large = (
+        _fill_apart(
+            specimen, lambda shape, f=factor: f * specimens.mixed(shape), specimens.mixed
+        ).run(X)
+        for factor in (1, 3)
+    )
+    if agree(small, large):
+        raise _normalization(
+            "statistics of single images",
+            "In inference mode, where the running averages count, larger weights in the first "
+            "convolution do not change the output",
+            "Which kind of normalization do the layers use?",
+        )
+
+
+def _fill_apart(
+    specimen: Specimen,
+    first: Callable[[Shape], numpy.ndarray],
+    second: Callable[[Shape], numpy.ndarray],
+) -> Specimen:
+    """Fill the two 3x3 convolutions of a block that gets 3 channels, told apart by their shapes."""
+    for kernel in specimen.kernels:
+        if kernel.shape[-1] == 3:
+            specimen.set(kernel, (first if kernel.shape[1] == 3 else second)(kernel.shape))
+    return specimen
+
+
 def first_normalization(Residual: Any) -> None:
-    """In training mode, the same experiment: now the first normalization centers the numbers.
+    """In training mode, a similar experiment: now the first normalization centers the numbers.
 
     Then half of them are positive, and pass the ReLU. A normalization that comes after the ReLU
-    gets zeros alone and cannot bring them back.
+    gets zeros alone and cannot bring them back. Nor can the second, behind a ReLU of its own.
     """
-    specimen = residual(Residual)
-    silent = specimen.fill(specimens.zeros).run(HIGH, training=True)
-    if not agree(specimen.fill(specimens.negative).run(HIGH, training=True), silent):
+    if _passes(Residual, specimens.negative, specimens.positive):
+        if not _passes(Residual, specimens.positive, specimens.negative):
+            raise _normalization(
+                "ReLU between the second convolution and its normalization",
+                "Negative numbers of the second convolution never arrive at its normalization",
+                "What follows the second convolution? Layers can bring a function of their own.",
+            )
         return
+    specimen = residual(Residual)
     rescaled = _changes_with_scale(specimen, lambda channel: 4.0**channel)
     if not rescaled:
         raise _normalization(
@@ -80,6 +137,18 @@ def first_normalization(Residual: Any) -> None:
     )
 
 
+def _passes(
+    Residual: Any,
+    first: Callable[[Shape], numpy.ndarray],
+    second: Callable[[Shape], numpy.ndarray],
+) -> bool:
+    """Return whether anything of the layers reaches the sum in training. The shortcut is high."""
+    specimen = residual(Residual, **APART).fill(specimens.positive)
+    X = images(2, 3, 6, 6, low=10, high=11)
+    silent = _fill_apart(specimen, specimens.zeros, specimens.zeros).run(X, training=True)
+    return not agree(_fill_apart(specimen, first, second).run(X, training=True), silent)
+
+
 def second_normalization(Residual: Any) -> None:
     """In training mode, three times larger weights give the same output.
 
@@ -94,20 +163,33 @@ def second_normalization(Residual: Any) -> None:
             "What stands between the second convolution and the plus sign?",
         )
     shifts = last_shifts(specimen.fill(specimens.zeros))
-    if shifts and not any(_centers(specimen, shift) for shift in shifts):
+    added = [_added(specimen, [shift]) for shift in shifts] or [_added(specimen, [])]
+    centered = [Y for Y in added if agree(Y.mean(axis=(0, 2, 3)), numpy.zeros(1))]
+    if shifts and not centered:
         raise _normalization(
             "statistics of single images",
             "What the layers add to x does not have the mean 0 over the batch",
             "Which kind of normalization do the layers use?",
         )
+    deviations = [Y.std(axis=(0, 2, 3)) for Y in centered]
+    if centered and not any(agree(std, numpy.ones(1), tolerance=0.1) for std in deviations):
+        raise _normalization(
+            "layers scaled before the sum",
+            f"What the layers add to x has the deviation {deviations[0].mean():.2g}, not 1, "
+            "although the scales of the normalizations are 1",
+            "What happens between the second normalization and the plus sign?",
+        )
 
 
-def _centers(specimen: Specimen, shift: gluon.Parameter) -> bool:
-    specimen.set(shift, numpy.full(shift.shape, 20))
+def _added(specimen: Specimen, lifting: list[gluon.Parameter]) -> numpy.ndarray:
+    """Return what the layers add to x in training, lifted by these shifts."""
+    for shift in lifting:
+        specimen.set(shift, numpy.full(shift.shape, 20))
     silent = specimen.fill(specimens.zeros).run(UNEQUAL, training=True)
-    added = specimen.fill(specimens.mixed).run(UNEQUAL, training=True) - silent
-    specimen.set(shift, numpy.zeros(shift.shape))
-    return bool(abs(added.mean(axis=(0, 2, 3))).max() < 1e-3)
+    added = specimen.fill(specimens.strong).run(UNEQUAL, training=True) - silent
+    for shift in lifting:
+        specimen.set(shift, numpy.zeros(shift.shape))
+    return added
 
 
 def _changes_with_scale(specimen: Specimen, factor: Any) -> bool:
@@ -115,9 +197,9 @@ def _changes_with_scale(specimen: Specimen, factor: Any) -> bool:
 
     def scaled(shape: tuple[int, ...]) -> numpy.ndarray:
         factors = numpy.array([factor(channel) for channel in range(shape[0])])
-        return specimens.mixed(shape) * factors[:, None, None, None]
+        return specimens.strong(shape) * factors[:, None, None, None]
 
-    before = specimen.fill(specimens.mixed).run(HIGH, training=True)
+    before = specimen.fill(specimens.strong).run(HIGH, training=True)
     return not agree(specimen.fill(scaled).run(HIGH, training=True), before)
 
 
@@ -136,7 +218,7 @@ def own_normalizations(Residual: Any) -> None:
         if not agree(moved, numpy.broadcast_to(moved[:1, :, :1, :1], moved.shape)):
             raise _normalization(
                 "one normalization in both places",
-                f"`{shift.name}` shifts the numbers behind both convolutions",
+                f"`{specimen.place_of(shift)}` shifts the numbers behind both convolutions",
                 "How many normalizations are made in `__init__`, and which of them are called?",
             )
 

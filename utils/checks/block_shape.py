@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import numpy
@@ -28,10 +29,27 @@ def shape(Residual: Any) -> None:
             specimen = residual(Residual, **arguments)
         except Exception as error:
             raise explain(Residual, arguments) or error from None
+        _check_axis(specimen)
         channels = arguments.get("channels_in", CHANNELS)
         for batch in (1, 3):
             _try(specimen, (batch, channels, 6, 6), other_sizes("one batch size only"))
         _try(specimen, (2, channels, 5, 8), other_sizes("square inputs only"))
+
+
+def _check_axis(specimen: Specimen) -> None:
+    """MXNet does not: for another shape it then reads beyond the end of the array."""
+    channels = {side for kernel in specimen.kernels for side in kernel.shape[:2]}
+    for parameter in filter(specimens.is_complete, specimen.parameters):
+        scales = math.prod(parameter.shape)
+        if parameter.name.endswith("gamma") and scales not in channels:
+            raise Mistake(
+                "normalization over another axis",
+                f"`{specimen.place_of(parameter)}` holds {scales} numbers, but there are "
+                f"{CHANNELS} channels.",
+                "A convolution gives (batch, channels, height, width), and each channel has a "
+                "scale and a shift of its own.",
+                "Along which axis of its input does each normalization find the channels?",
+            )
 
 
 def _try(specimen: Specimen, shape: tuple[int, ...], mistake: Mistake) -> None:
@@ -47,17 +65,29 @@ def weights(Residual: Any) -> None:
     halving = [kernel.shape for kernel in residual(Residual, **HALVING).kernels]
     for shape in plain + halving:
         if shape[2:] not in ((3, 3), (1, 1)):
-            raise Mistake(
-                "another kernel size",
-                f"There is a convolution of {shape[2]}x{shape[3]} pixels, but the block has only "
-                "3x3 convolutions, and 1x1 on the shortcut.",
-                "Two of 3x3 see as much as one of 5x5, with fewer weights and a ReLU in between.",
-                "Compare `kernel_size` of each convolution with the drawing of the block.",
+            raise _kernel_size(
+                "another kernel size", f"There is a convolution of {shape[2]}x{shape[3]} pixels"
             )
+    plain_3x3, halving_3x3 = ([s for s in all_ if s[2:] == (3, 3)] for all_ in (plain, halving))
+    if len(plain_3x3) < 2 and len(plain_3x3) < len(plain):
+        raise _kernel_size("another kernel size", "There is a convolution of 1x1 pixels")
+    if len(halving_3x3) == len(halving) > len(plain):
+        raise _kernel_size("3x3 convolution on the shortcut", "The third convolution is 3x3, too")
     if not any(shape[2:] == (1, 1) for shape in halving):
         raise mistake_1x1("1x1 convolution never used", "no 1x1 convolution was used")
-    _check_3x3([s for s in plain if s[2:] == (3, 3)], CHANNELS)
-    _check_3x3([s for s in halving if s[2:] == (3, 3)], HALVING["channels_in"])
+    _check_3x3(plain_3x3, CHANNELS)
+    _check_3x3(halving_3x3, HALVING["channels_in"])
+
+
+def _kernel_size(name: str, seen: str) -> Mistake:
+    return Mistake(
+        name,
+        f"{seen}, but the block has two 3x3 convolutions, and one of 1x1 on the shortcut if that "
+        "is asked for.",
+        "Two of 3x3 see as much as one of 5x5, with fewer weights and a ReLU in between. One of "
+        "1x1 is enough to change the channels.",
+        "Compare `kernel_size` of each convolution with the drawing of the block.",
+    )
 
 
 def _check_3x3(shapes: list[tuple[int, ...]], channels_in: int) -> None:
@@ -114,27 +144,37 @@ def used(Residual: Any) -> None:
     """Everything that is made has a part in the output."""
     for arguments in ({}, {"use_1x1conv": True}):
         specimen = residual(Residual, **arguments).fill(specimens.positive)
-        X = specimens.images(2, CHANNELS, 6, 6)
-        before = specimen.run(X)
         for parameter in specimen.parameters:
-            if parameter.grad_req == "null":
-                continue
-            if not specimens.is_complete(parameter):
-                raise _unused(parameter)
-            values = parameter.data().asnumpy()
-            specimen.set(parameter, values + specimens.images(*values.shape))
-            if abs(specimen.run(X) - before).max() < 1e-6 * abs(before).max():
-                raise _unused(parameter)
-            specimen.set(parameter, values)
+            if parameter.grad_req != "null" and not _is_used(specimen, parameter):
+                raise _unused(specimen, parameter)
 
 
-def _unused(parameter: gluon.Parameter) -> Mistake:
-    axes = len(parameter.shape or ())
-    kind = "convolution" if axes == 4 else "normalization or bias"
+def _is_used(specimen: Specimen, parameter: gluon.Parameter) -> bool:
+    """Return whether other values change the output, in inference or in training.
+
+    Each mode hides something: training the biases before a normalization, and inference the small
+    numbers beside large ones, where a normalization written by hand has its first statistics.
+    """
+    if not specimens.is_complete(parameter):
+        return False
+    X = specimens.images(2, CHANNELS, 6, 6)
+    values = parameter.data().asnumpy()
+    for training in (False, True):
+        before = specimen.run(X, training=training)
+        specimen.set(parameter, values + specimens.images(*values.shape))
+        change = abs(specimen.run(X, training=training) - before).max()
+        specimen.set(parameter, values)
+        if change >= 1e-6 * abs(before).max():
+            return True
+    return False
+
+
+def _unused(specimen: Specimen, parameter: gluon.Parameter) -> Mistake:
+    kind = "convolution" if specimens.is_kernel(parameter) else "normalization or bias"
     return Mistake(
         f"{kind} made but not used",
-        f"The block has a parameter `{parameter.name}` that does not change its output. It belongs "
-        f"to a {kind}.",
+        f"The block has a parameter `{specimen.place_of(parameter)}` that does not change its "
+        f"output. It belongs to a {kind}.",
         "A layer that is never called has no effect, whatever its weights are.",
         "Compare the layers made in `__init__` with those called in `forward`, one by one.",
     )

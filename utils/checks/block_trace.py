@@ -3,29 +3,14 @@
 from __future__ import annotations
 
 import contextlib
-import math
-from typing import Any, NamedTuple
+from typing import Any
 
-from mxnet import gluon, np
+from mxnet import np
 
 from utils.checks import specimens
+from utils.checks.adding import Call, convolutions
 from utils.checks.report import Mistake
 from utils.checks.specimens import CHANNELS, residual
-
-
-class Call(NamedTuple):
-    """One use of a convolution layer inside a block, with shapes."""
-
-    weight: gluon.Parameter
-    input: tuple[int, ...]
-    output: tuple[int, ...]
-
-    @property
-    def kernel(self) -> int:
-        return self.weight.shape[-1]
-
-    def divides_by(self, strides: int) -> bool:
-        return self.output[2] == math.ceil(self.input[2] / strides)
 
 
 def explain(Residual: Any, arguments: dict) -> Mistake | None:
@@ -37,9 +22,7 @@ def explain(Residual: Any, arguments: dict) -> Mistake | None:
         residual(Residual, batch=1, **arguments)
         return other_sizes("one batch size only")
     try:
-        plain, calls = (
-            _convolutions(Residual, *kind) for kind in ((CHANNELS, {}), (channels, keywords))
-        )
+        plain, calls = (_calls(Residual, *kind) for kind in ((CHANNELS, {}), (channels, keywords)))
     except Exception:
         return None
     if len({id(call.weight) for call in plain}) < len(plain):
@@ -62,6 +45,11 @@ def explain(Residual: Any, arguments: dict) -> Mistake | None:
             return mistake_stride("stride on both convolutions", "both 3x3 convolutions halve")
         if halved == 0:
             return mistake_stride("stride not used", "no 3x3 convolution halves")
+        if any(call.output[2] == wide[-1].output[2] + 1 for call in narrow):
+            return mistake_1x1(
+                "padding on the 1x1 convolution",
+                f"it turns {narrow[0].input} into {narrow[0].output}, one pixel too many",
+            )
         if any(not call.divides_by(strides) for call in narrow):
             return mistake_stride(
                 "stride missing on the 1x1 convolution", "the 1x1 convolution does not halve"
@@ -69,25 +57,9 @@ def explain(Residual: Any, arguments: dict) -> Mistake | None:
     return None
 
 
-def _convolutions(Residual: Any, channels: int, keywords: dict) -> list[Call]:
-    """Return the uses of Gluon's convolution layers in a first run, up to an error if there is one.
-
-    A block that computes without such layers has none.
-    """
+def _calls(Residual: Any, channels: int, keywords: dict) -> list[Call]:
     block = specimens.new_block(Residual, CHANNELS, **keywords)
-    calls = []
-
-    def note(layer: gluon.Block, inputs: tuple, output: np.ndarray) -> None:
-        weight = getattr(layer, "weight", None)
-        if weight is not None and len(weight.shape) == 4:
-            calls.append(Call(weight, inputs[0].shape, output.shape))
-
-    block.apply(lambda layer: layer.register_forward_hook(note))
-    try:
-        block(np.array(specimens.images(2, channels, 6, 6)))
-    except Exception:
-        return calls
-    return calls
+    return convolutions(block, np.array(specimens.images(2, channels, 6, 6)))
 
 
 def other_sizes(name: str) -> Mistake:

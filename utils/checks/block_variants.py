@@ -9,7 +9,7 @@ from mxnet import gluon
 
 from utils.checks import block_shape, specimens
 from utils.checks.asking import Question, report
-from utils.checks.block_sum import HIGH, SHAPE, SIGNED
+from utils.checks.block_sum import SHAPE, SIGNED
 from utils.checks.report import Mistake, Report
 from utils.checks.specimens import Specimen, agree, images, new_block, residual
 
@@ -184,7 +184,8 @@ def preactivation_normalizations(PreActivation: Any) -> None:
     """In training mode, neither the scale of x nor that of the weights reaches a convolution."""
     specimen = residual(PreActivation).fill(specimens.mixed)
     scales = 4.0 ** numpy.arange(SHAPE[1]).reshape(1, -1, 1, 1)
-    added = [specimen.run(X, training=True) - X for X in (HIGH, scales * HIGH)]
+    X = images(*SHAPE, low=20, high=40)  # with a deviation beside which the epsilon is nothing
+    added = [specimen.run(Z, training=True) - Z for Z in (X, scales * X)]
     if not agree(*added):
         raise _normalization("first", "channels of x with another scale")
     specimen = residual(PreActivation, channels_in=3, use_1x1conv=True)
@@ -205,9 +206,9 @@ def _normalization(place: str, change: str) -> Mistake:
 
 def _changes_with_scale(specimen: Specimen, kernel: gluon.Parameter, X: numpy.ndarray) -> bool:
     """Return whether the output changes when each output channel of a kernel gets a factor."""
-    before = specimen.fill(specimens.mixed).run(X, training=True)
+    before = specimen.fill(specimens.strong).run(X, training=True)
     factors = 4.0 ** numpy.arange(kernel.shape[0]).reshape(-1, 1, 1, 1)
-    specimen.set(kernel, factors * specimens.mixed(kernel.shape))
+    specimen.set(kernel, factors * specimens.strong(kernel.shape))
     return not agree(specimen.run(X, training=True), before)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import gc
 from collections import Counter
 from collections.abc import Sequence
@@ -26,7 +27,7 @@ def resnet18(net: Any) -> Report:
     """Question a ResNet-18 for ten classes: a network, or a function that makes one.
 
     A network that was made already is given back with the parameters that it had. The inside of
-    the blocks is `residual_block`'s matter.
+    the blocks is `residual_block`'s matter, and the functions inside the stem are `stem`'s.
     """
     return ask("ResNet-18", questions(BLOCKS_18), net)
 
@@ -44,6 +45,21 @@ def ask(title: str, questions: Sequence[Question], net: Any) -> Report:
 
 def scores(net: Any) -> None:
     """There are ten scores for each image, whatever its size."""
+    try:
+        _check_scores(net)
+    except Mistake:
+        raise
+    except Exception as error:
+        raise _fixed_size(net) or error from None
+
+
+def _fixed_size(net: Any) -> Mistake | None:
+    with contextlib.suppress(Exception), specimen_of(net, side=224):
+        return _scores("pooling of a fixed size", "it takes images of 224x224, and none of 32x32")
+    return None
+
+
+def _check_scores(net: Any) -> None:
     with specimen_of(net) as specimen:
         shape = specimen.run(images(2, specimen.channels, 32, 32)).shape
         if shape != (2, CLASSES):
@@ -75,7 +91,7 @@ def weights(blocks: tuple[int, ...], net: Any) -> None:
     with specimen_of(net) as specimen:
         found = Counter(kernel.shape for kernel in specimen.kernels)
         dense = [p.shape for p in specimen.parameters if len(p.shape or ()) == 2]
-    (first, *_) = [shape for shape in found if shape[-1] > 3] or [(0, 1)]
+    first, *_ = [shape for shape in found if shape[-1] > 3] or [(0, 1)]
     expected = _expected_weights(first[1], blocks)
     if found == expected and dense == [(CLASSES, WIDTHS[-1])]:
         return
@@ -84,6 +100,10 @@ def weights(blocks: tuple[int, ...], net: Any) -> None:
     missing, extra = (sorted(shapes.elements()) for shapes in (expected - found, found - expected))
     if first[0] == 0 or first[2:] != (7, 7):
         name = "another stem"
+    elif set(widths) < set(WIDTHS) and all(
+        widths[width] in (0, 2 * n) for width, n in zip(WIDTHS, blocks)
+    ):
+        name = "a stage is missing"
     elif set(widths) != set(WIDTHS):
         name = "channels not doubled"
     elif (64, 64, 1, 1) in found:
@@ -174,24 +194,46 @@ def average(net: Any) -> None:
 
 
 def raw_scores(net: Any) -> None:
-    """The scores are what the dense layer gives: they change sign with its weights."""
+    """The scores are what one dense layer gives: they change sign with its weights.
+
+    And none is dropped in training.
+    """
     with specimen_of(net) as specimen:
-        X = images(2, specimen.channels, 32, 32)
+        X = images(4, specimen.channels, 32, 32)
+        dense = [p for p in specimen.parameters if len(p.shape or ()) == 2]
+        if len(dense) != 1:
+            raise _after_pooling(
+                "more than one dense layer" if dense else "no dense layer",
+                f"The network has {len(dense)} dense layers, but 1 was expected.",
+            )
         before = specimen.run(X)
-        for parameter in specimen.parameters:
-            if len(parameter.shape or ()) == 2:
-                specimen.set(parameter, -parameter.data(specimen.device).asnumpy())
+        dropped = not specimen.run(X, training=True).all()
+        specimen.set(dense[0], -dense[0].data(specimen.device).asnumpy())
         after = specimen.run(X)
     if agree(before, -after):
+        if dropped:
+            raise _after_pooling("dropout on the scores", "In training some of the scores are 0.")
         return
     sums = [Y.sum(axis=1) for Y in (before, numpy.exp(before))]
     is_softmax = any(numpy.allclose(total, 1, atol=1e-3) for total in sums)
+    seen = "With the signs of the dense layer's weights changed, the scores keep some of theirs."
+    if not is_softmax:
+        raise _after_pooling("another function after the dense layer", seen)
     raise Mistake(
-        "softmax inside the network" if is_softmax else "another function after the dense layer",
-        "With the signs of the dense layer's weights changed, the scores do not change their signs."
-        + (" The outputs for an image are probabilities, which add up to 1." if is_softmax else ""),
+        "softmax inside the network",
+        f"{seen} The outputs for an image are probabilities, which add up to 1.",
         "The loss of the training contains the softmax. A second one leaves hardly any gradient.",
         "What follows the dense layer?",
+    )
+
+
+def _after_pooling(name: str, seen: str) -> Mistake:
+    return Mistake(
+        name,
+        seen,
+        "Behind the last pooling comes one dense layer and nothing else. The loss compares its "
+        "scores, which may be of any size and sign.",
+        "Look at the end of the network: which layers follow the last pooling?",
     )
 
 

@@ -56,15 +56,19 @@ def _wrong_shape(shape: tuple[int, ...], expected: tuple[int, ...], height: int)
 def reach(net: Any) -> None:
     """One number of the output sees 11 columns of pixels."""
     with specimen_of(net) as specimen:
+        sizes = {kernel.shape[2:] for kernel in specimen.kernels}
         seen = columns_seen(specimen.fill(specimens.positive), width=32)
-    if seen != 11:
-        raise Mistake(
-            "pooling of another size" if seen in (7, 9, 13, 15) else "another kernel size",
-            f"One number of the output sees {seen} columns of pixels. Behind a 7x7 convolution and "
-            "a 3x3 pooling it would be 7 + (3 - 1) * 2 = 11.",
-            "What one number can see decides which patterns the first layers recognize.",
-            "Compare the kernel of the convolution and the size of the pooling with these numbers.",
-        )
+    if seen == 11 and sizes == {(7, 7)}:
+        return
+    found = ", ".join(f"{height}x{width}" for height, width in sorted(sizes))
+    raise Mistake(
+        "pooling of another size" if sizes == {(7, 7)} else "another kernel size",
+        f"One number of the output sees {seen} columns of pixels, through convolutions of "
+        f"{found}. Behind a 7x7 convolution and a 3x3 pooling it would be 7 + (3 - 1) * 2 = "
+        "11.",
+        "What one number can see decides which patterns the first layers recognize.",
+        "Compare the kernel of the convolution and the size of the pooling with these numbers.",
+    )
 
 
 def normalization(net: Any) -> None:
@@ -72,8 +76,20 @@ def normalization(net: Any) -> None:
     with specimen_of(net) as specimen:
         X = images(2, specimen.channels, 32, 32)
         centered = specimen.fill(specimens.negative).run(X, training=True)
-        before = specimen.fill(specimens.positive).run(X, training=True)
-        tripled = specimen.fill(lambda shape: 3 * specimens.positive(shape)).run(X, training=True)
+        before, tripled = (
+            specimen.fill(lambda shape, f=factor: f * specimens.strong(shape)).run(X, training=True)
+            for factor in (1, 3)
+        )
+        small, large = (
+            specimen.fill(lambda shape, f=factor: f * specimens.mixed(shape)).run(X)
+            for factor in (1, 3)
+        )
+    if agree(small, large):
+        raise _normalization(
+            "statistics of single images",
+            "In inference mode, where the running averages count, larger weights do not change the "
+            "output.",
+        )
     if not agree(tripled, before):
         raise _normalization("normalization missing", "The output grows with the weights.")
     if not abs(centered).max() > 1e-3:
@@ -90,7 +106,7 @@ def _normalization(name: str, seen: str) -> Mistake:
         "ReLU.",
         "It is what the stem of ResNet has and that of GoogLeNet has not: it keeps the numbers in "
         "the same range, whatever the weights are.",
-        "Which layer follows the convolution?",
+        "Which layer follows the convolution, and what does it measure?",
     )
 
 
