@@ -3,13 +3,15 @@
 from utils.checks.block import residual_block
 from utils.checks.block_variants import bottleneck, preactivation
 from utils.checks.calculations import difference_counts, receptive_field, resnet18_parameters
+from utils.checks.copying import identity
 from utils.checks.network import resnet18, resnet34
 from utils.checks.paper import paper_resnet18
 from utils.checks.predictions import parameter_count, shapes
+from utils.checks.removing import accuracy_without
 from utils.checks.report import Answer, Mistake, Report
+from utils.checks.scaling import scaled_residual
 from utils.checks.stage import stage
 from utils.checks.stem import stem
-from utils.checks.surgery import accuracy_without, identity, scaled_residual
 from utils.checks.training import training
 from utils.checks.trials import experiment
 
