@@ -90,7 +90,7 @@ def test_a_mistake_that_meets_every_question_is_shown_once():
     report = checks.residual_block(None)
     assert len({answer.message for answer in report.answers}) == 1
     assert report._repr_html_().count("<tr") == str(report).count("✗ look") == 1
-    assert "0 of 16 answers are right" in str(report)
+    assert "0 of 17 answers are right" in str(report)
 
 
 def test_a_learners_text_cannot_break_the_page():
