@@ -136,10 +136,9 @@ QUESTIONS = {
     ),
     "train_epoch": _of(
         "train_epoch",
-        ("labels", "Do they stay with their images?", training_runs.pairs),
+        ("steps", "Do images and their own labels move the weights?", training_runs.steps),
         ("images", "Does each come once?", training_runs.every_image),
         ("order", "Is it new in every epoch?", training_runs.order),
-        ("steps", "Do the weights move as far as they should?", training_runs.steps),
     ),
     "evaluate": _of(
         "evaluate",

@@ -22,13 +22,6 @@ JUDGED, RIGHT = 750, 600  # images to evaluate; so many of them have their own l
 # train_epoch(net, split, recipe, trainer, rng, device)
 
 
-def pairs(train_epoch: Callable[..., Any]) -> None:
-    """A network that knows every class has nothing to learn, if the labels are the right ones."""
-    net = _epoch(train_epoch)
-    if abs(net.weight_now - net.weight_before).max() > 1e-2:
-        raise apart("A network that knows every image already had to learn")
-
-
 def every_image(train_epoch: Callable[..., Any]) -> None:
     """Every image is learned from once, and not mirrored."""
     net = _epoch(train_epoch)
@@ -54,7 +47,13 @@ def every_image(train_epoch: Callable[..., Any]) -> None:
 
 
 def steps(train_epoch: Callable[..., Any]) -> None:
-    """After each batch the weights make a step, by the learning rate times the mean gradient."""
+    """After each batch the weights make a step, by the learning rate times the mean gradient.
+
+    A network that knows every class has nothing to learn, if images have their own labels.
+    """
+    net = _epoch(train_epoch)
+    if abs(net.weight_now - net.weight_before).max() > 1e-2:
+        raise apart("A network that knows every image already had to learn")
     net = _epoch(train_epoch, net=instruments.learning())
     seen, size = net.seen(recorded=True), RECIPE.batch_size
     # Cut by the recipe and not by calls: one step may use the gradients of two half batches.
