@@ -162,7 +162,7 @@ def second_normalization(Residual: Any) -> None:
             "The numbers that are added to x grow with the weights of the convolutions",
             "What stands between the second convolution and the plus sign?",
         )
-    shifts = last_shifts(specimen.fill(specimens.zeros))
+    shifts = list(last_shifts(specimen.fill(specimens.zeros)))
     added = [_added(specimen, [shift]) for shift in shifts] or [_added(specimen, [])]
     centered = [Y for Y in added if agree(Y.mean(axis=(0, 2, 3)), numpy.zeros(1))]
     if shifts and not centered:
@@ -206,7 +206,7 @@ def _changes_with_scale(specimen: Specimen, factor: Any) -> bool:
 def own_normalizations(Residual: Any) -> None:
     """The last shift moves the sum and nothing else: no normalization stands in two places."""
     specimen = residual(Residual).fill(specimens.zeros)
-    shifts = last_shifts(specimen)
+    shifts = list(last_shifts(specimen))
     specimen.fill(specimens.mixed)
     for shift in shifts:
         values = 20 * numpy.ones(shift.shape)

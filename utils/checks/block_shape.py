@@ -19,6 +19,7 @@ from utils.checks.block_trace import (
 from utils.checks.report import Mistake
 from utils.checks.specimens import CHANNELS, Specimen, residual
 
+SEEN = specimens.images(2, CHANNELS, 6, 6)
 HALVING = {"channels_in": 3, "use_1x1conv": True, "strides": 2}
 
 
@@ -144,12 +145,15 @@ def used(Residual: Any) -> None:
     """Everything that is made has a part in the output."""
     for arguments in ({}, {"use_1x1conv": True}):
         specimen = residual(Residual, **arguments).fill(specimens.positive)
+        before = {training: specimen.run(SEEN, training=training) for training in (False, True)}
         for parameter in specimen.parameters:
-            if parameter.grad_req != "null" and not _is_used(specimen, parameter):
+            if parameter.grad_req != "null" and not _is_used(specimen, parameter, before):
                 raise _unused(specimen, parameter)
 
 
-def _is_used(specimen: Specimen, parameter: gluon.Parameter) -> bool:
+def _is_used(
+    specimen: Specimen, parameter: gluon.Parameter, before: dict[bool, numpy.ndarray]
+) -> bool:
     """Return whether other values change the output, in inference or in training.
 
     Each mode hides something: training the biases before a normalization, and inference the small
@@ -157,14 +161,12 @@ def _is_used(specimen: Specimen, parameter: gluon.Parameter) -> bool:
     """
     if not specimens.is_complete(parameter):
         return False
-    X = specimens.images(2, CHANNELS, 6, 6)
     values = parameter.data().asnumpy()
-    for training in (False, True):
-        before = specimen.run(X, training=training)
+    for training, Y in before.items():
         specimen.set(parameter, values + specimens.images(*values.shape))
-        change = abs(specimen.run(X, training=training) - before).max()
+        change = abs(specimen.run(SEEN, training=training) - Y).max()
         specimen.set(parameter, values)
-        if change >= 1e-6 * abs(before).max():
+        if change >= 1e-6 * abs(Y).max():
             return True
     return False
 

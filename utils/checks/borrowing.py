@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import functools
 import inspect
-from collections.abc import Iterator
-from contextlib import contextmanager
 from typing import Any
 
 from mxnet import gluon, init
@@ -15,9 +13,8 @@ from utils.checks.report import Mistake
 from utils.checks.specimens import Specimen, is_complete, new_block
 
 
-@contextmanager
-def specimen_of(net: Any, side: int = 32) -> Iterator[Specimen]:
-    """Yield a specimen of a network, or of the one that a function without arguments makes.
+def specimen_of(net: Any, side: int = 32) -> Specimen:
+    """Return a specimen of a network, or of the one that a function without arguments makes.
 
     It has seen 2 images of `side` pixels, with as many channels as it is made for, or 1. Whoever
     asks the questions gives the parameters of a network back.
@@ -30,7 +27,7 @@ def specimen_of(net: Any, side: int = 32) -> Iterator[Specimen]:
     else:
         _check_maker(net)
         net = new_block(net)
-    yield Specimen(net, (2, channels_of(net), side, side), device=device)
+    return Specimen(net, (2, channels_of(net), side, side), device=device)
 
 
 def channels_of(net: gluon.Block) -> int:

@@ -54,26 +54,27 @@ def scores(net: Any) -> None:
 
 
 def _fixed_size(net: Any) -> Mistake | None:
-    with contextlib.suppress(Exception), specimen_of(net, side=224):
+    with contextlib.suppress(Exception):
+        specimen_of(net, side=224)
         return _scores("pooling of a fixed size", "it takes images of 224x224, and none of 32x32")
     return None
 
 
 def _check_scores(net: Any) -> None:
-    with specimen_of(net) as specimen:
-        shape = specimen.run(images(2, specimen.channels, 32, 32)).shape
-        if shape != (2, CLASSES):
-            name = "wrong number of classes" if len(shape) == 2 else "no scores"
-            raise _scores(name, f"2 images gave the shape {shape}, but (2, {CLASSES}) was expected")
-        try:
-            shape = specimen.run(images(1, specimen.channels, 64, 40)).shape
-        except Exception:
-            shape = None
-        if shape != (1, CLASSES):
-            raise _scores(
-                "flatten in place of global pooling",
-                "after images of 32x32 pixels it does not take one of 64x40",
-            )
+    specimen = specimen_of(net)
+    shape = specimen.run(images(2, specimen.channels, 32, 32)).shape
+    if shape != (2, CLASSES):
+        name = "wrong number of classes" if len(shape) == 2 else "no scores"
+        raise _scores(name, f"2 images gave the shape {shape}, but (2, {CLASSES}) was expected")
+    try:
+        shape = specimen.run(images(1, specimen.channels, 64, 40)).shape
+    except Exception:
+        shape = None
+    if shape != (1, CLASSES):
+        raise _scores(
+            "flatten in place of global pooling",
+            "after images of 32x32 pixels it does not take one of 64x40",
+        )
 
 
 def _scores(name: str, seen: str) -> Mistake:
@@ -88,9 +89,9 @@ def _scores(name: str, seen: str) -> Mistake:
 
 def weights(blocks: tuple[int, ...], net: Any) -> None:
     """The convolutions are those of four stages of so many blocks, with channels that double."""
-    with specimen_of(net) as specimen:
-        found = Counter(kernel.shape for kernel in specimen.kernels)
-        dense = [p.shape for p in specimen.parameters if len(p.shape or ()) == 2]
+    specimen = specimen_of(net)
+    found = Counter(kernel.shape for kernel in specimen.kernels)
+    dense = [p.shape for p in specimen.parameters if len(p.shape or ()) == 2]
     first, *_ = [shape for shape in found if shape[-1] > 3] or [(0, 1)]
     expected = _expected_weights(first[1], blocks)
     if found == expected and dense == [(CLASSES, WIDTHS[-1])]:
@@ -142,11 +143,11 @@ def _listed(shapes: list) -> str:
 def steps(net: Any) -> None:
     """With all 3x3 weights at zero, the scores see 11 columns of pixels in every 32."""
     height, width = IMAGE
-    with specimen_of(net) as specimen:
-        _silence(specimen)
-        image = images(1, specimen.channels, height, width)
-        disturbed = image + 100 * numpy.eye(width)[:, None, None, :]
-        Y = specimen.run(numpy.concatenate([image, disturbed]))
+    specimen = specimen_of(net)
+    _silence(specimen)
+    image = images(1, specimen.channels, height, width)
+    disturbed = image + 100 * numpy.eye(width)[:, None, None, :]
+    Y = specimen.run(numpy.concatenate([image, disturbed]))
     seen = set(numpy.flatnonzero(abs(Y[1:] - Y[0]).max(axis=1) > 1e-4 * abs(Y).max()).tolist())
     if seen == _columns(step=32, reach=5):
         return
@@ -178,12 +179,12 @@ def _columns(step: int, reach: int, start: int = 0) -> set[int]:
 def average(net: Any) -> None:
     """With all 3x3 weights at zero, two parts of an image add up: the last pooling is a mean."""
     height, width = IMAGE
-    with specimen_of(net) as specimen:
-        _silence(specimen)
-        left = (numpy.arange(width) < width // 4).astype("float32")
-        X = numpy.stack([0 * left, left, 1 - left, numpy.ones(width)])[:, None, None, :]
-        X = numpy.broadcast_to(1 + X, (4, specimen.channels, height, width))
-        neither, one, other, both = specimen.run(X)
+    specimen = specimen_of(net)
+    _silence(specimen)
+    left = (numpy.arange(width) < width // 4).astype("float32")
+    X = numpy.stack([0 * left, left, 1 - left, numpy.ones(width)])[:, None, None, :]
+    X = numpy.broadcast_to(1 + X, (4, specimen.channels, height, width))
+    neither, one, other, both = specimen.run(X)
     if not agree(one + other, neither + both):
         raise Mistake(
             "no mean in the last pooling",
@@ -198,18 +199,18 @@ def raw_scores(net: Any) -> None:
 
     And none is dropped in training.
     """
-    with specimen_of(net) as specimen:
-        X = images(4, specimen.channels, 32, 32)
-        dense = [p for p in specimen.parameters if len(p.shape or ()) == 2]
-        if len(dense) != 1:
-            raise _after_pooling(
-                "more than one dense layer" if dense else "no dense layer",
-                f"The network has {len(dense)} dense layers, but 1 was expected.",
-            )
-        before = specimen.run(X)
-        dropped = not specimen.run(X, training=True).all()
-        specimen.set(dense[0], -dense[0].data(specimen.device).asnumpy())
-        after = specimen.run(X)
+    specimen = specimen_of(net)
+    X = images(4, specimen.channels, 32, 32)
+    dense = [p for p in specimen.parameters if len(p.shape or ()) == 2]
+    if len(dense) != 1:
+        raise _after_pooling(
+            "more than one dense layer" if dense else "no dense layer",
+            f"The network has {len(dense)} dense layers, but 1 was expected.",
+        )
+    before = specimen.run(X)
+    dropped = not specimen.run(X, training=True).all()
+    specimen.set(dense[0], -dense[0].data(specimen.device).asnumpy())
+    after = specimen.run(X)
     if agree(before, -after):
         if dropped:
             raise _after_pooling("dropout on the scores", "In training some of the scores are 0.")

@@ -29,13 +29,13 @@ def paper_resnet18(net: Any) -> Report:
 
 def count(net: Any) -> None:
     """There are as many parameters as in the model zoo's network."""
-    with specimen_of(net) as specimen:
-        zoo = vision.resnet18_v1(classes=network.CLASSES)
-        zoo.initialize()
-        with autograd.predict_mode():
-            zoo(np.zeros((1, specimen.channels, 32, 32)))
-        found, expected = _count(specimen.parameters), _count(zoo.collect_params().values())
-        biases = sum(kernel.shape[0] for kernel in specimen.kernels)
+    specimen = specimen_of(net)
+    zoo = vision.resnet18_v1(classes=network.CLASSES)
+    zoo.initialize()
+    with autograd.predict_mode():
+        zoo(np.zeros((1, specimen.channels, 32, 32)))
+    found, expected = _count(specimen.parameters), _count(zoo.collect_params().values())
+    biases = sum(kernel.shape[0] for kernel in specimen.kernels)
     if found == expected:
         return
     norms = 2 * sum(SHORTCUTS)
@@ -61,11 +61,11 @@ def _count(parameters: Any) -> int:
 
 def shortcuts(net: Any) -> None:
     """In training mode, larger weights in the 1x1 convolutions change nothing."""
-    with specimen_of(net, side=64) as specimen:
-        X = images(2, specimen.channels, 64, 64)
-        before = _run(specimen, X, factor=1)
-        if agree(_run(specimen, X, factor=3), before):
-            return
+    specimen = specimen_of(net, side=64)
+    X = images(2, specimen.channels, 64, 64)
+    before = _run(specimen, X, factor=1)
+    if agree(_run(specimen, X, factor=3), before):
+        return
     raise Mistake(
         "shortcuts not normalized",
         "In training, larger weights in the 1x1 convolutions changed the scores. A batch "

@@ -29,12 +29,12 @@ def stem(net: Any) -> Report:
 
 def shape(net: Any) -> None:
     """Height and width are divided by 4, rounded up, and there are 64 channels."""
-    with specimen_of(net) as specimen:
-        for height, width in ((28, 28), (30, 45)):
-            Y = specimen.run(images(2, specimen.channels, height, width))
-            expected = (2, CHANNELS, math.ceil(height / 4), math.ceil(width / 4))
-            if Y.shape != expected:
-                raise _wrong_shape(Y.shape, expected, height)
+    specimen = specimen_of(net)
+    for height, width in ((28, 28), (30, 45)):
+        Y = specimen.run(images(2, specimen.channels, height, width))
+        expected = (2, CHANNELS, math.ceil(height / 4), math.ceil(width / 4))
+        if Y.shape != expected:
+            raise _wrong_shape(Y.shape, expected, height)
 
 
 def _wrong_shape(shape: tuple[int, ...], expected: tuple[int, ...], height: int) -> Mistake:
@@ -55,9 +55,9 @@ def _wrong_shape(shape: tuple[int, ...], expected: tuple[int, ...], height: int)
 
 def reach(net: Any) -> None:
     """One number of the output sees 11 columns of pixels."""
-    with specimen_of(net) as specimen:
-        sizes = {kernel.shape[2:] for kernel in specimen.kernels}
-        seen = columns_seen(specimen.fill(specimens.positive), width=32)
+    specimen = specimen_of(net)
+    sizes = {kernel.shape[2:] for kernel in specimen.kernels}
+    seen = columns_seen(specimen.fill(specimens.positive), width=32)
     if seen == 11 and sizes == {(7, 7)}:
         return
     found = ", ".join(f"{height}x{width}" for height, width in sorted(sizes))
@@ -73,17 +73,17 @@ def reach(net: Any) -> None:
 
 def normalization(net: Any) -> None:
     """In training mode, larger weights give the same output; and it is not all zero."""
-    with specimen_of(net) as specimen:
-        X = images(2, specimen.channels, 32, 32)
-        centered = specimen.fill(specimens.negative).run(X, training=True)
-        before, tripled = (
-            specimen.fill(lambda shape, f=factor: f * specimens.strong(shape)).run(X, training=True)
-            for factor in (1, 3)
-        )
-        small, large = (
-            specimen.fill(lambda shape, f=factor: f * specimens.mixed(shape)).run(X)
-            for factor in (1, 3)
-        )
+    specimen = specimen_of(net)
+    X = images(2, specimen.channels, 32, 32)
+    centered = specimen.fill(specimens.negative).run(X, training=True)
+    before, tripled = (
+        specimen.fill(lambda shape, f=factor: f * specimens.strong(shape)).run(X, training=True)
+        for factor in (1, 3)
+    )
+    small, large = (
+        specimen.fill(lambda shape, f=factor: f * specimens.mixed(shape)).run(X)
+        for factor in (1, 3)
+    )
     if agree(small, large):
         raise _normalization(
             "statistics of single images",
@@ -112,9 +112,9 @@ def _normalization(name: str, seen: str) -> Mistake:
 
 def relu(net: Any) -> None:
     """With negative weights and positive pixels, all of the output is zero."""
-    with specimen_of(net) as specimen:
-        X = images(2, specimen.channels, 32, 32)
-        Y = specimen.fill(specimens.negative).run(X)
+    specimen = specimen_of(net)
+    X = images(2, specimen.channels, 32, 32)
+    Y = specimen.fill(specimens.negative).run(X)
     if abs(Y).max() > 1e-3:
         raise Mistake(
             "no ReLU in the stem",
@@ -127,10 +127,10 @@ def relu(net: Any) -> None:
 
 def maximum(net: Any) -> None:
     """With weights of 1, a single bright pixel gives ones and zeros, as a maximum does."""
-    with specimen_of(net) as specimen:
-        X = numpy.zeros((1, specimen.channels, 32, 32))
-        X[0, 0, 16, 16] = 1
-        Y = specimen.fill(numpy.ones).run(X)
+    specimen = specimen_of(net)
+    X = numpy.zeros((1, specimen.channels, 32, 32))
+    X[0, 0, 16, 16] = 1
+    Y = specimen.fill(numpy.ones).run(X)
     if not agree(Y, numpy.where(Y > 0.5, Y.max(), 0)):
         raise Mistake(
             "no maximum in the pooling",
