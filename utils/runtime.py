@@ -11,13 +11,19 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from utils import numpy_names
+
 
 @dataclass
 class Preparation:
-    """What `prepare` met: the reader's own OMP_NUM_THREADS, and whether MXNet was there first."""
+    """What `prepare` met: the reader's own OMP_NUM_THREADS, and whether MXNet was there first.
+
+    `names` are those that it put back into numpy.
+    """
 
     asked_for: str | None = field(default_factory=lambda: os.environ.get("OMP_NUM_THREADS"))
     too_late: bool = field(default_factory=lambda: "mxnet" in sys.modules)
+    names: list[str] = field(default_factory=list)
 
     @property
     def keeps_wish(self) -> bool:
@@ -29,11 +35,12 @@ preparation = Preparation()
 
 
 def prepare() -> None:
-    """Let MXNet use every available processor, unless OMP_NUM_THREADS already says how many.
+    """Let MXNet use every available processor, and find in numpy what it was written for.
 
-    Without the variable MXNet 1.9.1 takes half of them. It reads it while it is being imported,
-    and never again, so this comes first.
+    OMP_NUM_THREADS may already say how many processors. Without the variable MXNet 1.9.1 takes half
+    of them. It reads it while it is being imported, and never again, so this comes first.
     """
+    preparation.names = numpy_names.put_back()
     if not (preparation.too_late or preparation.keeps_wish):
         os.environ["OMP_NUM_THREADS"] = str(available_cpus())
 

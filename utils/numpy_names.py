@@ -1,0 +1,52 @@
+"""Names that numpy has removed since 1.23 and that MXNet 1.9.1 reads, put back where they miss.
+
+The list was made by reading every use of numpy in MXNet 1.9.1 and d2l 1.0.3; a test reads them
+again and compares it with the numpy that is installed. Only a name that is missing is added, so
+numpy stays as it is for whoever does not use these names.
+"""
+
+from __future__ import annotations
+
+import math
+from types import SimpleNamespace
+from typing import Any, NoReturn
+
+import numpy
+
+
+def _financial(*_: Any, **__: Any) -> NoReturn:
+    raise NotImplementedError(
+        "numpy's financial functions have moved to the package numpy-financial. MXNet only passes "
+        "them on, and nothing in this course uses them."
+    )
+
+
+# What each name stood for. A tuple names what numpy calls it today.
+REMOVED: dict[str, Any] = {
+    "bool": bool,
+    "int": int,
+    "Inf": math.inf,
+    "NaN": math.nan,
+    "NAN": math.nan,
+    "PINF": math.inf,
+    "NINF": -math.inf,
+    "PZERO": 0.0,
+    "NZERO": -0.0,
+    "alltrue": numpy.all,
+    "sometrue": numpy.any,
+    "product": numpy.prod,
+    "round_": numpy.round,
+    "in1d": numpy.isin,
+    "trapz": getattr(numpy, "trapezoid", None),
+    "msort": lambda a: numpy.sort(a, axis=0),
+    "compat": SimpleNamespace(basestring=str),
+    **dict.fromkeys(("mirr", "npv", "pmt", "ppmt", "pv", "rate"), _financial),
+}
+
+
+def put_back() -> list[str]:
+    """Add to numpy the names that are missing; return them."""
+    added = [name for name in REMOVED if name not in vars(numpy)]
+    for name in added:
+        setattr(numpy, name, REMOVED[name])
+    return added
