@@ -1,0 +1,87 @@
+"""The GPUs of this machine, asked of the driver, and the build of MXNet 1.9.1 that fits them.
+
+This has to be known before MXNet is imported, and even before it is installed: its build for GPUs
+needs two gigabytes of libraries, and ends Python where it finds a GPU that it has no code for.
+"""
+
+from __future__ import annotations
+
+import ctypes
+from dataclasses import dataclass
+from typing import Any
+
+CPU_BUILD, GPU_BUILD = "mxnet", "mxnet-cu112"
+# The build holds code for compute capabilities 5.0, 6.0, 7.0, 8.0 and 8.6. Code for 8.6 also runs
+# on 8.9, but none of it on 9.0: there is no PTX in it, from which a newer driver could make some.
+OLDEST, NEWEST = 5, 8
+MAJOR, MINOR = 75, 76  # CUdevice_attribute: the two parts of the compute capability
+ADVICE = "In Colab, choose Runtime → Change runtime type → T4 GPU."
+
+
+@dataclass(frozen=True)
+class GPU:
+    """One GPU as its driver names it, and its compute capability, for example (7, 5)."""
+
+    name: str
+    capability: tuple[int, int]
+
+    @property
+    def is_supported(self) -> bool:
+        """Whether MXNet 1.9.1 has code for it."""
+        return OLDEST <= self.capability[0] <= NEWEST
+
+    def __str__(self) -> str:
+        return f"{self.name} (compute capability {self.capability[0]}.{self.capability[1]})"
+
+
+class DriverError(Exception):
+    """There is no driver for GPUs, or it does not work; the message is a sentence."""
+
+
+def gpus(library: str = "libcuda.so.1") -> list[GPU]:
+    """Return the GPUs that the driver lists, in its order. Raises DriverError without a driver."""
+    try:
+        driver = ctypes.CDLL(library)
+    except OSError as error:
+        raise DriverError("There is no driver for NVIDIA GPUs on this machine.") from error
+    _call(driver.cuInit, 0)
+    count = ctypes.c_int()
+    _call(driver.cuDeviceGetCount, ctypes.byref(count))
+    return [_gpu(driver, number) for number in range(count.value)]
+
+
+def choose_build(found: list[GPU] | DriverError) -> tuple[str, str]:
+    """Return the name of the package to install, and one sentence that says why."""
+    if isinstance(found, DriverError):
+        return CPU_BUILD, f"{found} MXNet computes on the processor."
+    if not found:
+        return CPU_BUILD, f"The driver lists no GPU. MXNet computes on the processor. {ADVICE}"
+    first = found[0]  # MXNet's gpu(0)
+    if all(gpu.is_supported for gpu in found):
+        return GPU_BUILD, f"MXNet 1.9.1 computes on the {first}."
+    wrong = next(gpu for gpu in found if not gpu.is_supported)
+    age = "newer" if wrong.capability[0] > NEWEST else "older"
+    return CPU_BUILD, (
+        f"The {wrong} is {age} than the GPUs that MXNet 1.9.1 was built for, {OLDEST}.0 to "
+        f"{NEWEST}.9, so MXNet computes on the processor. {ADVICE}"
+    )
+
+
+def _gpu(driver: Any, number: int) -> GPU:
+    device = ctypes.c_int()
+    _call(driver.cuDeviceGet, ctypes.byref(device), number)
+    name = ctypes.create_string_buffer(100)
+    _call(driver.cuDeviceGetName, name, len(name), device)
+    parts = []
+    for attribute in (MAJOR, MINOR):
+        part = ctypes.c_int()
+        _call(driver.cuDeviceGetAttribute, ctypes.byref(part), attribute, device)
+        parts.append(part.value)
+    return GPU(name.value.decode(errors="replace"), (parts[0], parts[1]))
+
+
+def _call(function: Any, *arguments: Any) -> None:
+    if code := function(*arguments):
+        raise DriverError(
+            f"The driver for NVIDIA GPUs does not answer ({function.__name__} returned {code})."
+        )
