@@ -236,10 +236,18 @@ ARRAYS = [
         until="while received an MXNet numpy ndarray.",
         cause="MXNet has two kinds of arrays: the older `mx.nd` and `mx.np`. Without "
         "`npx.set_np()` its layers expect the older kind. A sum such as `mx.nd.ones(3) + "
-        "np.ones(3)` gives the same message.",
-        also=("mx.nd.ones(3) + np.ones(3)",),
+        "np.ones(3)` gives the same message, and so does Gluon's own `zero_grad`.",
+        also=(
+            "mx.nd.ones(3) + np.ones(3)",
+            """
+            layer = nn.Dense(1, in_units=1)
+            layer.initialize()
+            layer.weight.zero_grad()
+            """,
+        ),
         cure="Call `npx.set_np()` once, right after the imports and before any layer is made. Do "
-        "not convert arrays, as the message advises; use `mx.np` alone.",
+        "not convert arrays, as the message advises; use `mx.np` alone. In place of `zero_grad`, "
+        "write `parameter.grad()[:] = 0`.",
         mend=("npx.reset_np()  # as in a notebook that never calls npx.set_np()", "npx.set_np()"),
     ),
     Mistake(
