@@ -93,8 +93,8 @@ def network(table: pandas.DataFrame) -> Figure:
     `table` comes from `shapes.layer_table`, for a batch of one image.
     """
     parts = table[(table.depth == 1) & (table.output.map(len) == 4)]
-    arrays = [("input", table.input[0]), *zip(parts.index, parts.output)]
-    image = table.input[0][-1]
+    arrays = [("input", table.input.iloc[0]), *zip(parts.index, parts.output)]
+    image = table.input.iloc[0][-1]
     figure = Figure(figsize=(10, 3.6), layout="constrained")
     axes = figure.subplots()
     x = 0.0  # each array has a slot, wide enough for the text below it
