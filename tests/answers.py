@@ -87,8 +87,8 @@ class Version:
         return self.ask()
 
 
-def _versions(check: str, wrong: dict, right: list) -> list[Version]:
-    question = getattr(checks, check)
+def _versions(check: str, wrong: dict, right: list, **options: object) -> list[Version]:
+    question = functools.partial(getattr(checks, check), **options)
     right = [(version, "") for version in right]
     return [
         Version(check, _name(version, i), functools.partial(question, version), diagnosis)
@@ -148,18 +148,12 @@ SOLVED = {
 
 
 def _exercise(check: str) -> list[Version]:
-    question = getattr(checks, check)
-    if check == "experiment":
-        question = functools.partial(question, like=LIKE, warm_up=0.0)
     file, name = SOLVED[check]
-    solution = runpy.run_path(str(SOLUTIONS / f"{file}.py"))[name]
-    answers = {**WRONG_EXERCISES[check], solution: ""}
+    right = [runpy.run_path(str(SOLUTIONS / f"{file}.py"))[name]]
     if check in ("bottleneck", "preactivation"):
-        answers[with_large_epsilon(solution)] = ""
-    return [
-        Version(check, _name(version, i), functools.partial(question, version), diagnosis)
-        for i, (version, diagnosis) in enumerate(answers.items())
-    ]
+        right.append(with_large_epsilon(right[0]))
+    options = {"like": LIKE, "warm_up": 0.0} if check == "experiment" else {}
+    return _versions(check, WRONG_EXERCISES[check], right, **options)
 
 
 VERSIONS = [

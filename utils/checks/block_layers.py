@@ -68,14 +68,10 @@ def _check_single_images(Residual: Any) -> None:
     A normalization that they do not change measures what it gets in this mode, too.
     """
     specimen = residual(Residual, **APART)
-    X = images(2, 3, 6, 6)
-    small, large = (
-        _fill_apart(
-            specimen, lambda shape, f=factor: f * specimens.mixed(shape), specimens.mixed
-        ).run(X)
-        for factor in (1, 3)
-    )
-    if agree(small, large):
+    first = [kernel for kernel in specimen.kernels if kernel.shape[1:] == (3, 3, 3)]
+    if not specimen.changes_with_scale(
+        images(2, 3, 6, 6), specimens.mixed, lambda _: 3.0, kernels=first, training=False
+    ):
         raise _normalization(
             "statistics of single images",
             "In inference mode, where the running averages count, larger weights in the first "
@@ -111,7 +107,7 @@ def first_normalization(Residual: Any) -> None:
             )
         return
     specimen = residual(Residual)
-    rescaled = _changes_with_scale(specimen, lambda channel: 4.0**channel)
+    rescaled = specimen.changes_with_scale(HIGH, specimens.strong, specimens.unequal)
     if not rescaled:
         raise _normalization(
             "normalization after the ReLU",
@@ -119,7 +115,7 @@ def first_normalization(Residual: Any) -> None:
             "Which comes first behind the first convolution: normalization or ReLU?",
         )
     where = "Compare what follows each convolution with the drawing of the block."
-    if not _changes_with_scale(specimen, lambda channel: 3.0):
+    if not specimen.changes_with_scale(HIGH, specimens.strong, lambda _: 3.0):
         raise _normalization(
             "first normalization missing",
             "The numbers behind the first convolution grow with its weights",
@@ -156,7 +152,7 @@ def second_normalization(Residual: Any) -> None:
     one before the sum, from interfering.
     """
     specimen = residual(Residual)
-    if _changes_with_scale(specimen, lambda channel: 3.0):
+    if specimen.changes_with_scale(HIGH, specimens.strong, lambda _: 3.0):
         raise _normalization(
             "second normalization missing",
             "The numbers that are added to x grow with the weights of the convolutions",
@@ -190,17 +186,6 @@ def _added(specimen: Specimen, lifting: list[gluon.Parameter]) -> numpy.ndarray:
     for shift in lifting:
         specimen.set(shift, numpy.zeros(shift.shape))
     return added
-
-
-def _changes_with_scale(specimen: Specimen, factor: Any) -> bool:
-    """Return whether the output changes when each output channel's weights grow by its factor."""
-
-    def scaled(shape: tuple[int, ...]) -> numpy.ndarray:
-        factors = numpy.array([factor(channel) for channel in range(shape[0])])
-        return specimens.strong(shape) * factors[:, None, None, None]
-
-    before = specimen.fill(specimens.strong).run(HIGH, training=True)
-    return not agree(specimen.fill(scaled).run(HIGH, training=True), before)
 
 
 def own_normalizations(Residual: Any) -> None:

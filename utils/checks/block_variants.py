@@ -123,7 +123,7 @@ def bottleneck_normalizations(Bottleneck: Any) -> None:
     specimen = _bottleneck(Bottleneck)
     high = images(*WIDE_SHAPE, low=10, high=11)
     for place, kernel in zip(("first", "second", "third"), _in_order(specimen)):
-        if _changes_with_scale(specimen, kernel, high):
+        if specimen.changes_with_scale(high, specimens.strong, specimens.unequal, kernels=[kernel]):
             raise Mistake(
                 f"normalization missing behind the {place} convolution",
                 f"In training, larger weights in the {place} convolution change the output. A "
@@ -183,14 +183,16 @@ def preactivation_relus(PreActivation: Any) -> None:
 def preactivation_normalizations(PreActivation: Any) -> None:
     """In training mode, neither the scale of x nor that of the weights reaches a convolution."""
     specimen = residual(PreActivation).fill(specimens.mixed)
-    scales = 4.0 ** numpy.arange(SHAPE[1]).reshape(1, -1, 1, 1)
+    scales = specimens.unequal(numpy.arange(SHAPE[1])).reshape(1, -1, 1, 1)
     X = images(*SHAPE, low=20, high=40)  # with a deviation beside which the epsilon is nothing
     added = [specimen.run(Z, training=True) - Z for Z in (X, scales * X)]
     if not agree(*added):
         raise _normalization("first", "channels of x with another scale")
     specimen = residual(PreActivation, channels_in=3, use_1x1conv=True)
-    (first,) = [kernel for kernel in specimen.kernels if kernel.shape[1:] == (3, 3, 3)]
-    if _changes_with_scale(specimen, first, images(2, 3, 6, 6)):
+    first = [kernel for kernel in specimen.kernels if kernel.shape[1:] == (3, 3, 3)]
+    if specimen.changes_with_scale(
+        images(2, 3, 6, 6), specimens.strong, specimens.unequal, kernels=first
+    ):
         raise _normalization("second", "larger weights in the channels of the first convolution")
 
 
@@ -202,14 +204,6 @@ def _normalization(place: str, change: str) -> Mistake:
         "Without it the numbers grow from block to block, and nothing brings them back.",
         f"What is done to the input of the {place} convolution, and in which order?",
     )
-
-
-def _changes_with_scale(specimen: Specimen, kernel: gluon.Parameter, X: numpy.ndarray) -> bool:
-    """Return whether the output changes when each output channel of a kernel gets a factor."""
-    before = specimen.fill(specimens.strong).run(X, training=True)
-    factors = 4.0 ** numpy.arange(kernel.shape[0]).reshape(-1, 1, 1, 1)
-    specimen.set(kernel, factors * specimens.strong(kernel.shape))
-    return not agree(specimen.run(X, training=True), before)
 
 
 BOTTLENECK = (

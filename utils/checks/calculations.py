@@ -3,18 +3,17 @@
 from __future__ import annotations
 
 import copy
-import math
 from collections.abc import Callable, Mapping
 from functools import partial
 from typing import Any
 
 import numpy
-from mxnet import np
 
 from utils import resnet
 from utils.checks.asking import Question, check_function, report, short
 from utils.checks.keeping import contained
 from utils.checks.report import Mistake, Report
+from utils.shapes import NETWORK, layer_table
 
 
 def difference_counts(function: Callable[..., Any]) -> Report:
@@ -80,9 +79,7 @@ def resnet18_parameters(function: Callable[..., Any]) -> Report:
     It returns the number of parameters for images with so many channels, and so many classes.
     """
     with contained():
-        count = {
-            kind: _parameters_of_resnet18(*kind) for kind in ((1, 10), (3, 10), (1, 100), (3, 100))
-        }
+        count = {kind: _parameters_of_resnet18(*kind) for kind in ((1, 10), (3, 10), (1, 100))}
     advice = (
         "Parameters decide how much memory a network takes, and how much it can learn.",
         "Which layer sees the channels of the image, and which one gives the scores? Write down "
@@ -111,9 +108,7 @@ def resnet18_parameters(function: Callable[..., Any]) -> Report:
 def _parameters_of_resnet18(channels: int, classes: int) -> int:
     net = resnet.resnet18(classes)
     net.initialize()
-    net(np.zeros((1, channels, 32, 32)))
-    trainable = [p for p in net.collect_params().values() if p.grad_req != "null"]
-    return sum(math.prod(p.shape) for p in trainable)
+    return int(layer_table(net, (1, channels, 32, 32)).parameters[NETWORK])
 
 
 def _questions(

@@ -37,8 +37,8 @@ def resnet34(net: Any) -> Report:
     return ask("ResNet-34", questions(BLOCKS_34), net)
 
 
-def ask(title: str, questions: Sequence[Question], net: Any) -> Report:
-    answered = report(title, questions, for_classes(net, CLASSES))
+def ask(title: str, asked: Sequence[Question], net: Any) -> Report:
+    answered = report(title, asked, for_classes(net, CLASSES))
     gc.collect()  # layers and their parameters refer to each other; such networks must not pile up
     return answered
 

@@ -53,7 +53,8 @@ def put_back(function: Callable[..., Any]) -> None:
 def _compare(function: Callable[..., Any], names: Sequence[str]) -> None:
     check_function(function)
     net, split = _network()
-    expected = {removed: _accuracy(net, split, removed) for removed in ((), *_parts(names))}
+    possible = dict.fromkeys([(), tuple(names), *((name,) for name in names)])
+    expected = {removed: _accuracy(net, split, removed) for removed in possible}
     found = function(net, list(names), split, mx.cpu())
     if not isinstance(found, (float, numpy.floating)) and not hasattr(found, "item"):
         raise _without("no accuracy", f"it is {type(found).__name__}")
@@ -69,10 +70,6 @@ def _compare(function: Callable[..., Any], names: Sequence[str]) -> None:
         diagnoses.get(same[0], "another accuracy") if same else "another accuracy",
         f"for {list(names)} it is {float(found):.3f}, not {expected[tuple(names)]:.3f}",
     )
-
-
-def _parts(names: Sequence[str]) -> list[tuple[str, ...]]:
-    return [tuple(names), *((name,) for name in names)]
 
 
 def _accuracy(net: gluon.Block, split: data.Split, names: Sequence[str]) -> float:

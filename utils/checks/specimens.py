@@ -7,7 +7,7 @@ of four axes, (channels out, channels in, height, width).
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import mxnet as mx
@@ -107,6 +107,25 @@ class Specimen:
                 raise unregistered() from error
             raise
         return checked(Y, self.expected(X.shape) if self.expected else None)
+
+    def changes_with_scale(
+        self,
+        X: numpy.ndarray,
+        draw: Callable[[Shape], numpy.ndarray],
+        factor: Callable[[int], float],
+        *,
+        kernels: Sequence[gluon.Parameter] | None = None,
+        training: bool = True,
+    ) -> bool:
+        """Return whether the output changes when each output channel's weights grow by its factor.
+
+        Those of all kernels, or of some.
+        """
+        before = self.fill(draw).run(X, training=training)
+        for kernel in self.kernels if kernels is None else kernels:
+            factors = numpy.array([factor(channel) for channel in range(kernel.shape[0])])
+            self.set(kernel, draw(kernel.shape) * factors[:, None, None, None])
+        return not agree(self.run(X, training=training), before)
 
 
 def residual(
@@ -234,6 +253,11 @@ def _random(shape: Shape) -> numpy.random.Generator:
 def strong(shape: Shape) -> numpy.ndarray:
     """Both signs, and so large that the epsilon of a normalization does not count."""
     return 100 * mixed(shape)
+
+
+def unequal(channel: int | numpy.ndarray) -> float | numpy.ndarray:
+    """A factor for a channel. What mixes channels cannot hide that they grew by different ones."""
+    return 4.0**channel
 
 
 def agree(Y: numpy.ndarray, Z: numpy.ndarray, tolerance: float = 2e-3) -> bool:
