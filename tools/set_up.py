@@ -7,7 +7,6 @@ stamp, which is written last, names this lock, this folder and this Python.
 
 import contextlib
 import hashlib
-import importlib.util
 import os
 import platform
 import shutil
@@ -17,6 +16,14 @@ import time
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
+if sys.version_info < (3, 9):  # noqa: UP036  (whoever has an older one gets the sentence)
+    sys.exit(
+        "Set-up was started with Python {}.{}; it needs Python 3.9 or newer. Name a newer one: "
+        "`make PYTHON=python3.11 run`.".format(*sys.version_info)
+    )
+sys.path.insert(0, str(ROOT))
+from utils.installing import InstallError, pip, platform_problem, remedy, run  # noqa: E402
+
 CACHE = ROOT / ".cache"
 VENV = ROOT / ".venv"
 PYTHON = VENV / "bin" / "python"
@@ -25,95 +32,9 @@ STAMP = VENV / "residual-networks-stamp"
 COURSE_PYTHON = "3.11"  # the newest that d2l 1.0.3 and its numpy 1.23.5 have wheels for
 UV = "uv==0.13.9"
 
-# What a failed step prints, and the sentence that says what to do about it.
-REMEDIES = (
-    (
-        ("libgomp.so.1",),
-        "MXNet needs the OpenMP library libgomp.so.1, which this machine does not have. Install "
-        "the package that brings it: `apt-get install libgomp1` on Debian and Ubuntu, "
-        "`dnf install libgomp` on Fedora.",
-    ),
-    (
-        ("No space left on device", "os error 28", "Errno 28"),
-        "The disk is full. The environment needs about 1 GB; make room, then run the same command "
-        "again.",
-    ),
-    (
-        ("Permission denied", "os error 13", "Errno 13", "Read-only file system"),
-        "A folder cannot be written to (its path is in the message above). Work in a copy of the "
-        "course that belongs to you, with a HOME that you can write to.",
-    ),
-    (
-        ("invalid peer certificate", "CERTIFICATE_VERIFY_FAILED", "No CA certificates"),
-        "This machine does not trust the certificate of the server that it reached. Install the "
-        "package ca-certificates, or set SSL_CERT_FILE to the certificates that your network uses.",
-    ),
-    (
-        (
-            "dns error",
-            "error sending request",
-            "Failed to fetch",
-            "Failed to download",
-            "Failed to establish a new connection",
-            "Connection refused",
-            "timed out",
-            "No matching distribution found for uv",
-        ),
-        "The packages could not be downloaded. Check the connection to the Internet (behind a "
-        "proxy, set HTTPS_PROXY; with a package mirror, set PIP_INDEX_URL and UV_DEFAULT_INDEX), "
-        "then run the same command again.",
-    ),
-)
-
-
-class SetUpError(Exception):
-    """Set-up cannot go on; the message says why and what to do."""
-
-
-def remedy(output):
-    """The sentence that helps with what a failed step printed, or "" where none is known."""
-    return next((text for signs, text in REMEDIES if any(sign in output for sign in signs)), "")
-
-
-def check_machine(system, machine, python):
-    """Raise SetUpError unless MXNet 1.9.1 has a package for this machine.
-
-    `system` and `machine` are spelled as by the platform module; `python` is a version tuple.
-    """
-    if python < (3, 9):
-        raise SetUpError(
-            "Set-up was started with Python {}.{}; it needs Python 3.9 or newer. Name a newer one: "
-            "`make PYTHON=python3.11 run`.".format(*python)
-        )
-    if system == "Windows":
-        raise SetUpError(
-            "MXNet 1.9.1 does not exist for Windows. Install WSL2 (`wsl --install`) and run the "
-            "course inside it."
-        )
-    if (system, machine) not in (("Linux", "x86_64"), ("Darwin", "x86_64")):
-        raise SetUpError(
-            f"MXNet 1.9.1 has no working package for {system} on {machine}, only for processors "
-            "of the x86-64 family. Run the course in an amd64 container, from its folder: `docker "
-            'run -it --platform linux/amd64 -v "$PWD":/course -w /course python:3.11 bash`.'
-        )
-
 
 def say(sentence):
     print(sentence, flush=True)
-
-
-def run(command, failure, **options):
-    """Run a command with its output held back; show it, with a remedy, only where it fails."""
-    done = subprocess.run(
-        [str(part) for part in command],
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-        errors="replace",
-        **options,
-    )
-    if done.returncode:
-        raise SetUpError("\n".join([done.stdout.strip(), failure, remedy(done.stdout)]).strip())
 
 
 def wanted_stamp():
@@ -152,18 +73,10 @@ def find_uv(lock):
         return on_path
     own = CACHE / "uv"
     if not own.exists():
-        if importlib.util.find_spec("pip") is None:
-            raise SetUpError(
-                f"{sys.executable} has no pip, which set-up needs to install uv. Install the "
-                "package that brings it: `apt-get install python3-pip` on Debian and Ubuntu."
-            )
         say("Installing uv, which makes the environment (a few seconds).")
         part = CACHE / "uv.part"
         shutil.rmtree(part, ignore_errors=True)
-        # Settings for pip that many people have and that contradict --target.
-        env = {**os.environ, "PIP_USER": "0", "PIP_REQUIRE_VIRTUALENV": "0"}
-        command = [sys.executable, "-m", "pip", "install", "--target", part, UV]
-        run(command, "uv could not be installed.", pass_fds=[lock], env=env)
+        pip(["--target", part, UV], "uv could not be installed.", pass_fds=[lock])
         os.replace(part, own)
     return own / "bin" / "uv"
 
@@ -199,12 +112,14 @@ def build(lock):
 
 def main():
     try:
-        check_machine(platform.system(), platform.machine(), sys.version_info[:2])
+        problem = platform_problem(platform.system(), platform.machine())
+        if problem:
+            raise InstallError(problem)
         if not ready():
             with alone() as lock:
                 if not ready():  # another set-up may have made it while this one waited
                     build(lock)
-    except SetUpError as error:
+    except InstallError as error:
         sys.exit(str(error))
     except OSError as error:
         sys.exit("\n".join([str(error), remedy(str(error))]).strip())

@@ -11,21 +11,17 @@ from __future__ import annotations
 
 import contextlib
 import os
-import shutil
 import sys
 import tempfile
-import time
 from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import NamedTuple
 
-from utils import download
+from utils import cache, download
 from utils.files import FILES, SAMPLE_FILES, Contents, DataError, path_of, read, read_folder
 
 SAMPLE_FOLDER = Path(__file__).parent / "sample"
 DEBIAN_FOLDER = Path("/usr/share/datasets/fashion-mnist")
-PART = ".part-"  # how the names of temporary files and folders in the cache begin
-STALE = 3600  # seconds after which they belong to nobody
 
 
 class Source(NamedTuple):
@@ -52,11 +48,11 @@ def find() -> tuple[Source, Contents]:
                 return Source(f"Fashion-MNIST from {what}", folder), read_folder(folder, FILES)
             except DataError as error:
                 print(f"{error} So {what} will not do, and the data is looked for elsewhere.")
-    cache = _Cache(cache_folder())
-    contents = _fetch(cache)
+    store = _Cache(cache_folder())
+    contents = _fetch(store)
     if len(contents) == len(FILES):
-        what = "Fashion-MNIST, fetched" + ("" if cache.works else " into memory only")
-        return Source(what, cache.folder), contents
+        what = "Fashion-MNIST, fetched" + ("" if store.works else " into memory only")
+        return Source(what, store.folder), contents
     print(
         "Fashion-MNIST could not be fetched. The course goes on with a sample of it, 7,000 of its "
         "70,000 images, and reaches lower accuracies. To get all of it, connect to the internet "
@@ -75,9 +71,8 @@ def sample() -> tuple[Source, Contents]:
 
 
 def cache_folder() -> Path:
-    """Return the course's own cache, below $XDG_CACHE_HOME or ~/.cache. It need not exist."""
-    caches = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
-    return caches / "residual-networks" / "fashion-mnist"
+    """Return the folder of the course's own cache that holds the data. It need not exist."""
+    return cache.folder("fashion-mnist")
 
 
 def _chosen(folder: Path) -> tuple[Source, Contents]:
@@ -99,12 +94,12 @@ def _places() -> dict[str, Path]:
     }
 
 
-def _fetch(cache: _Cache) -> Contents:
+def _fetch(store: _Cache) -> Contents:
     """Return what the cache holds, completed from the mirrors and Debian's archive if possible."""
     contents = {}
     for name, digest in FILES.items():
         with contextlib.suppress(DataError):  # missing or wrong, and fetched below
-            contents[name] = read(cache.folder, name, digest)
+            contents[name] = read(store.folder, name, digest)
 
     def missing() -> list[str]:
         return [name for name in FILES if name not in contents]
@@ -112,11 +107,11 @@ def _fetch(cache: _Cache) -> Contents:
     def keep(fetched: Iterable[download.Fetched]) -> None:
         for name, packed, unpacked in fetched:
             contents[name] = unpacked
-            cache.store(name, packed)
+            store.store(name, packed)
 
     keep(download.from_mirrors(missing()))
     if missing():
-        keep(download.from_debian(missing(), cache.folder if cache.works else None))
+        keep(download.from_debian(missing(), store.folder if store.works else None))
     return contents
 
 
@@ -147,14 +142,11 @@ class _Cache:
     def _prepare(self) -> None:
         """Make the folder, see that it can be written, and clear what a killed fetch left there."""
         self.folder.mkdir(parents=True, exist_ok=True)
-        tempfile.TemporaryFile(prefix=PART, dir=self.folder).close()
-        for path in self.folder.glob(f"{PART}*"):
-            with contextlib.suppress(OSError):  # another process may be clearing it too
-                if time.time() - path.stat().st_mtime > STALE:
-                    shutil.rmtree(path) if path.is_dir() else path.unlink()
+        tempfile.TemporaryFile(prefix=cache.PART, dir=self.folder).close()
+        cache.clear(self.folder)
 
     def _write(self, name: str, packed: bytes) -> None:
-        handle, part = tempfile.mkstemp(prefix=PART, dir=self.folder)
+        handle, part = tempfile.mkstemp(prefix=cache.PART, dir=self.folder)
         try:
             with os.fdopen(handle, "wb") as file:
                 file.write(packed)

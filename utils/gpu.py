@@ -15,7 +15,6 @@ CPU_BUILD, GPU_BUILD = "mxnet", "mxnet-cu112"
 # on 8.9, but none of it on 9.0: there is no PTX in it, from which a newer driver could make some.
 OLDEST, NEWEST = 5, 8
 MAJOR, MINOR = 75, 76  # CUdevice_attribute: the two parts of the compute capability
-ADVICE = "In Colab, choose Runtime → Change runtime type → T4 GPU."
 
 
 @dataclass(frozen=True)
@@ -50,20 +49,25 @@ def gpus(library: str = "libcuda.so.1") -> list[GPU]:
     return [_gpu(driver, number) for number in range(count.value)]
 
 
-def choose_build(found: list[GPU] | DriverError) -> tuple[str, str]:
-    """Return the name of the package to install, and one sentence that says why."""
-    if isinstance(found, DriverError):
-        return CPU_BUILD, f"{found} MXNet computes on the processor."
+def fitting_build() -> tuple[str, str]:
+    """Ask the driver; return the build for its GPUs, and one sentence that says why."""
+    try:
+        return choose_build(gpus())
+    except DriverError as error:
+        return CPU_BUILD, f"{error} MXNet computes on the processor."
+
+
+def choose_build(found: list[GPU]) -> tuple[str, str]:
+    """Return the build for these GPUs, and one sentence that says why."""
     if not found:
-        return CPU_BUILD, f"The driver lists no GPU. MXNet computes on the processor. {ADVICE}"
-    first = found[0]  # MXNet's gpu(0)
-    if all(gpu.is_supported for gpu in found):
-        return GPU_BUILD, f"MXNet 1.9.1 computes on the {first}."
-    wrong = next(gpu for gpu in found if not gpu.is_supported)
-    age = "newer" if wrong.capability[0] > NEWEST else "older"
+        return CPU_BUILD, "The driver lists no GPU. MXNet computes on the processor."
+    unfit = [gpu for gpu in found if not gpu.is_supported]
+    if not unfit:
+        return GPU_BUILD, f"MXNet 1.9.1 computes on the {found[0]}."
+    age = "newer" if unfit[0].capability[0] > NEWEST else "older"
     return CPU_BUILD, (
-        f"The {wrong} is {age} than the GPUs that MXNet 1.9.1 was built for, {OLDEST}.0 to "
-        f"{NEWEST}.9, so MXNet computes on the processor. {ADVICE}"
+        f"The {unfit[0]} is {age} than the GPUs that MXNet 1.9.1 was built for, {OLDEST}.0 to "
+        f"{NEWEST}.9, so MXNet computes on the processor."
     )
 
 

@@ -10,7 +10,7 @@ import shutil
 from dataclasses import dataclass
 from pathlib import Path
 
-from utils import fetch, runtime
+from utils import fetch, installing, runtime
 
 GIB = 2**30
 ENVIRONMENT = "`make lab` installs the environment of this course and opens the notebooks in it."
@@ -108,21 +108,7 @@ def _import(name: str) -> tuple[str, str]:
 
 def platform_fact(system: str, machine: str) -> Fact:
     """Say whether MXNet 1.9.1 exists for this system and processor."""
-    arm = machine.lower() in ("arm64", "aarch64")
-    fix = ""
-    if system == "Windows":
-        fix = "MXNet 1.9.1 was not made for Windows. Install WSL2 and work in its Linux."
-    elif system == "Darwin" and arm:
-        fix = (
-            "MXNet 1.9.1 was not made for Apple's own processors. Work in a Linux container for "
-            "x86-64 (docker run --platform linux/amd64) or on another machine."
-        )
-    elif arm:
-        fix = (
-            "MXNet 1.9.1 for ARM processors is broken: it lacks libraries that it needs. "
-            "Work on an x86-64 machine."
-        )
-    return Fact("Platform", f"{system} {machine}", fix)
+    return Fact("Platform", f"{system} {machine}", installing.platform_problem(system, machine))
 
 
 def numpy_fact(version: str) -> Fact:
@@ -141,15 +127,8 @@ def mxnet_fact(version: str, error: str = "") -> Fact:
         return Fact("MXNet", version)
     if version:
         return Fact("MXNet", version, f"The course is written for 1.9.1, the last. {ENVIRONMENT}")
-    if "libgomp" in error:
-        return Fact(
-            "MXNet",
-            f"cannot be loaded ({error})",
-            "It needs the library libgomp. On Debian and Ubuntu: sudo apt-get install libgomp1. "
-            "On Fedora: sudo dnf install libgomp. With conda: conda install libgomp. Then restart "
-            "the kernel.",
-        )
-    return Fact("MXNet", f"cannot be imported ({error})", ENVIRONMENT)
+    fix = f"{installing.remedy(error) or ENVIRONMENT} Then restart the kernel."
+    return Fact("MXNet", f"cannot be imported ({error})", fix)
 
 
 def threads_fact(used: int, available: int, preparation: runtime.Preparation) -> Fact:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import ctypes
 import math
 import os
@@ -11,7 +12,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from utils import numpy_names
+from utils import gpu, packages
 
 
 @dataclass
@@ -22,7 +23,7 @@ class Preparation:
     """
 
     asked_for: str | None = field(default_factory=lambda: os.environ.get("OMP_NUM_THREADS"))
-    too_late: bool = field(default_factory=lambda: "mxnet" in sys.modules)
+    too_late: bool = field(default_factory=lambda: "mxnet.base" in sys.modules)
     names: list[str] = field(default_factory=list)
 
     @property
@@ -35,13 +36,20 @@ preparation = Preparation()
 
 
 def prepare() -> None:
-    """Let MXNet use every available processor, and find in numpy what it was written for.
+    """Let MXNet be imported here, and use every available processor.
 
+    It finds in numpy the names it was written for, and its own build for this machine.
     OMP_NUM_THREADS may already say how many processors. Without the variable MXNet 1.9.1 takes half
     of them. It reads it while it is being imported, and never again, so this comes first.
     """
-    preparation.names = numpy_names.put_back()
-    if not (preparation.too_late or preparation.keeps_wish):
+    with contextlib.suppress(ImportError):  # before anything is installed there is no numpy
+        from utils import numpy_names
+
+        preparation.names += numpy_names.put_back()
+    if preparation.too_late:
+        return
+    packages.use()
+    if not preparation.keeps_wish:
         os.environ["OMP_NUM_THREADS"] = str(available_cpus())
 
 
@@ -81,7 +89,10 @@ def best_device() -> tuple[Any, str]:
         return mx.gpu(0), "MXNet sees a GPU, which trains many times faster than a CPU."
     if mx.runtime.Features().is_enabled("CUDA"):
         return mx.cpu(), "MXNet is built for GPUs, but sees none here."
-    return mx.cpu(), "This MXNet is built for CPUs, and the notebooks are made to fit one."
+    build, why = gpu.fitting_build()
+    if build == gpu.GPU_BUILD:
+        why = "MXNet's build for GPUs would use the one that is here: `make gpu` installs it."
+    return mx.cpu(), why
 
 
 def threads_used() -> int:

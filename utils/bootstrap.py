@@ -1,0 +1,97 @@
+"""What the first cell of a notebook that has arrived alone calls: install what is missing.
+
+Nothing that is already installed changes, and Python need not be restarted.
+`python -m utils.bootstrap` does the same: `make gpu` uses it.
+"""
+
+from __future__ import annotations
+
+import importlib
+import importlib.metadata
+import importlib.util
+import platform
+import sys
+import tempfile
+from pathlib import Path
+from types import ModuleType
+
+from utils import gpu, installing, packages, runtime
+from utils.installing import InstallError
+
+# What the course imports beside MXNet and d2l; each has the same name for pip.
+IMPORTED = ["IPython", "ipywidgets", "jinja2", "matplotlib", "numpy", "pandas", "requests", "tqdm"]
+if sys.version_info >= (3, 12):
+    IMPORTED.append("setuptools")  # it brings distutils, which MXNet imports
+TRIED = "This course was tried with Python 3.9 to 3.13 and numpy 1.23 to 2.5."
+COLAB_GPU = "For a GPU in Colab, choose Runtime → Change runtime type → T4 GPU."
+COLAB_VERSION = "In Colab, choose Runtime → Change runtime type → Runtime version → an earlier one."
+TRY = """
+import sys
+sys.path.insert(0, sys.argv[1])
+try:
+    import utils, mxnet, d2l.mxnet
+except Exception as error:
+    sys.exit(f"{type(error).__name__}: {error}")
+"""
+RESTART = "Restart the kernel (in Colab: Runtime → Restart session) and run this cell first."
+
+
+def install() -> None:
+    """Install what is missing, with a line of progress, and see that MXNet can be imported.
+
+    Raises InstallError, a sentence with the way out; after it, this can be called again.
+    """
+    problem = installing.platform_problem(platform.system(), platform.machine())
+    if problem := problem or loaded_problem(sys.modules.get("mxnet")):
+        raise InstallError(problem)
+    complete([name for name in IMPORTED if importlib.util.find_spec(name) is None])
+    build, why = gpu.fitting_build()
+    print(why if build == gpu.GPU_BUILD else f"{why} {COLAB_GPU}")
+    missing = [package for package in packages.wanted(build) if not packages.is_here(package)]
+    for number, package in enumerate(missing, 1):
+        size = packages.MEGABYTES[package]
+        print(f"Installing {package} ({size} MB), {number} of {len(missing)}.", flush=True)
+        packages.install(package)
+    runtime.prepare()
+    try_import(packages.MXNET[build])
+
+
+def loaded_problem(module: ModuleType | None) -> str:
+    """Return what to do where another MXNet than 1.9.1 has been imported already, or ""."""
+    version = getattr(module, "__version__", "1.9.1")
+    if version == "1.9.1":
+        return ""
+    return f"MXNet {version} is already loaded, but this course is written for 1.9.1. {RESTART}"
+
+
+def complete(missing: list[str]) -> None:
+    """Install these packages from outside the course, and change none that is there already."""
+    if not missing:
+        return
+    print(f"Installing {', '.join(missing)}.", flush=True)
+    with tempfile.NamedTemporaryFile("w", suffix=".txt") as file:
+        for package in importlib.metadata.distributions():
+            file.write(f"{package.metadata['Name']}=={package.version}\n")
+        file.flush()
+        failure = f"These packages are missing and could not be installed: {', '.join(missing)}."
+        installing.pip(["--constraint", file.name, *missing], failure)
+    importlib.invalidate_caches()
+
+
+def try_import(package: str) -> None:
+    """See in another Python that MXNet and d2l can be imported; raise InstallError if not.
+
+    Where MXNet does not fit the machine it can end Python. What has worked once is not tried again.
+    """
+    here = f"Python {platform.python_version()} and numpy {importlib.metadata.version('numpy')}"
+    stamp = packages.folder(package).with_name(f"{package} works with {here}")
+    if stamp.exists():
+        return
+    command = [sys.executable, "-c", TRY, Path(__file__).parents[1]]
+    installing.run(command, f"MXNet cannot be imported with {here}. {TRIED} {COLAB_VERSION}")
+    stamp.parent.mkdir(parents=True, exist_ok=True)
+    stamp.touch()
+
+
+if __name__ == "__main__":
+    install()
