@@ -1,0 +1,228 @@
+"""Run the notebooks that work alone where readers run them: in Colab's packages, on each Python.
+
+    python tools/elsewhere.py [NAME ...]
+
+For each environment: a Python with its packages and without MXNet, an empty folder, an empty HOME,
+numpy and a stand-in for google.colab already imported when the first cell runs. With no NAME all
+are tried, and the table in README.md is written anew. What this cannot show: Colab's own front
+end, its network, and its GPUs.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import shutil
+import subprocess
+import sys
+import tempfile
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+import nbformat
+from nbformat.v4 import new_code_cell
+
+import arrival
+from pack_colab import pack
+from run_course import NOTEBOOKS, ROOT, last_line, save, tagged, write_whole
+
+CACHE = ROOT / ".cache" / "elsewhere"
+PARTS = ("02_residual_block", "03_layer_by_layer", "04_resnet18", "05_train_fashion_mnist")
+BARE = ["ipykernel", "nbclient", "nbformat", "pip", "protobuf", "scipy", "setuptools"]
+UV = [Path(sys.executable).with_name("uv"), "--quiet"]
+CELL_TIMEOUT = 900  # seconds: an installation from a slow network
+TABLE = re.compile(r"(?<=<!-- table, by make elsewhere -->\n)[^<]*")
+
+STARTED = """
+import google.colab, matplotlib, numpy, pandas  # as Colab's kernel has them before any cell
+"""
+# After the last cell: does what is built on numpy still work?
+AFTERWARDS = """
+import io, json, matplotlib, numpy, pandas, scipy.stats, google.protobuf
+from google.protobuf import struct_pb2
+table = pandas.DataFrame({"x": numpy.arange(6.0), "group": list("aabbcc")}).groupby("group").mean()
+assert table["x"].tolist() == [0.5, 2.5, 4.5]
+assert abs(scipy.stats.norm.cdf(0) - 0.5) < 1e-12
+assert struct_pb2.Value(number_value=2).number_value == 2
+figure = matplotlib.figure.Figure()
+figure.subplots().plot(numpy.linspace(0, 1, 5))
+figure.savefig(io.BytesIO(), format="png")
+modules = [numpy, pandas, matplotlib, scipy, google.protobuf]
+print(json.dumps({module.__name__: module.__version__ for module in modules}))
+"""
+
+
+@dataclass(frozen=True)
+class Environment:
+    """A Python and what is installed in it: the packages of a file, or the newest of BARE."""
+
+    name: str
+    python: str
+    like: str
+    file: str = ""
+
+
+ENVIRONMENTS = [
+    Environment("colab", "3.13", "Colab, August 2026", "colab-2026-08.txt"),
+    Environment("colab-2026-01", "3.12", "Colab, past runtime 2026.01", "colab-2026-01.txt"),
+    Environment("colab-2025-07", "3.11", "Colab, past runtime 2025.07", "colab-2025-07.txt"),
+    Environment("python3.13", "3.13", "the newest packages of November 2026"),
+    Environment("python3.10", "3.10", "the newest packages for this Python"),
+    Environment("python3.9", "3.9", "the newest packages for this Python"),
+]
+
+
+@dataclass
+class Outcome:
+    """What happened in an environment: seconds per notebook, versions before and after, errors."""
+
+    seconds: dict[str, float]
+    before: dict[str, str]
+    after: dict[str, str]
+    error: str = ""
+
+
+def find_python(version: str) -> str:
+    """Return a Python of this version, "" where there is none: on PATH, or one of pyenv's.
+
+    pyenv's folder on PATH has programs for all its versions that only work for the chosen ones.
+    """
+    for folder in map(Path, os.environ["PATH"].split(os.pathsep)):
+        if folder.name == "shims":
+            for python in sorted((folder.parent / "versions").glob(f"{version}.*/bin/python")):
+                return str(python)
+    found = subprocess.run([*UV, "python", "find", version], capture_output=True, text=True)
+    return found.stdout.strip()
+
+
+def make(environment: Environment, python: str) -> Path:
+    """Make the environment, or find it as an earlier call made it; return its Python."""
+    folder = CACHE / environment.name
+    whole = folder / "whole"  # written last
+    packages = BARE
+    if environment.file:
+        packages = ["--requirement", str(ROOT / "tools" / "environments" / environment.file)]
+    wanted = "\n".join([python, *BARE, Path(packages[-1]).read_text() if environment.file else ""])
+    if not whole.exists() or whole.read_text() != wanted:
+        env = {**os.environ, "UV_SYSTEM_CERTS": "1"}
+        subprocess.run([*UV, "venv", "--clear", "--python", python, folder], check=True, env=env)
+        install = [*UV, "pip", "install", "--python", folder / "bin" / "python", *packages]
+        subprocess.run(install, check=True, env=env)
+        _stand_in_for_colab(folder)
+        whole.write_text(wanted)
+    return folder / "bin" / "python"
+
+
+def _stand_in_for_colab(folder: Path) -> None:
+    (site_packages,) = folder.glob("lib/python*/site-packages")
+    colab = site_packages / "google" / "colab"
+    colab.mkdir(parents=True)
+    (colab / "__init__.py").touch()
+
+
+def run(python: Path, names: tuple[str, ...] = PARTS, keep: Path | None = None) -> Outcome:
+    """Execute notebooks that carry the toolbox, quick, in an empty folder with an empty HOME.
+
+    The executed notebooks are left in `keep`.
+    """
+    outcome = Outcome({}, versions(python), {})
+    first_cell = arrival.alone()
+    with tempfile.TemporaryDirectory() as empty:
+        home, folder = Path(empty, "home"), Path(empty, "content")
+        startup = home / ".ipython" / "profile_default" / "startup"
+        startup.mkdir(parents=True)
+        folder.mkdir()
+        (startup / "colab.py").write_text(STARTED)
+        for name in names:
+            notebook = pack(NOTEBOOKS / f"{name}.ipynb", first_cell, "")
+            tagged(notebook, "parameters").source = 'budget = "quick"'
+            notebook.cells.append(new_code_cell(AFTERWARDS))
+            save(notebook, folder / f"{name}.ipynb")
+            started = time.monotonic()
+            done = subprocess.run(
+                [
+                    python,
+                    "-m",
+                    "jupyter",
+                    "execute",
+                    "--inplace",
+                    f"--timeout={CELL_TIMEOUT}",
+                    f"{name}.ipynb",
+                ],
+                cwd=folder,
+                env=_environment(python, home),
+                capture_output=True,
+                text=True,
+            )
+            if done.returncode:
+                outcome.error = f"{name}: {last_line(done.stderr)}"
+                return outcome
+            outcome.seconds[name] = time.monotonic() - started
+            executed = nbformat.read(folder / f"{name}.ipynb", as_version=4)
+            outcome.after = json.loads(executed.cells[-1].outputs[0].text)
+            if keep:
+                keep.mkdir(parents=True, exist_ok=True)
+                shutil.copy(folder / f"{name}.ipynb", keep)
+    return outcome
+
+
+def _environment(python: Path, home: Path) -> dict[str, str]:
+    """Only what a shell has at the start, and how this machine reaches the package index."""
+    kept = {name: text for name, text in os.environ.items() if name.startswith(("PIP_", "SSL_"))}
+    path = f"{python.parent}{os.pathsep}{os.environ['PATH']}"
+    return {**kept, "HOME": str(home), "PATH": path, "LANG": "C.UTF-8"}
+
+
+def versions(python: Path) -> dict[str, str]:
+    """The versions of what AFTERWARDS looks at, that are installed now."""
+    code = (
+        "import importlib.metadata as m, json\n"
+        "names = {d.metadata['Name'].lower(): d.version for d in m.distributions()}\n"
+        "print(json.dumps(names))"
+    )
+    found = json.loads(subprocess.check_output([python, "-c", code], text=True))
+    return {
+        "numpy": found.get("numpy"),
+        "pandas": found.get("pandas"),
+        "matplotlib": found.get("matplotlib"),
+        "scipy": found.get("scipy"),
+        "google.protobuf": found.get("protobuf"),
+    }
+
+
+def row(environment: Environment, outcome: Outcome) -> str:
+    """One line of the table in the README."""
+    numpy = outcome.after.get("numpy", outcome.before["numpy"])
+    numbers = ", ".join(name[:2] for name in outcome.seconds)
+    result = f"stopped: {outcome.error}" if outcome.error else f"{numbers} run"
+    return f"| {environment.like} | {environment.python} | {numpy} | {result} |"
+
+
+def main() -> int:
+    names = sys.argv[1:]
+    rows, failed = ["| packages like | Python | numpy | result |", "|:--|:--|:--|:--|"], False
+    for environment in ENVIRONMENTS:
+        if names and environment.name not in names:
+            continue
+        python = find_python(environment.python)
+        if not python:
+            sys.exit(f"There is no Python {environment.python} on this machine: install one.")
+        outcome = run(
+            make(environment, python), keep=ROOT / "build" / "elsewhere" / environment.name
+        )
+        changed = {k for k, v in outcome.before.items() if v and outcome.after.get(k) != v}
+        if not outcome.error and changed:
+            outcome.error = f"changed {', '.join(sorted(changed))}"
+        failed = failed or bool(outcome.error)
+        rows.append(row(environment, outcome))
+        print(rows[-1], flush=True)
+    if not names:
+        readme = ROOT / "README.md"
+        write_whole(readme, TABLE.sub("\n".join(rows) + "\n", readme.read_text("utf-8")))
+    return int(failed)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
