@@ -67,7 +67,7 @@ def test_a_machine_without_a_driver_is_told_so(tmp_path):
         ("NVIDIA A100", (8, 0), gpu.GPU_BUILD, "capability 8.0"),
         ("NVIDIA L4", (8, 9), gpu.GPU_BUILD, "capability 8.9"),
         ("NVIDIA H100", (9, 0), gpu.CPU_BUILD, "newer than"),
-        ("NVIDIA GeForce RTX 5090", (12, 0), gpu.CPU_BUILD, "choose Runtime"),
+        ("NVIDIA GeForce RTX 5090", (12, 0), gpu.CPU_BUILD, "newer than"),
         ("Tesla K80", (3, 7), gpu.CPU_BUILD, "older than"),
     ],
 )
@@ -79,10 +79,17 @@ def test_the_build_follows_from_the_capability(name, capability, build, part):
 
 
 def test_without_a_gpu_the_processor_computes():
-    assert gpu.choose_build([])[0] == gpu.CPU_BUILD
-    chosen, sentence = gpu.choose_build(DriverError("There is no driver."))
-    assert chosen == gpu.CPU_BUILD
-    assert sentence.startswith("There is no driver. MXNet computes on the processor")
+    build, sentence = gpu.choose_build([])
+    assert build == gpu.CPU_BUILD
+    assert "MXNet computes on the processor" in sentence
+
+
+def test_a_broken_driver_leaves_the_processor(driver, monkeypatch):
+    library = driver(init=999)
+    monkeypatch.setattr(gpu, "gpus", lambda ask=gpu.gpus: ask(library))
+    build, sentence = gpu.fitting_build()
+    assert build == gpu.CPU_BUILD
+    assert "does not answer (cuInit returned 999). MXNet computes on the processor" in sentence
 
 
 def test_one_gpu_too_new_among_others_is_enough_for_the_processor():

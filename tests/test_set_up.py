@@ -11,6 +11,7 @@ from types import SimpleNamespace
 
 import pytest
 
+import elsewhere
 import set_up
 
 WITH_UV = {**os.environ, "PATH": f"{set_up.VENV / 'bin'}:{os.environ['PATH']}"}
@@ -172,40 +173,15 @@ def test_without_uv_and_pip_names_the_package_that_brings_pip(tmp_path, broken_u
     assert process.returncode == 1
 
 
-@pytest.mark.parametrize(
-    ("machine", "way_out"),
-    [
-        (("Windows", "AMD64", (3, 12)), "WSL2"),
-        (("Darwin", "arm64", (3, 12)), "amd64 container"),
-        (("Linux", "aarch64", (3, 12)), "amd64 container"),
-        (("Linux", "x86_64", (3, 8)), "Python 3.9 or newer"),
-    ],
-)
-def test_machine_without_mxnet_is_told_the_way_out(machine, way_out):
-    with pytest.raises(set_up.SetUpError, match=way_out):
-        set_up.check_machine(*machine)
+def test_machine_without_mxnet_is_told_the_way_out(monkeypatch):
+    monkeypatch.setattr(set_up.platform, "machine", lambda: "aarch64")
+    with pytest.raises(SystemExit, match="amd64 container"):
+        set_up.main()
 
 
-@pytest.mark.parametrize("machine", ["Linux", "Darwin"])
-def test_machine_with_mxnet_is_accepted(machine):
-    set_up.check_machine(machine, "x86_64", (3, 9))
-
-
-@pytest.mark.parametrize(
-    ("printed", "advice"),
-    [
-        (
-            "OSError: libgomp.so.1: cannot open shared object file: No such file or directory",
-            "apt-get install libgomp1",
-        ),
-        ("error: failed to copy file: No space left on device (os error 28)", "The disk is full"),
-        ("OSError: [Errno 13] Permission denied: '.cache'", "belongs to you"),
-        ("cause: invalid peer certificate: UnknownIssuer", "ca-certificates"),
-        ("ERROR: No matching distribution found for uv==0.13.9", "Check the connection"),
-    ],
-)
-def test_failed_step_is_shown_with_what_to_do(printed, advice):
-    """These are the messages of the loader, the system, uv and pip, word for word."""
-    with pytest.raises(set_up.SetUpError, match=advice) as failure:
-        set_up.run([sys.executable, "-c", f"raise SystemExit({printed!r})"], "The step failed.")
-    assert printed in str(failure.value)
+def test_old_python_is_told_to_be_too_old():
+    python = elsewhere.find_python("3.8")
+    if not python:
+        pytest.skip("no Python 3.8 on this machine")
+    started = subprocess.run([python, "tools/set_up.py"], cwd=set_up.ROOT, capture_output=True)
+    assert b"needs Python 3.9 or newer" in started.stderr

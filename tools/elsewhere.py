@@ -141,16 +141,9 @@ def run(python: Path, names: tuple[str, ...] = PARTS, keep: Path | None = None) 
             notebook.cells.append(new_code_cell(AFTERWARDS))
             save(notebook, folder / f"{name}.ipynb")
             started = time.monotonic()
+            execute = ["-m", "jupyter", "execute", "--inplace", f"--timeout={CELL_TIMEOUT}"]
             done = subprocess.run(
-                [
-                    python,
-                    "-m",
-                    "jupyter",
-                    "execute",
-                    "--inplace",
-                    f"--timeout={CELL_TIMEOUT}",
-                    f"{name}.ipynb",
-                ],
+                [python, *execute, f"{name}.ipynb"],
                 cwd=folder,
                 env=_environment(python, home),
                 capture_output=True,

@@ -62,10 +62,10 @@ def has_badges(cell: NotebookNode) -> bool:
 
 
 def stamp_notebook(path: Path, address: str) -> None:
-    """Put the badges above a notebook's title, and the address into its first code cell."""
+    """Put the badges below a notebook's title, and the address into its first code cell."""
     notebook = nbformat.read(path, as_version=4)
-    cells = [cell for cell in notebook.cells if not has_badges(cell)]
-    notebook.cells = [new_markdown_cell(badges(address, path.name), id=BADGES), *cells]
+    title, *rest = [cell for cell in notebook.cells if not has_badges(cell)]
+    notebook.cells = [title, new_markdown_cell(badges(address, path.name), id=BADGES), *rest]
     code_cells(notebook)[0].source = arrival.at_home(address)
     save(notebook, path)
 

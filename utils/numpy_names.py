@@ -8,6 +8,7 @@ numpy stays as it is for whoever does not use these names.
 from __future__ import annotations
 
 import math
+import warnings
 from types import SimpleNamespace
 from typing import Any, NoReturn
 
@@ -46,7 +47,9 @@ REMOVED: dict[str, Any] = {
 
 def put_back() -> list[str]:
     """Add to numpy the names that are missing; return them."""
-    added = [name for name in REMOVED if name not in vars(numpy)]
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # numpy warns of names that are leaving
+        added = [name for name in REMOVED if not hasattr(numpy, name)]
     for name in added:
         setattr(numpy, name, REMOVED[name])
     return added

@@ -76,7 +76,7 @@ def report() -> Report:
     facts = [
         Fact("Python", platform.python_version()),
         platform_fact(platform.system(), platform.machine()),
-        numpy_fact(numpy[0]),
+        numpy_fact(numpy[0], runtime.preparation.names),
         mxnet_fact(*mxnet),
         Fact("d2l", d2l[0]) if d2l[0] else Fact("d2l", "not installed", ENVIRONMENT),
     ]
@@ -111,14 +111,14 @@ def platform_fact(system: str, machine: str) -> Fact:
     return Fact("Platform", f"{system} {machine}", installing.platform_problem(system, machine))
 
 
-def numpy_fact(version: str) -> Fact:
-    """Say whether MXNet can work with this numpy: 1.24 removed names that MXNet reads."""
+def numpy_fact(version: str, put_back: list[str]) -> Fact:
+    """Say which numpy this is, and which names, removed from it since 1.23, utils has put back."""
     if not version:
         return Fact("numpy", "not installed", ENVIRONMENT)
-    major, minor = (int(part) for part in version.split(".")[:2])
-    if (major, minor) >= (1, 24):
-        return Fact("numpy", version, f"Too new for MXNet, which needs 1.23. {ENVIRONMENT}")
-    return Fact("numpy", version)
+    if not put_back:
+        return Fact("numpy", version)
+    names = ", ".join(put_back)
+    return Fact("numpy", f"{version}; put back into it, since MXNet reads them: {names}")
 
 
 def mxnet_fact(version: str, error: str = "") -> Fact:
