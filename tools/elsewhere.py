@@ -145,7 +145,7 @@ def run(python: Path, names: tuple[str, ...] = PARTS, keep: Path | None = None) 
             done = subprocess.run(
                 [python, *execute, f"{name}.ipynb"],
                 cwd=folder,
-                env=_environment(python, home),
+                env=shell(python, home),
                 capture_output=True,
                 text=True,
             )
@@ -161,7 +161,7 @@ def run(python: Path, names: tuple[str, ...] = PARTS, keep: Path | None = None) 
     return outcome
 
 
-def _environment(python: Path, home: Path) -> dict[str, str]:
+def shell(python: Path, home: Path) -> dict[str, str]:
     """Only what a shell has at the start, and how this machine reaches the package index."""
     kept = {name: text for name, text in os.environ.items() if name.startswith(("PIP_", "SSL_"))}
     path = f"{python.parent}{os.pathsep}{os.environ['PATH']}"
