@@ -4,10 +4,10 @@ BIN := .venv/bin
 LAB_DIR ?= notebooks
 
 .DEFAULT_GOAL := help
-.PHONY: help set-up run lab test style refresh sweep lock
+.PHONY: help set-up run lab test style refresh sweep lock colab publish elsewhere gpu try-gpu
 
 help: ## list these commands
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-8s  %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-9s  %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 set-up:
 	@command -v $(PYTHON) >/dev/null || { \
@@ -34,6 +34,21 @@ refresh: set-up ## rewrite the outputs inside notebooks/ with a full run (NOTEBO
 
 sweep: set-up ## measure again what 01 and 06 show ready-made, 40 minutes (SWEEPS=... for some)
 	@$(BIN)/python tools/sweep.py $(SWEEPS)
+
+colab: set-up ## pack notebooks that work alone, for Colab, in build/colab/
+	@$(BIN)/python tools/pack_colab.py
+
+publish: set-up ## write the course's address into it, with badges (REPO=https://github.com/owner/name)
+	@$(BIN)/python tools/publish.py $(REPO)
+
+elsewhere: set-up ## run the packed notebooks in Colab's packages and on each Python, 20 minutes (IN=... for some)
+	@$(BIN)/python tools/elsewhere.py $(IN)
+
+gpu: set-up ## install MXNet's build for GPUs where this machine has one that fits (2.4 GB)
+	@$(BIN)/python -m utils.bootstrap
+
+try-gpu: set-up ## load that build on a machine without a GPU, with a stand-in for the driver
+	@$(BIN)/python tools/try_gpu_build.py
 
 lock: set-up ## rewrite requirements.txt from pyproject.toml
 	@UV_SYSTEM_CERTS=1 UV_CUSTOM_COMPILE_COMMAND="make lock" $(BIN)/uv pip compile --quiet \

@@ -32,10 +32,11 @@ def colab():
 
 def test_notebooks_that_arrive_alone_run_and_change_nothing(colab, tmp_path):
     """02, 03, 04 and 05, quick; the figures are there, and nobody has been warned."""
-    outcome = elsewhere.run(colab, keep=tmp_path)
+    outcome = elsewhere.run(colab, tmp_path)
     assert outcome.error == ""
-    assert tuple(outcome.seconds) == elsewhere.PARTS
-    assert outcome.after == outcome.before
+    assert tuple(outcome.names) == elsewhere.PARTS
+    assert outcome.before.keys() == outcome.after.keys() == elsewhere.PACKAGES.keys()
+    assert outcome.changed == []
     assert outcome.after["numpy"] == "2.1.3"
     for name in elsewhere.PARTS:
         assert complaints(nbformat.read(tmp_path / f"{name}.ipynb", as_version=4)) == []

@@ -2,26 +2,14 @@
 
 import shutil
 import subprocess
+from pathlib import Path
 
 import pytest
 
 from utils import gpu
 from utils.gpu import GPU, DriverError
 
-DRIVER = """
-#include <string.h>
-int cuInit(unsigned flags) { return INIT; }
-int cuDeviceGetCount(int *count) { *count = COUNT; return 0; }
-int cuDeviceGet(int *device, int number) { *device = 40 + number; return 0; }
-int cuDeviceGetName(char *name, int size, int device) {
-    strncpy(name, device == 40 ? "Tesla T4" : "NVIDIA A100", size);
-    return 0;
-}
-int cuDeviceGetAttribute(int *value, int attribute, int device) {
-    *value = attribute == 75 ? (device == 40 ? 7 : 8) : (device == 40 ? 5 : 0);
-    return 0;
-}
-"""
+STUB = Path(__file__).parents[1] / "tools" / "stub_driver.c"
 
 
 @pytest.fixture
@@ -31,9 +19,9 @@ def driver(tmp_path):
         pytest.skip("no C compiler on this machine to build a stand-in for the driver")
 
     def build(count=0, init=0):
-        source, library = tmp_path / "driver.c", tmp_path / f"driver{count}{init}.so"
-        source.write_text(DRIVER.replace("COUNT", str(count)).replace("INIT", str(init)))
-        subprocess.run(["cc", "-shared", "-fPIC", "-o", library, source], check=True)
+        library = tmp_path / f"driver{count}{init}.so"
+        options = [f"-DCOUNT={count}", f"-DINIT={init}", "-shared", "-fPIC", "-o", library]
+        subprocess.run(["cc", *options, STUB], check=True)
         return str(library)
 
     return build

@@ -161,14 +161,16 @@ def test_without_network_says_so_and_can_be_repeated(tmp_path):
 
 @pytest.mark.parametrize("broken_uv", [False, True], ids=["no uv", "pyenv's empty uv"])
 def test_without_uv_and_pip_names_the_package_that_brings_pip(tmp_path, broken_uv):
-    """The course's own Python has no pip, as Debian's has none before python3-pip."""
+    """This Python finds no pip, as Debian's has none before python3-pip."""
     course = copy_course(tmp_path)
+    (tmp_path / "sitecustomize.py").write_text("import sys; sys.modules['pip'] = None")
     programs = tmp_path / "bin"
     programs.mkdir()
     if broken_uv:
         (programs / "uv").write_text("#!/bin/sh\nexit 127\n")
         (programs / "uv").chmod(0o755)
-    process = start(course, {**os.environ, "PATH": str(programs)})
+    hidden = {"PATH": str(programs), "PYTHONPATH": str(tmp_path)}
+    process = start(course, {**os.environ, **hidden})
     assert "apt-get install python3-pip" in process.communicate()[0]
     assert process.returncode == 1
 

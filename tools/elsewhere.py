@@ -17,7 +17,6 @@ import shutil
 import subprocess
 import sys
 import tempfile
-import time
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -32,6 +31,9 @@ CACHE = ROOT / ".cache" / "elsewhere"
 PARTS = ("02_residual_block", "03_layer_by_layer", "04_resnet18", "05_train_fashion_mnist")
 BARE = ["ipykernel", "nbclient", "nbformat", "pip", "protobuf", "scipy", "setuptools"]
 UV = [Path(sys.executable).with_name("uv"), "--quiet"]
+# Modules that stay as they are, and the packages that bring them.
+PACKAGES = {name: name for name in ("numpy", "pandas", "matplotlib", "scipy")}
+PACKAGES["google.protobuf"] = "protobuf"
 CELL_TIMEOUT = 900  # seconds: an installation from a slow network
 TABLE = re.compile(r"(?<=<!-- table, by make elsewhere -->\n)[^<]*")
 
@@ -63,6 +65,13 @@ class Environment:
     like: str
     file: str = ""
 
+    def packages(self) -> list[str]:
+        """What is installed in it."""
+        if not self.file:
+            return BARE
+        lines = (ROOT / "tools" / "environments" / self.file).read_text("utf-8").splitlines()
+        return [line for line in lines if not line.startswith("#")]
+
 
 ENVIRONMENTS = [
     Environment("colab", "3.13", "Colab, August 2026", "colab-2026-08.txt"),
@@ -76,12 +85,17 @@ ENVIRONMENTS = [
 
 @dataclass
 class Outcome:
-    """What happened in an environment: seconds per notebook, versions before and after, errors."""
+    """What happened: the notebooks that ran, versions before and after, the error that ended it."""
 
-    seconds: dict[str, float]
+    names: list[str]
     before: dict[str, str]
     after: dict[str, str]
     error: str = ""
+
+    @property
+    def changed(self) -> list[str]:
+        """The modules that had a version, and have another one now."""
+        return [name for name, version in self.before.items() if self.after[name] != version]
 
 
 def find_python(version: str) -> str:
@@ -100,18 +114,14 @@ def find_python(version: str) -> str:
 def make(environment: Environment, python: str) -> Path:
     """Make the environment, or find it as an earlier call made it; return its Python."""
     folder = CACHE / environment.name
-    whole = folder / "whole"  # written last
-    packages = BARE
-    if environment.file:
-        packages = ["--requirement", str(ROOT / "tools" / "environments" / environment.file)]
-    wanted = "\n".join([python, *BARE, Path(packages[-1]).read_text() if environment.file else ""])
-    if not whole.exists() or whole.read_text() != wanted:
+    stamp, wanted = folder / "whole", "\n".join([python, *environment.packages()])
+    if not stamp.exists() or stamp.read_text() != wanted:
         env = {**os.environ, "UV_SYSTEM_CERTS": "1"}
         subprocess.run([*UV, "venv", "--clear", "--python", python, folder], check=True, env=env)
-        install = [*UV, "pip", "install", "--python", folder / "bin" / "python", *packages]
-        subprocess.run(install, check=True, env=env)
+        install = [*UV, "pip", "install", "--python", folder / "bin" / "python"]
+        subprocess.run([*install, *environment.packages()], check=True, env=env)
         _stand_in_for_colab(folder)
-        whole.write_text(wanted)
+        stamp.write_text(wanted)  # last
     return folder / "bin" / "python"
 
 
@@ -122,43 +132,48 @@ def _stand_in_for_colab(folder: Path) -> None:
     (colab / "__init__.py").touch()
 
 
-def run(python: Path, names: tuple[str, ...] = PARTS, keep: Path | None = None) -> Outcome:
+def run(python: Path, keep: Path, names: tuple[str, ...] = PARTS) -> Outcome:
     """Execute notebooks that carry the toolbox, quick, in an empty folder with an empty HOME.
 
     The executed notebooks are left in `keep`.
     """
-    outcome = Outcome({}, versions(python), {})
+    outcome = Outcome([], versions(python), {})
     first_cell = arrival.alone()
+    keep.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory() as empty:
         home, folder = Path(empty, "home"), Path(empty, "content")
         startup = home / ".ipython" / "profile_default" / "startup"
         startup.mkdir(parents=True)
-        folder.mkdir()
         (startup / "colab.py").write_text(STARTED)
+        folder.mkdir()
         for name in names:
             notebook = pack(NOTEBOOKS / f"{name}.ipynb", first_cell, "")
             tagged(notebook, "parameters").source = 'budget = "quick"'
             notebook.cells.append(new_code_cell(AFTERWARDS))
-            save(notebook, folder / f"{name}.ipynb")
-            started = time.monotonic()
-            execute = ["-m", "jupyter", "execute", "--inplace", f"--timeout={CELL_TIMEOUT}"]
-            done = subprocess.run(
-                [python, *execute, f"{name}.ipynb"],
-                cwd=folder,
-                env=shell(python, home),
-                capture_output=True,
-                text=True,
-            )
-            if done.returncode:
-                outcome.error = f"{name}: {last_line(done.stderr)}"
+            path = folder / f"{name}.ipynb"
+            save(notebook, path)
+            outcome.error = execute(python, path, home)
+            shutil.copy(path, keep)
+            if outcome.error:
                 return outcome
-            outcome.seconds[name] = time.monotonic() - started
-            executed = nbformat.read(folder / f"{name}.ipynb", as_version=4)
-            outcome.after = json.loads(executed.cells[-1].outputs[0].text)
-            if keep:
-                keep.mkdir(parents=True, exist_ok=True)
-                shutil.copy(folder / f"{name}.ipynb", keep)
+            outcome.names.append(name)
+            outcome.after = json.loads(nbformat.read(path, 4).cells[-1].outputs[0].text)
+    if outcome.changed:
+        outcome.error = f"changed {', '.join(outcome.changed)}"
     return outcome
+
+
+def execute(python: Path, path: Path, home: Path) -> str:
+    """Execute a notebook where it stands; return the last line of its error, or ""."""
+    command = ["-m", "jupyter", "execute", "--inplace", f"--timeout={CELL_TIMEOUT}", path.name]
+    done = subprocess.run(
+        [python, *command],
+        cwd=path.parent,
+        env=shell(python, home),
+        capture_output=True,
+        text=True,
+    )
+    return f"{path.stem}: {last_line(done.stderr)}" if done.returncode else ""
 
 
 def shell(python: Path, home: Path) -> dict[str, str]:
@@ -169,26 +184,20 @@ def shell(python: Path, home: Path) -> dict[str, str]:
 
 
 def versions(python: Path) -> dict[str, str]:
-    """The versions of what AFTERWARDS looks at, that are installed now."""
+    """The versions of PACKAGES that are installed, by the name of their module."""
     code = (
-        "import importlib.metadata as m, json\n"
-        "names = {d.metadata['Name'].lower(): d.version for d in m.distributions()}\n"
-        "print(json.dumps(names))"
+        "import importlib.metadata as metadata, json;"
+        "found = {d.metadata['Name'].lower(): d.version for d in metadata.distributions()};"
+        "print(json.dumps(found))"
     )
     found = json.loads(subprocess.check_output([python, "-c", code], text=True))
-    return {
-        "numpy": found.get("numpy"),
-        "pandas": found.get("pandas"),
-        "matplotlib": found.get("matplotlib"),
-        "scipy": found.get("scipy"),
-        "google.protobuf": found.get("protobuf"),
-    }
+    return {name: found[package] for name, package in PACKAGES.items() if package in found}
 
 
 def row(environment: Environment, outcome: Outcome) -> str:
     """One line of the table in the README."""
-    numpy = outcome.after.get("numpy", outcome.before["numpy"])
-    numbers = ", ".join(name[:2] for name in outcome.seconds)
+    numpy = {**outcome.before, **outcome.after}.get("numpy", "")
+    numbers = ", ".join(name[:2] for name in outcome.names)
     result = f"stopped: {outcome.error}" if outcome.error else f"{numbers} run"
     return f"| {environment.like} | {environment.python} | {numpy} | {result} |"
 
@@ -202,12 +211,8 @@ def main() -> int:
         python = find_python(environment.python)
         if not python:
             sys.exit(f"There is no Python {environment.python} on this machine: install one.")
-        outcome = run(
-            make(environment, python), keep=ROOT / "build" / "elsewhere" / environment.name
-        )
-        changed = {k for k, v in outcome.before.items() if v and outcome.after.get(k) != v}
-        if not outcome.error and changed:
-            outcome.error = f"changed {', '.join(sorted(changed))}"
+        keep = ROOT / "build" / "elsewhere" / environment.name
+        outcome = run(make(environment, python), keep)
         failed = failed or bool(outcome.error)
         rows.append(row(environment, outcome))
         print(rows[-1], flush=True)

@@ -95,4 +95,7 @@ def try_import(package: str) -> None:
 
 
 if __name__ == "__main__":
-    install()
+    try:
+        install()
+    except InstallError as error:
+        sys.exit(str(error))

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
+MOUNTED = Path("/content/drive")  # where Colab's own pages mount it
+
 
 def drive_folder() -> Path:
     """Return the folder "residual-networks" of your Google Drive, after asking you to allow it.
@@ -18,7 +20,7 @@ def drive_folder() -> Path:
             "Only Google Colab can reach your Drive, and this is not Colab. Here the folder beside "
             "the notebook lasts: leave out the line that asks for Drive."
         ) from None
-    drive.mount("/content/drive")
-    folder = Path("/content/drive/MyDrive/residual-networks")
+    drive.mount(str(MOUNTED))
+    folder = MOUNTED / "MyDrive" / "residual-networks"
     folder.mkdir(exist_ok=True)
     return folder

@@ -1,0 +1,60 @@
+"""Load MXNet's build for GPUs on a machine without one, with a stand-in for NVIDIA's driver.
+
+In the environment with Colab's packages the first cell finds a T4, installs the build and the
+libraries of CUDA 11 (2.4 GB to download, 5 GB on the disk, in .cache/gpu), loads each library, and
+MXNet computes on the processor. It needs a C compiler, and says nothing on computing with a GPU.
+"""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+
+import elsewhere
+from run_course import ROOT
+
+FOLDER = ROOT / "build" / "gpu"
+LOAD = """
+from utils import gpu, packages
+for file in packages.load_cuda():
+    print(file.name, "from", file.parents[3].name)
+import mxnet as mx
+from mxnet import autograd, np, npx
+from mxnet.gluon import nn
+assert mx.runtime.Features().is_enabled("CUDA"), "this is not the build for GPUs"
+npx.set_np()
+layer = nn.Conv2D(8, kernel_size=3)
+layer.initialize()
+X = np.ones((2, 3, 8, 8))
+with autograd.record():
+    total = layer(X).sum()
+total.backward()
+assert layer.weight.grad().shape == (8, 3, 3, 3)
+print(f"{packages.MXNET[gpu.GPU_BUILD]}: a convolution and its gradient, on the {X.ctx}: ok")
+"""
+
+
+def main() -> None:
+    FOLDER.mkdir(parents=True, exist_ok=True)
+    driver = ["cc", "-shared", "-fPIC", "-Wl,-soname,libcuda.so.1", "-o", FOLDER / "libcuda.so.1"]
+    subprocess.run([*driver, ROOT / "tools" / "stub_driver.c"], check=True)
+    colab = elsewhere.ENVIRONMENTS[0]
+    python = elsewhere.find_python(colab.python)
+    if not python:
+        sys.exit(f"There is no Python {colab.python} on this machine: install one.")
+    python = elsewhere.make(colab, python)
+    environment = {
+        **os.environ,
+        "LD_LIBRARY_PATH": str(FOLDER),
+        "PYTHONPATH": str(ROOT),
+        "XDG_CACHE_HOME": str(ROOT / ".cache" / "gpu"),
+    }
+    for command in (["-m", "utils.bootstrap"], ["-c", LOAD]):
+        done = subprocess.run([python, *command], env=environment, cwd=FOLDER)
+        if done.returncode:
+            sys.exit(done.returncode)
+
+
+if __name__ == "__main__":
+    main()
