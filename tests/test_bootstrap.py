@@ -2,6 +2,7 @@
 
 import ast
 import importlib.metadata
+import subprocess
 import sys
 from pathlib import Path
 from types import SimpleNamespace
@@ -34,6 +35,17 @@ def test_the_list_of_what_the_course_imports_is_whole():
     imported = {name for path in (ROOT / "utils").rglob("*.py") for name in modules_imported(path)}
     apart = {*sys.stdlib_module_names, "utils", "mxnet", "d2l", "google"}
     assert imported - apart <= set(bootstrap.IMPORTED)
+
+
+def test_it_needs_nothing_but_the_standard_library():
+    """numpy is not there yet, or cannot be imported; the names are put into it later."""
+    code = (
+        "import sys; sys.modules['numpy'] = None; before = set(sys.modules);"
+        "import utils.bootstrap;"
+        "print({name.split('.')[0] for name in set(sys.modules) - before})"
+    )
+    printed = subprocess.check_output([sys.executable, "-c", code], cwd=ROOT, text=True)
+    assert ast.literal_eval(printed) - sys.stdlib_module_names == {"utils"}
 
 
 @pytest.mark.parametrize(("version", "sentence"), [("1.9.1", ""), ("1.6.0", "MXNet 1.6.0 is")])

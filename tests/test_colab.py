@@ -38,7 +38,7 @@ def test_outside_of_colab_it_says_which_line_to_leave_out():
 
 
 def test_the_lines_of_notebook_05_start_a_run_and_go_on_with_it(drive):
-    """The three lines, with their # removed: a new run first, the same run after a disconnection."""
+    """The three lines, without their #: first a new run, after a disconnection the same one."""
     notebook = nbformat.read(NOTEBOOKS / "05_train_fashion_mnist.ipynb", as_version=4)
     (cell,) = (cell for cell in code_cells(notebook) if "drive_folder" in cell.source)
     lines = cell.source.replace("# ", "")
