@@ -25,10 +25,9 @@ from nbformat.v4 import new_code_cell
 
 import arrival
 from pack_colab import pack
-from run_course import NOTEBOOKS, ROOT, last_line, save, tagged, write_whole
+from run_course import ROOT, last_line, notebook_paths, save, tagged, write_whole
 
 CACHE = ROOT / ".cache" / "elsewhere"
-PARTS = ("02_residual_block", "03_layer_by_layer", "04_resnet18", "05_train_fashion_mnist")
 BARE = ["ipykernel", "nbclient", "nbformat", "pip", "protobuf", "scipy", "setuptools"]
 UV = [Path(sys.executable).with_name("uv"), "--quiet"]
 # Modules that stay as they are, and the packages that bring them.
@@ -132,7 +131,7 @@ def _stand_in_for_colab(folder: Path) -> None:
     (colab / "__init__.py").touch()
 
 
-def run(python: Path, keep: Path, names: tuple[str, ...] = PARTS) -> Outcome:
+def run(python: Path, paths: list[Path], keep: Path) -> Outcome:
     """Execute notebooks that carry the toolbox, quick, in an empty folder with an empty HOME.
 
     The executed notebooks are left in `keep`.
@@ -146,17 +145,17 @@ def run(python: Path, keep: Path, names: tuple[str, ...] = PARTS) -> Outcome:
         startup.mkdir(parents=True)
         (startup / "colab.py").write_text(STARTED)
         folder.mkdir()
-        for name in names:
-            notebook = pack(NOTEBOOKS / f"{name}.ipynb", first_cell, "")
+        for original in paths:
+            notebook = pack(original, first_cell, "")
             tagged(notebook, "parameters").source = 'budget = "quick"'
             notebook.cells.append(new_code_cell(AFTERWARDS))
-            path = folder / f"{name}.ipynb"
+            path = folder / original.name
             save(notebook, path)
             outcome.error = execute(python, path, home)
             shutil.copy(path, keep)
             if outcome.error:
                 return outcome
-            outcome.names.append(name)
+            outcome.names.append(path.stem)
             outcome.after = json.loads(nbformat.read(path, 4).cells[-1].outputs[0].text)
     if outcome.changed:
         outcome.error = f"changed {', '.join(outcome.changed)}"
@@ -212,7 +211,7 @@ def main() -> int:
         if not python:
             sys.exit(f"There is no Python {environment.python} on this machine: install one.")
         keep = ROOT / "build" / "elsewhere" / environment.name
-        outcome = run(make(environment, python), keep)
+        outcome = run(make(environment, python), notebook_paths(), keep)
         failed = failed or bool(outcome.error)
         rows.append(row(environment, outcome))
         print(rows[-1], flush=True)
