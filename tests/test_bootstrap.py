@@ -134,6 +134,12 @@ def test_a_runtime_too_new_is_told_to_choose_an_earlier_one(monkeypatch):
     assert "3.9 to 3.13" in str(failure.value)
 
 
+def test_a_gpu_that_mxnet_cannot_be_loaded_with_is_told_to_do_without(monkeypatch):
+    monkeypatch.setattr(bootstrap, "TRY", "raise SystemExit('CUDA: Check failed')")
+    with pytest.raises(InstallError, match="Change runtime type → CPU"):
+        bootstrap.try_import("mxnet-cu112==1.9.1")
+
+
 def test_what_has_worked_is_not_tried_again_by_the_same_python_and_numpy(monkeypatch):
     bootstrap.try_import(MXNET)
     monkeypatch.setattr(bootstrap, "TRY", "raise SystemExit('tried again')")

@@ -1,8 +1,8 @@
 /* A stand-in for NVIDIA's driver, libcuda.so.1, on a machine that has none.
 
-   It lists COUNT GPUs, a T4 and then A100s; cuInit returns INIT; it is made for CUDA VERSION. With
-   it MXNet's build for GPUs can be loaded and computes on the processor. All that would compute on
-   a GPU fails. */
+   It lists COUNT GPUs, a T4 and then A100s; cuInit returns INIT. With it MXNet's build for GPUs can
+   be loaded and computes on the processor: CUDA's runtime takes it for a driver that is too old,
+   since it has no cuDriverGetVersion. All that would compute on a GPU fails. */
 #include <string.h>
 
 #ifndef COUNT
@@ -11,15 +11,11 @@
 #ifndef INIT
 #define INIT 0
 #endif
-#ifndef VERSION
-#define VERSION 12080
-#endif
 #define NOT_SUPPORTED 801
 
 enum { FIRST = 40, MAJOR = 75 }; /* the first device; CUdevice_attribute */
 
 int cuInit(unsigned flags) { return INIT; }
-int cuDriverGetVersion(int *version) { *version = VERSION; return 0; }
 int cuDeviceGetCount(int *count) { *count = COUNT; return 0; }
 int cuDeviceGet(int *device, int number) { *device = FIRST + number; return 0; }
 int cuDeviceGetName(char *name, int size, int device) {

@@ -34,6 +34,7 @@ try:
 except Exception as error:
     sys.exit(f"{type(error).__name__}: {error}")
 """
+COLAB_NO_GPU = "In Colab, choose Runtime → Change runtime type → CPU, and run this cell again."
 RESTART = "Restart the kernel (in Colab: Runtime → Restart session) and run this cell first."
 
 
@@ -89,7 +90,8 @@ def try_import(package: str) -> None:
     if stamp.exists():
         return
     command = [sys.executable, "-c", TRY, Path(__file__).parents[1]]
-    installing.run(command, f"MXNet cannot be imported with {here}. {TRIED} {COLAB_VERSION}")
+    advice = COLAB_NO_GPU if package == packages.MXNET[gpu.GPU_BUILD] else COLAB_VERSION
+    installing.run(command, f"{package} cannot be imported with {here}. {TRIED} {advice}")
     stamp.parent.mkdir(parents=True, exist_ok=True)
     stamp.touch()
 

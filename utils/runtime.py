@@ -88,7 +88,7 @@ def best_device() -> tuple[Any, str]:
     if mx.context.num_gpus():
         return mx.gpu(0), "MXNet sees a GPU, which trains many times faster than a CPU."
     if mx.runtime.Features().is_enabled("CUDA"):
-        return mx.cpu(), "MXNet is built for GPUs, but sees none here."
+        return mx.cpu(), "MXNet is built for GPUs, but sees none: is the driver older than CUDA 11?"
     build, why = gpu.fitting_build()
     if build == gpu.GPU_BUILD:
         why = "MXNet's build for GPUs would use the one that is here: `make gpu` installs it."
