@@ -3,6 +3,7 @@
 import re
 from pathlib import Path
 
+import elsewhere
 from pictures import IMAGES, pictures
 from run_course import notebook_paths
 
@@ -29,7 +30,14 @@ def test_its_links_lead_to_files():
         assert (ROOT / target).exists(), target
 
 
+def test_its_table_shows_every_environment_with_every_notebook():
+    """`make elsewhere` writes it, after it has run the notebooks there."""
+    numbers = ", ".join(path.name[:2] for path in notebook_paths())
+    rows = re.findall(r"^\| (.*) \| (3\.\d+) \| [\d.]+ \| (.*) \|$", README, re.MULTILINE)
+    assert rows == [(e.like, e.python, f"{numbers} run") for e in elsewhere.ENVIRONMENTS]
+
+
 def test_its_commands_exist():
     makefile = (ROOT / "Makefile").read_text(encoding="utf-8")
-    for command in set(re.findall(r"`make (\w+)", README)):
+    for command in set(re.findall(r"`make ([\w-]+)", README)):
         assert re.search(rf"^{command}:", makefile, re.MULTILINE), command
