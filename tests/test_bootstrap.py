@@ -12,8 +12,9 @@ import pytest
 from run_course import ROOT
 from utils import bootstrap, gpu, installing, packages
 from utils.installing import InstallError
+from utils.packages import Package
 
-MXNET = "mxnet==1.9.1"
+MXNET = packages.MXNET[gpu.CPU_BUILD]
 
 
 @pytest.fixture(autouse=True)
@@ -83,8 +84,9 @@ def gpu_machine(monkeypatch):
     """A machine with a T4. What is installed there is written down in `installed`, no more."""
     installed = []
     monkeypatch.setattr(gpu, "gpus", lambda: [gpu.GPU("Tesla T4", (7, 5))])
-    monkeypatch.setattr(packages, "install", installed.append)
-    monkeypatch.setattr(packages, "is_here", lambda name: name in installed)
+    monkeypatch.setattr(Package, "install", lambda package: installed.append(package))
+    monkeypatch.setattr(Package, "is_here", lambda package: package in installed)
+    monkeypatch.setattr(packages, "load_cuda", list)
     monkeypatch.setattr(bootstrap, "try_import", lambda _: None)
     return installed
 
@@ -108,7 +110,7 @@ def test_an_interrupted_first_cell_goes_on_where_it_stopped(gpu_machine, monkeyp
         gpu_machine.append(package)
 
     with monkeypatch.context() as interrupted:
-        interrupted.setattr(packages, "install", install)
+        interrupted.setattr(Package, "install", install)
         with pytest.raises(KeyboardInterrupt):
             bootstrap.install()
     assert gpu_machine == first_two
@@ -137,7 +139,7 @@ def test_a_runtime_too_new_is_told_to_choose_an_earlier_one(monkeypatch):
 def test_a_gpu_that_mxnet_cannot_be_loaded_with_is_told_to_do_without(monkeypatch):
     monkeypatch.setattr(bootstrap, "TRY", "raise SystemExit('CUDA: Check failed')")
     with pytest.raises(InstallError, match="Change runtime type → CPU"):
-        bootstrap.try_import("mxnet-cu112==1.9.1")
+        bootstrap.try_import(packages.MXNET[gpu.GPU_BUILD])
 
 
 def test_what_has_worked_is_not_tried_again_by_the_same_python_and_numpy(monkeypatch):

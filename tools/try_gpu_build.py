@@ -31,7 +31,7 @@ with autograd.record():
     total = layer(X).sum()
 total.backward()
 assert layer.weight.grad().shape == (8, 3, 3, 3)
-print(f"{packages.MXNET[gpu.GPU_BUILD]}: a convolution and its gradient, on the {X.ctx}: ok")
+print(packages.MXNET[gpu.GPU_BUILD].requirement, "convolves, forward and backward: ok")
 """
 
 

@@ -17,6 +17,7 @@ from types import ModuleType
 
 from utils import gpu, installing, packages, runtime
 from utils.installing import InstallError
+from utils.packages import Package
 
 # What the course imports beside MXNet and d2l; each has the same name for pip.
 IMPORTED = ["IPython", "ipywidgets", "jinja2", "matplotlib", "matplotlib_inline", "numpy", "pandas"]
@@ -26,6 +27,8 @@ if sys.version_info >= (3, 12):
 TRIED = "This course was tried with Python 3.9 to 3.13 and numpy 1.23 to 2.5."
 COLAB_GPU = "For a GPU in Colab, choose Runtime → Change runtime type → T4 GPU."
 COLAB_VERSION = "In Colab, choose Runtime → Change runtime type → Runtime version → an earlier one."
+COLAB_NO_GPU = "In Colab, choose Runtime → Change runtime type → CPU, and run this cell again."
+RESTART = "Restart the kernel (in Colab: Runtime → Restart session) and run this cell first."
 TRY = """
 import sys
 sys.path.insert(0, sys.argv[1])
@@ -34,8 +37,6 @@ try:
 except Exception as error:
     sys.exit(f"{type(error).__name__}: {error}")
 """
-COLAB_NO_GPU = "In Colab, choose Runtime → Change runtime type → CPU, and run this cell again."
-RESTART = "Restart the kernel (in Colab: Runtime → Restart session) and run this cell first."
 
 
 def install() -> None:
@@ -49,11 +50,11 @@ def install() -> None:
     complete([name for name in IMPORTED if importlib.util.find_spec(name) is None])
     build, why = gpu.fitting_build()
     print(why if build == gpu.GPU_BUILD else f"{why} {COLAB_GPU}")
-    missing = [package for package in packages.wanted(build) if not packages.is_here(package)]
+    missing = [package for package in packages.wanted(build) if not package.is_here()]
     for number, package in enumerate(missing, 1):
-        size = packages.MEGABYTES[package]
-        print(f"Installing {package} ({size} MB), {number} of {len(missing)}.", flush=True)
-        packages.install(package)
+        what = f"{package.requirement} ({package.megabytes} MB)"
+        print(f"Installing {what}, {number} of {len(missing)}.", flush=True)
+        package.install()
     runtime.prepare()
     try_import(packages.MXNET[build])
 
@@ -80,18 +81,19 @@ def complete(missing: list[str]) -> None:
     importlib.invalidate_caches()
 
 
-def try_import(package: str) -> None:
+def try_import(package: Package) -> None:
     """See in another Python that MXNet and d2l can be imported; raise InstallError if not.
 
     Where MXNet does not fit the machine it can end Python. What has worked once is not tried again.
     """
     here = f"Python {platform.python_version()} and numpy {importlib.metadata.version('numpy')}"
-    stamp = packages.folder(package).with_name(f"{package} works with {here}")
+    stamp = package.folder.with_name(f"{package.requirement} works with {here}")
     if stamp.exists():
         return
     command = [sys.executable, "-c", TRY, Path(__file__).parents[1]]
     advice = COLAB_NO_GPU if package == packages.MXNET[gpu.GPU_BUILD] else COLAB_VERSION
-    installing.run(command, f"{package} cannot be imported with {here}. {TRIED} {advice}")
+    failure = f"{package.requirement} cannot be imported with {here}. {TRIED} {advice}"
+    installing.run(command, failure)
     stamp.parent.mkdir(parents=True, exist_ok=True)
     stamp.touch()
 
