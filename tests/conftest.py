@@ -43,3 +43,15 @@ def few(sample):
 
     train_split = data.Split(sample.train.images[::20], sample.train.labels[::20])
     return dataclasses.replace(sample, train=train_split)
+
+
+@pytest.fixture(scope="session")
+def colab():
+    """The Python of an environment with the packages of Colab."""
+    import elsewhere
+
+    environment = elsewhere.ENVIRONMENTS[0]
+    python = elsewhere.find_python(environment.python)
+    if not python:
+        pytest.skip(f"no Python {environment.python} on this machine to stand in for Colab's")
+    return elsewhere.make(environment, python)

@@ -5,7 +5,7 @@ import importlib.metadata
 import subprocess
 import sys
 from pathlib import Path
-from types import SimpleNamespace
+from types import ModuleType, SimpleNamespace
 
 import pytest
 
@@ -94,7 +94,7 @@ def gpu_machine(monkeypatch):
 def test_each_package_has_a_line_and_a_second_start_installs_nothing(gpu_machine, capsys):
     bootstrap.install()
     printed = capsys.readouterr().out.splitlines()
-    assert printed[0] == "MXNet 1.9.1 computes on the Tesla T4 (compute capability 7.5)."
+    assert printed[0] == "MXNet 1.9.1 has code for the Tesla T4 (compute capability 7.5)."
     assert printed[-1] == "Installing mxnet-cu112==1.9.1 (500 MB), 12 of 12."
     assert gpu_machine == packages.wanted(gpu.GPU_BUILD)
     bootstrap.install()
@@ -118,12 +118,44 @@ def test_an_interrupted_first_cell_goes_on_where_it_stopped(gpu_machine, monkeyp
     assert gpu_machine == packages.wanted(gpu.GPU_BUILD)
 
 
-def test_without_a_gpu_it_says_how_to_get_one_in_colab(gpu_machine, monkeypatch, capsys):
+@pytest.mark.parametrize("in_colab", [True, False])
+def test_with_a_gpu_too_new_it_says_how_to_get_another_in_colab(
+    gpu_machine, in_colab, monkeypatch, capsys
+):
     monkeypatch.setattr(gpu, "gpus", lambda: [gpu.GPU("NVIDIA H100", (9, 0))])
+    if in_colab:
+        monkeypatch.setitem(sys.modules, "google.colab", ModuleType("google.colab"))
     bootstrap.install()
-    assert "is newer than" in (printed := capsys.readouterr().out)
-    assert "Change runtime type → T4 GPU" in printed
+    printed = capsys.readouterr().out
+    assert "is newer than" in printed
+    assert ("Change runtime type → T4 GPU" in printed) == in_colab
     assert gpu_machine == packages.wanted(gpu.CPU_BUILD)
+
+
+def test_where_the_build_for_gpus_cannot_be_loaded_the_other_is_taken(
+    gpu_machine, monkeypatch, capsys
+):
+    mxnet = packages.MXNET[gpu.GPU_BUILD]
+    mxnet.folder.mkdir(parents=True)
+
+    def try_import(package):
+        if package == mxnet:
+            raise InstallError("CUDA: Check failed.")
+
+    monkeypatch.setattr(bootstrap, "try_import", try_import)
+    bootstrap.install()
+    assert "CUDA: Check failed.\nSo MXNet computes on the processor." in capsys.readouterr().out
+    assert gpu_machine[-1] == MXNET
+    assert not mxnet.folder.exists()
+
+
+def test_a_full_disk_is_told_in_a_sentence(gpu_machine, monkeypatch):
+    def full(_):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(Package, "install", full)
+    with pytest.raises(InstallError, match="The disk is full"):
+        bootstrap.install()
 
 
 def test_a_runtime_too_new_is_told_to_choose_an_earlier_one(monkeypatch):
@@ -134,12 +166,6 @@ def test_a_runtime_too_new_is_told_to_choose_an_earlier_one(monkeypatch):
     assert "ImportError: No module named imp" in str(failure.value)
     assert "Runtime version → an earlier one" in str(failure.value)
     assert "3.9 to 3.13" in str(failure.value)
-
-
-def test_a_gpu_that_mxnet_cannot_be_loaded_with_is_told_to_do_without(monkeypatch):
-    monkeypatch.setattr(bootstrap, "TRY", "raise SystemExit('CUDA: Check failed')")
-    with pytest.raises(InstallError, match="Change runtime type → CPU"):
-        bootstrap.try_import(packages.MXNET[gpu.GPU_BUILD])
 
 
 def test_what_has_worked_is_not_tried_again_by_the_same_python_and_numpy(monkeypatch):

@@ -4,6 +4,7 @@ An emulation: Colab's front end, network and GPUs are not here.
 """
 
 import os
+import signal
 import subprocess
 import time
 from types import SimpleNamespace
@@ -17,18 +18,13 @@ from run_course import ROOT, code_cells, notebook_paths
 
 BLOCK, SHAPES, NETWORK, TRAINING = (path for path in notebook_paths() if "02" <= path.name < "06")
 INSTALL = "from utils import bootstrap; bootstrap.install(); "
-NO_NETWORK = {"PIP_INDEX_URL": "http://127.0.0.1:9", "PIP_RETRIES": "0"}  # nothing listens there
+NO_NETWORK = {
+    "PIP_INDEX_URL": "http://127.0.0.1:9",  # nothing listens there
+    "PIP_EXTRA_INDEX_URL": "",
+    "PIP_FIND_LINKS": "",
+    "PIP_RETRIES": "0",
+}
 COMPUTE = "import mxnet; print(mxnet.__version__, mxnet.np.ones(3).sum().item())"
-
-
-@pytest.fixture(scope="module")
-def colab():
-    """The Python of an environment with the packages of Colab."""
-    environment = elsewhere.ENVIRONMENTS[0]
-    python = elsewhere.find_python(environment.python)
-    if not python:
-        pytest.skip(f"no Python {environment.python} on this machine to stand in for Colab's")
-    return elsewhere.make(environment, python)
 
 
 def test_notebooks_that_arrive_alone_run_and_change_nothing(colab, tmp_path):
@@ -49,7 +45,7 @@ def test_notebooks_that_arrive_alone_run_and_change_nothing(colab, tmp_path):
 
 @pytest.fixture(scope="module")
 def runtime(colab, tmp_path_factory):
-    """A function that runs code as a notebook's kernel would, in a HOME that starts empty."""
+    """Runs code as a notebook's kernel would, with a HOME that is empty at first."""
     home = tmp_path_factory.mktemp("home")
     environment = {**elsewhere.shell(colab, home), "PYTHONPATH": str(ROOT)}
 
@@ -60,25 +56,25 @@ def runtime(colab, tmp_path_factory):
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             text=True,
+            start_new_session=True,
         )
 
-    return start
+    return SimpleNamespace(start=start, home=home)
 
 
 @pytest.fixture(scope="module")
 def survivor(runtime):
     """A first cell without network, then one that is killed while it installs, then one more."""
-    printed = [runtime(INSTALL, **NO_NETWORK).communicate()[0]]
-    killed = runtime(INSTALL)
-    for line in killed.stdout:
-        if "mxnet==" in line:
-            break
-    time.sleep(2)
-    killed.kill()
+    cut_off = runtime.start(INSTALL, **NO_NETWORK).communicate()[0]
+    killed = runtime.start(INSTALL)
+    while not any("mxnet==" in line for line in killed.stdout):
+        pass
+    while not list(runtime.home.glob(".cache/residual-networks/packages/.part-*")):
+        time.sleep(0.01)
+    os.killpg(killed.pid, signal.SIGKILL)
     killed.wait()
-    whole = runtime(INSTALL + COMPUTE)
-    printed.append(whole.communicate()[0])
-    return SimpleNamespace(start=runtime, cut_off=printed[0], printed=printed[1])
+    printed = runtime.start(INSTALL + COMPUTE).communicate()[0]
+    return SimpleNamespace(start=runtime.start, cut_off=cut_off, printed=printed)
 
 
 def test_without_network_it_says_what_to_do(survivor):
@@ -102,8 +98,8 @@ def test_the_second_start_installs_nothing_and_needs_no_network(survivor):
 def wrong_mxnet(tmp_path):
     """Where an MXNet 1.6.0 is installed, as an installation without a version finds it."""
     (tmp_path / "mxnet").mkdir()
-    (tmp_path / "mxnet" / "__init__.py").write_text("__version__ = '1.6.0'")
-    (tmp_path / "mxnet" / "base.py").touch()
+    (tmp_path / "mxnet" / "__init__.py").write_text("from mxnet.libinfo import __version__")
+    (tmp_path / "mxnet" / "libinfo.py").write_text("__version__ = '1.6.0'")
     (tmp_path / "mxnet-1.6.0.dist-info").mkdir()
     (tmp_path / "mxnet-1.6.0.dist-info" / "METADATA").write_text("Name: mxnet\nVersion: 1.6.0\n")
     return {"PYTHONPATH": f"{tmp_path}{os.pathsep}{ROOT}"}

@@ -33,6 +33,7 @@ def test_the_driver_is_asked_for_names_and_capabilities(driver):
 
 def test_a_driver_without_a_gpu_lists_none(driver):
     assert gpu.gpus(driver(count=0)) == []
+    assert gpu.gpus(driver(init=100)) == []  # CUDA_ERROR_NO_DEVICE
 
 
 def test_a_driver_that_does_not_work_is_told_with_its_code(driver):
@@ -48,7 +49,7 @@ def test_a_machine_without_a_driver_is_told_so(tmp_path):
 @pytest.mark.parametrize(
     ("name", "capability", "build", "part"),
     [
-        ("GeForce GTX 980", (5, 2), gpu.GPU_BUILD, "computes on the GeForce GTX 980"),
+        ("GeForce GTX 980", (5, 2), gpu.GPU_BUILD, "has code for the GeForce GTX 980"),
         ("Tesla P100", (6, 0), gpu.GPU_BUILD, "capability 6.0"),
         ("Tesla V100", (7, 0), gpu.GPU_BUILD, "capability 7.0"),
         ("Tesla T4", (7, 5), gpu.GPU_BUILD, "capability 7.5"),

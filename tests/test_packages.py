@@ -129,9 +129,15 @@ def test_every_library_is_loaded_in_order(stub_libraries):
     assert [file.name for file in packages.load_cuda()] == names
 
 
-def test_a_library_that_cannot_be_loaded_is_named_with_its_folder(stub_libraries):
+def test_a_library_that_cannot_be_loaded_is_named_and_the_processor_computes(
+    stub_libraries, monkeypatch, capsys
+):
+    lay(CUDA_MXNET)
     nccl = packages.CUDA[-2]
     nccl.files[0].write_text("not a library")
-    with pytest.raises(installing.InstallError, match=r"libnccl\.so\.2") as failure:
-        packages.load_cuda()
-    assert f"Delete the folder {nccl.folder} " in str(failure.value)
+    monkeypatch.setattr(gpu, "fitting_build", lambda: (gpu.GPU_BUILD, ""))
+    packages.use()
+    printed = capsys.readouterr().out
+    assert "libnccl.so.2" in printed
+    assert f"Delete the folder {nccl.folder} " in printed
+    assert str(CUDA_MXNET.folder) not in sys.path

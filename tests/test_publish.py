@@ -1,6 +1,7 @@
 """Notebooks that work alone, and the address of the course: `make colab` and `make publish`."""
 
 import ast
+import os
 import re
 import shutil
 import subprocess
@@ -16,13 +17,14 @@ from run_course import NOTEBOOKS, ROOT, code_cells, notebook_paths
 from utils import files
 
 FIRST, SECOND = "https://github.com/one/course", "https://github.com/another/a-course.of-hers"
+needs_git = pytest.mark.skipif(shutil.which("git") is None, reason="no git on this machine")
 SHORT = NOTEBOOKS / "02_residual_block.ipynb"
 
 
 def run_cell(source, cwd, home):
     """Run a first cell in a Python of its own; return what it prints, and its errors."""
     code = f"{source}\nprint(sys.path[0], utils.__file__)"
-    environment = {"HOME": str(home), "PATH": "/usr/bin:/bin"}
+    environment = {"HOME": str(home), "PATH": os.environ["PATH"], "CUDA_VISIBLE_DEVICES": ""}
     command = [sys.executable, "-c", "import sys; exec(sys.stdin.read())"]
     return subprocess.run(
         command, cwd=cwd, env=environment, input=code, capture_output=True, text=True, timeout=120
@@ -55,7 +57,10 @@ def test_at_home_the_same_cell_does_nothing(tmp_path):
 
 
 def test_packing_twice_gives_the_same_text():
-    assert arrival.archive() == arrival.archive()
+    """Whenever the files were written."""
+    packed = arrival.archive()
+    os.utime(ROOT / "utils" / "__init__.py")
+    assert arrival.archive() == packed
 
 
 @pytest.mark.parametrize("path", notebook_paths(), ids=lambda path: path.stem)
@@ -137,6 +142,7 @@ def test_a_published_notebook_keeps_its_form(course):
         notebook = nbformat.read(path, as_version=4)
         nbformat.validate(notebook)
         before = nbformat.read(NOTEBOOKS / path.name, as_version=4)
+        before.cells = [cell for cell in before.cells if not publish.has_badges(cell)]
         assert publish.has_badges(notebook.cells.pop(1))
         first = code_cells(notebook)[0]
         assert len(first.source.splitlines()) <= 15
@@ -153,6 +159,7 @@ def test_an_address_that_colab_cannot_open_is_refused(address, course):
         course(address)
 
 
+@needs_git
 def test_a_published_notebook_alone_clones_the_course(tmp_path):
     """From an address on this disk, which stands for the published one."""
     origin, alone = tmp_path / "origin", tmp_path / "alone"
@@ -168,6 +175,7 @@ def test_a_published_notebook_alone_clones_the_course(tmp_path):
         assert str(alone / "residual-networks" / "utils") in run.stdout
 
 
+@needs_git
 def test_without_network_the_clone_says_what_to_do(tmp_path):
     run = run_cell(arrival.at_home("http://127.0.0.1:9/owner/name"), tmp_path, tmp_path)
-    assert "Check the network, then run this cell again." in run.stderr
+    assert "Check the network, delete " in run.stderr

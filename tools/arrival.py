@@ -48,8 +48,8 @@ import sys
 if not os.path.exists("../utils/resnet.py"):  # the notebook has come alone, as in Colab
     folder = os.path.abspath("residual-networks")
     clone = ["git", "clone", "--quiet", "--depth=1", "{address}", folder]
-    if not os.path.exists(folder) and subprocess.run(clone).returncode:
-        sys.exit("The toolbox cannot be fetched. Check the network, then run this cell again.")
+    if not os.path.exists(f"{folder}/utils/resnet.py") and subprocess.run(clone).returncode:
+        sys.exit(f"Check the network, delete {folder} if it exists, then run this cell again.")
     sys.path.insert(0, folder)
     from utils import bootstrap
 

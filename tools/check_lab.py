@@ -182,6 +182,7 @@ def run_in_lab(
         settings = Path(temporary) / "settings"
         settings.mkdir()
         folder = Path(temporary) / "notebooks"
+        (Path(temporary) / "utils").symlink_to(ROOT / "utils")
         shutil.copytree(path.parent, folder, ignore=shutil.ignore_patterns("checkpoints"))
         notebook = read(folder / path.name, budget)
         for cell in code_cells(notebook):

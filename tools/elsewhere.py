@@ -3,7 +3,7 @@
     python tools/elsewhere.py [NAME ...]
 
 For each environment: a Python with its packages and without MXNet, an empty folder, an empty HOME,
-numpy and a stand-in for google.colab already imported when the first cell runs. With no NAME all
+numpy and a stand-in for google.colab imported before the first cell runs. With no NAME all
 are tried, and the table in README.md is written anew. What this cannot show: Colab's own front
 end, its network, and its GPUs.
 """
@@ -28,16 +28,20 @@ from pack_colab import pack
 from run_course import ROOT, last_line, notebook_paths, save, tagged, write_whole
 
 CACHE = ROOT / ".cache" / "elsewhere"
-BARE = ["ipykernel", "nbclient", "nbformat", "pip", "protobuf", "scipy", "setuptools"]
+BARE = ["ipykernel", "nbclient", "nbformat", "pip", "protobuf", "scipy"]
 UV = [Path(sys.executable).with_name("uv"), "--quiet"]
 # Modules that stay as they are, and the packages that bring them.
 PACKAGES = {name: name for name in ("numpy", "pandas", "matplotlib", "scipy")}
 PACKAGES["google.protobuf"] = "protobuf"
 CELL_TIMEOUT = 900  # seconds: an installation from a slow network
-TABLE = re.compile(r"(?<=<!-- table, by make elsewhere -->\n)[^<]*")
+TABLE = re.compile(r"(?<=<!-- table, by make elsewhere -->\n).*?(?=<!-- end of table -->)", re.S)
 
+# What Colab's kernel has imported before any cell, as far as an environment has it.
 STARTED = """
-import google.colab, matplotlib, numpy, pandas  # as Colab's kernel has them before any cell
+import contextlib, importlib
+for name in ("google.colab", "numpy", "pandas", "matplotlib.pyplot"):
+    with contextlib.suppress(ImportError):
+        importlib.import_module(name)
 """
 # After the last cell: does what is built on numpy still work?
 AFTERWARDS = """
@@ -76,7 +80,7 @@ ENVIRONMENTS = [
     Environment("colab", "3.13", "Colab, August 2026", "colab-2026-08.txt"),
     Environment("colab-2026-01", "3.12", "Colab, past runtime 2026.01", "colab-2026-01.txt"),
     Environment("colab-2025-07", "3.11", "Colab, past runtime 2025.07", "colab-2025-07.txt"),
-    Environment("python3.13", "3.13", "the newest packages of November 2026"),
+    Environment("python3.13", "3.13", "the newest packages for this Python"),
     Environment("python3.10", "3.10", "the newest packages for this Python"),
     Environment("python3.9", "3.9", "the newest packages for this Python"),
 ]
@@ -111,10 +115,13 @@ def find_python(version: str) -> str:
 
 
 def make(environment: Environment, python: str) -> Path:
-    """Make the environment, or find it as an earlier call made it; return its Python."""
+    """Make the environment, or find it as an earlier call made it; return its Python.
+
+    One with the newest packages is always made anew.
+    """
     folder = CACHE / environment.name
     stamp, wanted = folder / "whole", "\n".join([python, *environment.packages()])
-    if not stamp.exists() or stamp.read_text() != wanted:
+    if not (environment.file and stamp.exists() and stamp.read_text() == wanted):
         env = {**os.environ, "UV_SYSTEM_CERTS": "1"}
         subprocess.run([*UV, "venv", "--clear", "--python", python, folder], check=True, env=env)
         install = [*UV, "pip", "install", "--python", folder / "bin" / "python"]
@@ -176,10 +183,14 @@ def execute(python: Path, path: Path, home: Path) -> str:
 
 
 def shell(python: Path, home: Path) -> dict[str, str]:
-    """Only what a shell has at the start, and how this machine reaches the package index."""
-    kept = {name: text for name, text in os.environ.items() if name.startswith(("PIP_", "SSL_"))}
+    """Only what a shell has at the start, and how this machine reaches the package index. No GPU:
+    one that fits would have 2.4 GB downloaded.
+    """
+    network = re.compile("PIP_|SSL_|.*_proxy$", re.IGNORECASE)
+    kept = {name: text for name, text in os.environ.items() if network.match(name)}
     path = f"{python.parent}{os.pathsep}{os.environ['PATH']}"
-    return {**kept, "HOME": str(home), "PATH": path, "LANG": "C.UTF-8"}
+    start = {"HOME": str(home), "PATH": path, "LANG": "C.UTF-8", "CUDA_VISIBLE_DEVICES": ""}
+    return {**kept, **start}
 
 
 def versions(python: Path) -> dict[str, str]:
@@ -217,7 +228,7 @@ def main() -> int:
         print(rows[-1], flush=True)
     if not names:
         readme = ROOT / "README.md"
-        write_whole(readme, TABLE.sub("\n".join(rows) + "\n", readme.read_text("utf-8")))
+        write_whole(readme, TABLE.sub(lambda _: "\n".join(rows) + "\n", readme.read_text("utf-8")))
     return int(failed)
 
 

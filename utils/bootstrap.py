@@ -10,6 +10,7 @@ import importlib
 import importlib.metadata
 import importlib.util
 import platform
+import shutil
 import sys
 import tempfile
 from pathlib import Path
@@ -27,7 +28,6 @@ if sys.version_info >= (3, 12):
 TRIED = "This course was tried with Python 3.9 to 3.13 and numpy 1.23 to 2.5."
 COLAB_GPU = "For a GPU in Colab, choose Runtime → Change runtime type → T4 GPU."
 COLAB_VERSION = "In Colab, choose Runtime → Change runtime type → Runtime version → an earlier one."
-COLAB_NO_GPU = "In Colab, choose Runtime → Change runtime type → CPU, and run this cell again."
 RESTART = "Restart the kernel (in Colab: Runtime → Restart session) and run this cell first."
 TRY = """
 import sys
@@ -40,28 +40,30 @@ except Exception as error:
 
 
 def install() -> None:
-    """Install what is missing, with a line of progress, and see that MXNet can be imported.
+    """Install what is missing, with a line for each package, and see that MXNet can be imported.
 
     Raises InstallError, a sentence with the way out; after it, this can be called again.
     """
-    problem = installing.platform_problem(platform.system(), platform.machine())
-    if problem := problem or loaded_problem(sys.modules.get("mxnet")):
-        raise InstallError(problem)
-    complete([name for name in IMPORTED if importlib.util.find_spec(name) is None])
-    build, why = gpu.fitting_build()
-    print(why if build == gpu.GPU_BUILD else f"{why} {COLAB_GPU}")
-    missing = [package for package in packages.wanted(build) if not package.is_here()]
-    for number, package in enumerate(missing, 1):
-        what = f"{package.requirement} ({package.megabytes} MB)"
-        print(f"Installing {what}, {number} of {len(missing)}.", flush=True)
-        package.install()
+    try:
+        problem = installing.platform_problem(platform.system(), platform.machine())
+        if problem := problem or loaded_problem(sys.modules.get("mxnet.libinfo")):
+            raise InstallError(problem)
+        complete([name for name in IMPORTED if importlib.util.find_spec(name) is None])
+        build, why = gpu.fitting_build()
+        in_colab = "google.colab" in sys.modules
+        print(f"{why} {COLAB_GPU}" if in_colab and build == gpu.CPU_BUILD else why)
+        bring(build)
+    except OSError as error:
+        raise InstallError(f"{error}\n{installing.remedy(str(error))}") from error
     runtime.prepare()
-    try_import(packages.MXNET[build])
 
 
-def loaded_problem(module: ModuleType | None) -> str:
-    """Return what to do where another MXNet than 1.9.1 has been imported already, or ""."""
-    version = getattr(module, "__version__", "1.9.1")
+def loaded_problem(libinfo: ModuleType | None) -> str:
+    """Return what to do where another MXNet than 1.9.1 has been imported already, or "".
+
+    `libinfo` is the first of its modules, which is also there where the rest could not be imported.
+    """
+    version = getattr(libinfo, "__version__", "1.9.1")
     if version == "1.9.1":
         return ""
     return f"MXNet {version} is already loaded, but this course is written for 1.9.1. {RESTART}"
@@ -72,13 +74,36 @@ def complete(missing: list[str]) -> None:
     if not missing:
         return
     print(f"Installing {', '.join(missing)}.", flush=True)
+    installed = {
+        package.metadata["Name"]: package.version
+        for package in reversed(list(importlib.metadata.distributions()))  # the first one counts
+    }
     with tempfile.NamedTemporaryFile("w", suffix=".txt") as file:
-        for package in importlib.metadata.distributions():
-            file.write(f"{package.metadata['Name']}=={package.version}\n")
+        file.writelines(f"{name}=={version}\n" for name, version in installed.items() if name)
         file.flush()
         failure = f"These packages are missing and could not be installed: {', '.join(missing)}."
         installing.pip(["--constraint", file.name, *missing], failure)
     importlib.invalidate_caches()
+    if "setuptools" in missing:
+        importlib.import_module("setuptools")  # only a Python that starts finds its distutils
+
+
+def bring(build: str) -> None:
+    """Install what a build of MXNet needs. Where that for GPUs does not work, take the other."""
+    missing = [package for package in packages.wanted(build) if not package.is_here()]
+    for number, package in enumerate(missing, 1):
+        what = f"{package.requirement} ({package.megabytes} MB)"
+        print(f"Installing {what}, {number} of {len(missing)}.", flush=True)
+        package.install()
+    mxnet = packages.MXNET[build]
+    try:
+        try_import(mxnet)
+    except InstallError as error:
+        if build == gpu.CPU_BUILD:
+            raise
+        shutil.rmtree(mxnet.folder)
+        print(f"{error}\nSo MXNet computes on the processor.")
+        bring(gpu.CPU_BUILD)
 
 
 def try_import(package: Package) -> None:
@@ -87,14 +112,14 @@ def try_import(package: Package) -> None:
     Where MXNet does not fit the machine it can end Python. What has worked once is not tried again.
     """
     here = f"Python {platform.python_version()} and numpy {importlib.metadata.version('numpy')}"
-    stamp = package.folder.with_name(f"{package.requirement} works with {here}")
+    place = package.folder if package.folder.exists() else package.folder.parent
+    stamp = place / f"{package.requirement} works with {here}"
     if stamp.exists():
         return
     command = [sys.executable, "-c", TRY, Path(__file__).parents[1]]
-    advice = COLAB_NO_GPU if package == packages.MXNET[gpu.GPU_BUILD] else COLAB_VERSION
-    failure = f"{package.requirement} cannot be imported with {here}. {TRIED} {advice}"
+    failure = f"{package.requirement} cannot be imported with {here}. {TRIED} {COLAB_VERSION}"
     installing.run(command, failure)
-    stamp.parent.mkdir(parents=True, exist_ok=True)
+    place.mkdir(parents=True, exist_ok=True)
     stamp.touch()
 
 

@@ -14,6 +14,7 @@ CPU_BUILD, GPU_BUILD = "mxnet", "mxnet-cu112"
 # The build holds code for compute capabilities 5.0, 6.0, 7.0, 8.0 and 8.6. Code for 8.6 also runs
 # on 8.9, but none of it on 9.0: there is no PTX in it, from which a newer driver could make some.
 OLDEST, NEWEST = 5, 8
+NO_DEVICE = 100  # CUresult: a driver that lists no GPU
 MAJOR, MINOR = 75, 76  # CUdevice_attribute: the two parts of the compute capability
 
 
@@ -43,7 +44,9 @@ def gpus(library: str = "libcuda.so.1") -> list[GPU]:
         driver = ctypes.CDLL(library)
     except OSError as error:
         raise DriverError("There is no driver for NVIDIA GPUs on this machine.") from error
-    _call(driver.cuInit, 0)
+    if (code := driver.cuInit(0)) == NO_DEVICE:
+        return []
+    _check(driver.cuInit, code)
     count = ctypes.c_int()
     _call(driver.cuDeviceGetCount, ctypes.byref(count))
     return [_gpu(driver, number) for number in range(count.value)]
@@ -63,7 +66,7 @@ def choose_build(found: list[GPU]) -> tuple[str, str]:
         return CPU_BUILD, "The driver lists no GPU. MXNet computes on the processor."
     unfit = [gpu for gpu in found if not gpu.is_supported]
     if not unfit:
-        return GPU_BUILD, f"MXNet 1.9.1 computes on the {found[0]}."
+        return GPU_BUILD, f"MXNet 1.9.1 has code for the {found[0]}."
     age = "newer" if unfit[0].capability[0] > NEWEST else "older"
     return CPU_BUILD, (
         f"The {unfit[0]} is {age} than the GPUs that MXNet 1.9.1 was built for, {OLDEST}.0 to "
@@ -85,7 +88,11 @@ def _gpu(driver: Any, number: int) -> GPU:
 
 
 def _call(function: Any, *arguments: Any) -> None:
-    if code := function(*arguments):
+    _check(function, function(*arguments))
+
+
+def _check(function: Any, code: int) -> None:
+    if code:
         raise DriverError(
             f"The driver for NVIDIA GPUs does not answer ({function.__name__} returned {code})."
         )

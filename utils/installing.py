@@ -108,6 +108,7 @@ def pip(arguments: Sequence[object], failure: str, **options: object) -> None:
             f"{sys.executable} has no pip, which installs packages. Install the one that brings "
             "it: `apt-get install python3-pip` on Debian and Ubuntu."
         )
-    # Settings for pip that many people have and that contradict --target.
-    env = {**os.environ, "PIP_USER": "0", "PIP_REQUIRE_VIRTUALENV": "0"}
+    env = dict(os.environ)
+    if "--target" in arguments:  # which settings that many people have would contradict
+        env.update(PIP_USER="0", PIP_REQUIRE_VIRTUALENV="0")
     run([sys.executable, "-m", "pip", "install", *arguments], failure, env=env, **options)

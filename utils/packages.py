@@ -56,8 +56,9 @@ class Package:
         packages.mkdir(parents=True, exist_ok=True)
         cache.clear(packages)
         with tempfile.TemporaryDirectory(dir=packages, prefix=cache.PART) as part:
-            arguments = ["--quiet", "--no-deps", "--target", f"{part}/whole", self.requirement]
-            installing.pip(arguments, f"{self.requirement} could not be installed.")
+            options = ["--quiet", "--no-deps", "--no-cache-dir", "--target", f"{part}/whole"]
+            failure = f"{self.requirement} could not be installed."
+            installing.pip([*options, self.requirement], failure)
             try:
                 os.replace(f"{part}/whole", self.folder)
             except OSError:  # another process has put it there at the same time
@@ -91,15 +92,16 @@ def wanted(build: str) -> list[Package]:
 
 
 def use() -> None:
-    """Let `import mxnet` and `import d2l` find what has a folder and fits this machine.
-
-    Raises InstallError where a library of CUDA cannot be loaded.
-    """
+    """Let `import mxnet` and `import d2l` find what has a folder and fits this machine."""
     build = gpu.CPU_BUILD
     if all(package.is_here() for package in wanted(gpu.GPU_BUILD)):
         build, _ = gpu.fitting_build()
     if build == gpu.GPU_BUILD:
-        load_cuda()
+        try:
+            load_cuda()
+        except installing.InstallError as error:
+            print(f"{error} Until then MXNet computes on the processor.")
+            build = gpu.CPU_BUILD
     for package in (D2L, MXNET[build]):
         if package.folder.exists() and not package.is_installed():
             sys.path.insert(0, str(package.folder))
@@ -117,6 +119,6 @@ def load_cuda() -> list[Path]:
         except OSError as error:
             raise installing.InstallError(
                 f"A library of CUDA cannot be loaded: {error}. Delete the folder {file.parents[3]} "
-                "and install it again, or choose a machine without a GPU."
+                "and install it again."
             ) from error
     return files

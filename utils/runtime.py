@@ -46,10 +46,8 @@ def prepare() -> None:
         from utils import numpy_names
 
         preparation.names += numpy_names.put_back()
-    if preparation.too_late:
-        return
     packages.use()
-    if not preparation.keeps_wish:
+    if not (preparation.too_late or preparation.keeps_wish):
         os.environ["OMP_NUM_THREADS"] = str(available_cpus())
 
 
