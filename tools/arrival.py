@@ -59,12 +59,12 @@ if not os.path.exists("../utils/resnet.py"):  # the notebook has come alone, as 
 
 def at_home(address: str) -> str:
     """The first cell of a committed notebook; `address` is where it can be cloned from, or ""."""
-    return CLONE.format(address=address) + _after_imports(HOME) if address else HOME
+    return CLONE.replace("{address}", address) + _after_imports(HOME) if address else HOME
 
 
 def alone() -> str:
     """The first cell of a notebook that carries the toolbox inside itself."""
-    return CARRY.format(archive=archive()) + _after_imports(HOME)
+    return CARRY.replace("{archive}", archive()) + _after_imports(HOME)
 
 
 def archive() -> str:
