@@ -178,4 +178,4 @@ def test_a_published_notebook_alone_clones_the_course(tmp_path):
 @needs_git
 def test_without_network_the_clone_says_what_to_do(tmp_path):
     run = run_cell(arrival.at_home("http://127.0.0.1:9/owner/name"), tmp_path, tmp_path)
-    assert "Check the network, delete " in run.stderr
+    assert "Check the network, delete residual-networks" in run.stderr

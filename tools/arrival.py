@@ -42,15 +42,14 @@ if not os.path.exists("../utils/resnet.py"):
 
 CLONE = """\
 import os
-import subprocess
 import sys
 
 if not os.path.exists("../utils/resnet.py"):  # the notebook has come alone, as in Colab
-    folder = os.path.abspath("residual-networks")
-    clone = ["git", "clone", "--quiet", "--depth=1", "{address}", folder]
-    if not os.path.exists(f"{folder}/utils/resnet.py") and subprocess.run(clone).returncode:
-        sys.exit(f"Check the network, delete {folder} if it exists, then run this cell again.")
-    sys.path.insert(0, folder)
+    course = "{address}"
+    clone = f"git clone --quiet --depth=1 {course} residual-networks"
+    if not os.path.exists("residual-networks/utils/resnet.py") and os.system(clone):
+        sys.exit("Check the network, delete residual-networks if it is there, run this cell again.")
+    sys.path.insert(0, os.path.abspath("residual-networks"))
     from utils import bootstrap
 
     bootstrap.install()
