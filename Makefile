@@ -41,7 +41,7 @@ colab: set-up ## pack notebooks that work alone, for Colab, in build/colab/
 publish: set-up ## write the course's address into it, with badges (REPO=https://github.com/owner/name)
 	@$(BIN)/python tools/publish.py $(REPO)
 
-elsewhere: set-up ## run the packed notebooks in Colab's packages and on each Python, 20 minutes (IN=... for some)
+elsewhere: set-up ## run the packed notebooks in Colab's packages and on each Python, half an hour (IN=... for some)
 	@$(BIN)/python tools/elsewhere.py $(IN)
 
 gpu: set-up ## install MXNet's build for GPUs where this machine has one that fits (2.4 GB)

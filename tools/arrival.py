@@ -20,6 +20,7 @@ import sys
 
 sys.path.insert(0, "..")  # utils/ stands beside notebooks/
 import utils  # noqa: F401  (before mxnet: it sets this machine up)"""
+AFTER_IMPORTS = HOME.removeprefix("import sys\n\n")
 
 CARRY = """\
 # @title Run this cell first: it brings the toolbox of the course (at home it does nothing)
@@ -58,12 +59,12 @@ if not os.path.exists("../utils/resnet.py"):  # the notebook has come alone, as 
 
 def at_home(address: str) -> str:
     """The first cell of a committed notebook; `address` is where it can be cloned from, or ""."""
-    return CLONE.replace("{address}", address) + _after_imports(HOME) if address else HOME
+    return CLONE.replace("{address}", address) + AFTER_IMPORTS if address else HOME
 
 
 def alone() -> str:
     """The first cell of a notebook that carries the toolbox inside itself."""
-    return CARRY.replace("{archive}", archive()) + _after_imports(HOME)
+    return CARRY.replace("{archive}", archive()) + AFTER_IMPORTS
 
 
 def archive() -> str:
@@ -91,7 +92,3 @@ def address() -> str:
     """Where the course has been published, as the README says, or ""."""
     found = re.search(r"^git clone (\S+)$", (ROOT / "README.md").read_text("utf-8"), re.MULTILINE)
     return found[1] if found else ""
-
-
-def _after_imports(home: str) -> str:
-    return home.removeprefix("import sys\n\n")

@@ -25,7 +25,7 @@ from nbformat.v4 import new_code_cell
 
 import arrival
 from pack_colab import pack
-from run_course import ROOT, last_line, notebook_paths, save, tagged, write_whole
+from run_course import ROOT, last_line, notebook_paths, save, set_budget, write_whole
 
 CACHE = ROOT / ".cache" / "elsewhere"
 BARE = ["ipykernel", "nbclient", "nbformat", "pip", "protobuf", "scipy"]
@@ -154,7 +154,7 @@ def run(python: Path, paths: list[Path], keep: Path) -> Outcome:
         folder.mkdir()
         for original in paths:
             notebook = pack(original, first_cell, "")
-            tagged(notebook, "parameters").source = 'budget = "quick"'
+            set_budget(notebook, "quick")
             notebook.cells.append(new_code_cell(AFTERWARDS))
             path = folder / original.name
             save(notebook, path)

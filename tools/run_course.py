@@ -112,10 +112,15 @@ def last_line(text: str) -> str:
 def read(path: Path, budget: str) -> NotebookNode:
     """Read a notebook; its `parameters` cell, where it has one, sets this budget."""
     notebook = nbformat.read(path, as_version=4)
+    set_budget(notebook, budget)
+    return notebook
+
+
+def set_budget(notebook: NotebookNode, budget: str) -> None:
+    """Let a notebook's `parameters` cell, where it has one, set this budget."""
     parameters = tagged(notebook, "parameters")
     if parameters:
         parameters.source = f'budget = "{budget}"'
-    return notebook
 
 
 def run_notebook(

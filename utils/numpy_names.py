@@ -1,7 +1,7 @@
 """Names that numpy has removed since 1.23 and that MXNet 1.9.1 reads, put back where they miss.
 
 The list was made by reading every use of numpy in MXNet 1.9.1 and d2l 1.0.3; a test reads them
-again and compares it with the numpy that is installed. Only a name that is missing is added, so
+again and looks for them in Colab's numpy. Only a name that is missing is added, so
 numpy stays as it is for whoever does not use these names.
 """
 
