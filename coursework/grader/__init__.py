@@ -1,0 +1,1 @@
+"""Grading submissions without trusting them: validate, graft, jail, compare, inject."""

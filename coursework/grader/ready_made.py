@@ -1,0 +1,57 @@
+"""Ready-made residual networks, taken out of what a submission can import.
+
+Each is still there by name, so that notebooks which import it run; building one raises.
+"""
+
+from __future__ import annotations
+
+import ast
+from pathlib import Path
+
+MESSAGE = "is not available while an answer is graded: write it yourself."
+# Modules, as paths below /course or /packages, and what is taken out of each: None for everything.
+MODULES: dict[str, set[str] | None] = {
+    "/course/utils/resnet.py": {"Residual", "resnet18", "resnet_block", "stem"},
+    "/course/utils/families.py": None,
+    "/packages/d2l/mxnet.py": {"Residual", "ResNeXtBlock", "resnet18"},
+    "/packages/mxnet/gluon/model_zoo/vision/resnet.py": None,
+}
+
+
+def without(source: str, names: set[str] | None) -> str:
+    """Return a module in which these classes and functions, or all of them, only raise."""
+    tree = ast.parse(source)
+    for node in tree.body:
+        if isinstance(node, (ast.ClassDef, ast.FunctionDef)) and (
+            names is None or node.name in names
+        ):
+            _empty(node)
+    return ast.unparse(tree)
+
+
+def binds(course: Path, packages: Path, folder: Path) -> dict[str, Path]:
+    """Write the stripped modules to `folder`; return what the jail shows where.
+
+    `course` holds utils/, `packages` is a site-packages folder.
+    """
+    shown = {"/packages": packages, "/course/utils": course / "utils"}
+    empty = folder / "empty"
+    empty.mkdir()
+    for number, (path, names) in enumerate(MODULES.items()):
+        original = Path(path.replace("/packages", str(packages)).replace("/course", str(course)))
+        stripped = folder / f"{number}.py"
+        stripped.write_text(without(original.read_text("utf-8"), names), "utf-8")
+        stripped.chmod(0o644)
+        shown[path] = stripped
+        if (original.parent / "__pycache__").exists():  # it holds the code, compiled
+            shown[str(Path(path).parent / "__pycache__")] = empty
+    return shown
+
+
+def _empty(node: ast.ClassDef | ast.FunctionDef) -> None:
+    failure = f"raise NotImplementedError({f'{node.name} {MESSAGE}'!r})"
+    node.decorator_list = []
+    if isinstance(node, ast.FunctionDef):
+        node.body = ast.parse(failure).body
+    else:
+        node.body = ast.parse(f"def __init__(self, *_, **__):\n    {failure}").body

@@ -1,0 +1,102 @@
+"""The jail: what gets out of it, what does not, and what ends."""
+
+import dataclasses
+import os
+import sysconfig
+import time
+from pathlib import Path
+
+import pytest
+
+from grader import jail, limits
+
+SECONDS = 2
+
+pytestmark = pytest.mark.skipif(
+    bool(jail.missing_programs()), reason=f"this machine lacks {jail.missing_programs()}"
+)
+
+
+@pytest.fixture(scope="module")
+def run():
+    """Run code in a jail with the packages of the course."""
+    short = dataclasses.replace(limits.read().jail, seconds=SECONDS)
+    packages = {"/packages": Path(sysconfig.get_path("purelib"))}
+    return lambda code, given=b"": jail.Jail(short, packages).run(["-c", code], given)
+
+
+def test_bytes_go_in_and_a_result_comes_out(run):
+    code = "import os, sys; os.write(int(os.environ['RESULT']), sys.stdin.buffer.read()[::-1])"
+    ending = run(code, b"abc" * 100_000)
+    assert ending == jail.Ending(b"cba" * 100_000, "")
+
+
+def test_mxnet_computes_in_it(run):
+    code = "from mxnet import np, npx; npx.set_np(); print(np.ones((64, 64)).sum().item())"
+    assert run(code).printed.splitlines()[-1] == "4096.0"
+
+
+@pytest.mark.parametrize(
+    ("code", "sign"),
+    [
+        ("while True: pass", "SIGXCPU"),
+        (
+            "import signal\nsignal.signal(signal.SIGXCPU, signal.SIG_IGN)\nwhile True: pass",
+            "SIGKILL",
+        ),
+        ("import time; time.sleep(1000)", "did not end within"),
+        ("import os, signal; os.kill(0, signal.SIGKILL)", "SIGKILL"),
+        ("import os\nwhile True: os.write(int(os.environ['RESULT']), b'x' * 65536)", "16 MB"),
+    ],
+    ids=["loop", "loop without signals", "sleep", "kill all", "result without end"],
+)
+def test_what_does_not_end_by_itself_is_ended(run, code, sign):
+    started = time.monotonic()
+    assert sign in run(code).stopped
+    assert time.monotonic() - started < 2 * SECONDS + 2
+
+
+@pytest.mark.parametrize(
+    ("code", "error"),
+    [
+        ("bytearray(10**11)", "MemoryError"),
+        ("open('/tmp/file', 'wb').write(b'x' * 10**9)", "File too large"),
+        ("[open(f'/tmp/{i}', 'wb').write(b'x' * 10**7) for i in range(50)]", "No space left"),
+        ("open('/packages/new', 'w')", "Read-only file system"),
+        ("import socket; socket.create_connection(('192.0.2.1', 80), 1)", "unreachable"),
+        ("import os\nwhile True: os.fork()", "temporarily unavailable"),
+        (f"open({str(Path(__file__))!r})", "No such file"),
+        ("import os; os.setuid(0)", "not permitted"),
+        ("import os; os.kill(1, 0)", "not permitted"),
+    ],
+    ids=lambda value: value[:30],
+)
+def test_what_is_not_allowed_fails(run, code, error):
+    assert error in run(code).printed
+
+
+def test_output_without_end_is_cut(run):
+    ending = run("while True: print('x' * 1000)")
+    assert len(ending.printed) == limits.read().jail.output_kilobytes * 1024
+
+
+def test_nothing_that_it_started_is_left(run):
+    """A daemon that has left its parent's session."""
+    name = f"left-behind-{os.getpid()}"
+    code = f"import os, sys, time\nif os.fork() == 0:\n os.setsid()\n time.sleep(1000)\n#{name}"
+    run(code)
+    lines = [path.read_bytes() for path in Path("/proc").glob("[0-9]*/cmdline") if path.exists()]
+    assert lines
+    assert not any(name.encode() in line for line in lines)
+
+
+def test_of_the_environment_nothing_is_seen(run, monkeypatch):
+    monkeypatch.setenv("A_SECRET", "canary")
+    printed = run("import os; print(dict(os.environ)); os.system('cat /proc/*/environ')").printed
+    assert "canary" not in printed
+
+
+def test_without_bubblewrap_the_package_is_named(run, monkeypatch):
+    monkeypatch.setenv("PATH", "/nowhere")
+    with pytest.raises(jail.JailError, match="apt-get install bubblewrap"):
+        run("")
