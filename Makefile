@@ -4,10 +4,11 @@ BIN := .venv/bin
 LAB_DIR ?= notebooks
 
 .DEFAULT_GOAL := help
-.PHONY: help set-up run lab test style refresh sweep lock colab publish elsewhere gpu try-gpu
+.PHONY: help set-up run lab test style refresh sweep lock colab publish elsewhere gpu try-gpu \
+	assignment grade formgrader
 
 help: ## list these commands
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-9s  %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-10s  %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 set-up:
 	@command -v $(PYTHON) >/dev/null || { \
@@ -50,7 +51,16 @@ gpu: set-up ## install MXNet's build for GPUs where this machine has one that fi
 try-gpu: set-up ## load that build on a machine without a GPU, with a stand-in for the driver
 	@$(BIN)/python tools/try_gpu_build.py
 
+assignment: set-up ## release ASSIGNMENT=ps1 for students, in build/assignments/, also packed for Colab
+	@PYTHONPATH=tools $(BIN)/python coursework/release.py $(ASSIGNMENT)
+
+grade: set-up ## grade ASSIGNMENT=ps1 FROM=submissions (a folder or a zip), see coursework/README.md
+	@$(BIN)/python coursework/grade.py $(ASSIGNMENT) $(FROM) $(GRADE_ARGS)
+
+formgrader: set-up ## look at graded submissions, and grade by hand, in a browser on this machine
+	@cd coursework && PATH=$(CURDIR)/$(BIN):$$PATH jupyter lab --ip=127.0.0.1 --allow-root $(LAB_ARGS)
+
 lock: set-up ## rewrite requirements.txt from pyproject.toml
 	@UV_SYSTEM_CERTS=1 UV_CUSTOM_COMPILE_COMMAND="make lock" $(BIN)/uv pip compile --quiet \
-		--universal --generate-hashes --no-emit-index-url --python-version 3.11 --group dev \
+		--universal --generate-hashes --no-emit-index-url --python-version 3.11 --group dev --group coursework \
 		--output-file requirements.txt pyproject.toml

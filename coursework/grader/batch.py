@@ -1,43 +1,66 @@
-"""Marking a folder of submissions: side by side, with a bar, and going on after an interruption.
+"""Marking all submissions: side by side, with a bar, and going on after an interruption.
 
-Each student has a file with their marks, written when it is whole. It says of which submission and
-of which assignment, so that a second run marks only what is new or has changed.
+Each student has a file with their marks, which appears when it is whole. It says what it belongs
+to, so that a second run marks only what is new, and all where a question has changed.
 """
 
 from __future__ import annotations
 
-import csv
 import hashlib
 import json
 import os
 import queue
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import asdict, replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+import nbformat
 from tqdm import tqdm
 
+from grader import clean, marking, validate
+from grader.assignment import Assignment
+from grader.collect import Found
 from grader.frames import Frame
+from grader.graft import graft
 from grader.jail import Jail, JailError
-from grader.limits import FileLimits
-from grader.marking import Assignment, Marks, mark
+from grader.limits import Limits
+from utils import variants
 
 TRIES = 3  # of a jail that does not start: that is not the student's mistake
+Result = dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Bench:
+    """What it takes to mark a submission of an assignment.
+
+    `jail` has the ready-made networks taken out. `whole` has not: in it the notebook's own checks
+    say which mistake a wrong answer has.
+    """
+
+    assignment: Assignment
+    solution: list[dict[variants.Variant, Frame]]
+    jail: Jail
+    whole: Jail
+    limits: Limits
+
+
+def bench(assignment: Assignment, jail: Jail, whole: Jail, limits: Limits) -> Bench:
+    """Ask the solution. Raises ValueError where it does not answer, and JailError."""
+    sources = [*assignment.setup, *assignment.solution.values()]
+    solution = marking.expected(sources, assignment.questions, jail)
+    return Bench(assignment, solution, jail, whole, limits)
 
 
 def mark_all(
-    submissions: dict[str, Path],
-    assignment: Assignment,
-    answers: dict[int, Frame],
-    jail: Jail,
-    limits: FileLimits,
-    results: Path,
-) -> dict[str, dict[str, Any]]:
-    """Mark each student's submission, as many at once as there are processors; return all results.
+    found: dict[str, Found], bench: Bench, results: Path, version: str
+) -> dict[str, Result]:
+    """Mark what each student has handed in, as many at once as there are processors.
 
-    Each result has the points, the marks and the reason where a file could not be read, or, under
-    "failed", why the grader itself could not mark it.
+    Writes `results`/STUDENT.json. A result has the student's marks and the notebook for nbgrader,
+    or under "failed" why the grader itself could not mark: such a one is not kept.
     """
     results.mkdir(parents=True, exist_ok=True)
     workers = len(os.sched_getaffinity(0))
@@ -45,66 +68,100 @@ def mark_all(
     for slot in range(workers):
         slots.put(slot)
 
-    def work(student: str) -> dict[str, Any]:
-        path, kept = submissions[student], results / f"{student}.json"
-        digest = _digest(path, assignment)
+    def work(student: str) -> Result:
+        kept = results / f"{student}.json"
+        digest = _digest(found[student], version)
         if kept.exists() and (result := json.loads(kept.read_text("utf-8")))["digest"] == digest:
             return result
         slot = slots.get()
+        jails = {name: replace(getattr(bench, name), slot=slot) for name in ("jail", "whole")}
         try:
-            marks = _mark(path, assignment, answers, replace(jail, slot=slot), limits)
+            result = _tried(lambda: mark(student, found[student], replace(bench, **jails)))
         except JailError as error:
-            return {"digest": digest, "failed": str(error)}
+            return {"failed": str(error)}
         finally:
             slots.put(slot)
-        result = {"digest": digest, "points": marks.points, **_plain(marks)}
-        _write(kept, json.dumps(result, indent=1))
+        result = {"digest": digest, **result}
+        _write(kept, json.dumps(result, indent=1, sort_keys=True))
         return result
 
     with ThreadPoolExecutor(workers) as pool:
-        found = tqdm(pool.map(work, submissions), total=len(submissions), unit="submission")
-        return dict(zip(submissions, found))
+        marked = tqdm(pool.map(work, found), total=len(found), unit="submission")
+        return dict(zip(found, marked))
 
 
-def write_csv(found: dict[str, dict[str, Any]], assignment: Assignment, path: Path) -> None:
-    """Write one row per student: the points, those of each question, and what has to be known."""
-    titles = [question.title for question in assignment.questions]
-    with path.open("w", newline="", encoding="utf-8") as file:
-        rows = csv.writer(file)
-        rows.writerow(["student", "points", *titles, "remark"])
-        for student, result in found.items():
-            marks = [mark["points"] for mark in result.get("marks", [])] or [""] * len(titles)
-            remark = result.get("refused") or result.get("failed", "")
-            rows.writerow([student, result.get("points", ""), *marks, remark])
+def mark(student: str, handed_in: Found, bench: Bench) -> Result:
+    """Mark one submission: what it returns can be written as JSON. Raises JailError."""
+    assignment = bench.assignment
+    try:
+        if handed_in.path is None:
+            raise validate.RefusedError(handed_in.reason)
+        submission = validate.read(handed_in.path, bench.limits.file)
+    except validate.RefusedError as error:
+        marks = [marking.Mark(question, 0, str(error)) for question in assignment.questions]
+        notebook = clean.refused(assignment, str(error))
+        return _result(marks, {}, notebook, refused=str(error))
+    answers = graft(submission, assignment.stubs, assignment.given)
+    sources = [*assignment.setup, *answers.sources]
+    marks = marking.mark(
+        *(sources, answers.answers, assignment.questions, bench.solution),
+        *(variants.of(student), bench.jail),
+    )
+    wrong = {mark.question.grade_id for mark in marks if mark.why} & answers.answers.keys()
+    checks = {answer: text for answer, text in assignment.checks.items() if answer in wrong}
+    names = {}
+    if checks:
+        names = marking.diagnoses(sources, checks, assignment.known_mistakes, bench.whole)
+    return _result(marks, names, clean.clean(assignment, submission, answers))
 
 
-def _mark(path: Path, *arguments: Any) -> Marks:
+def _result(
+    marks: list[marking.Mark], diagnoses: dict[str, str], notebook: Any, refused: str = ""
+) -> Result:
+    return {
+        "refused": refused,
+        "points": sum(mark.points for mark in marks),
+        "marks": [
+            {
+                "answer": mark.question.grade_id,
+                "title": mark.question.title,
+                "points": mark.points,
+                "of": mark.question.points,
+                "why": mark.why,
+            }
+            for mark in marks
+        ],
+        "diagnoses": diagnoses,
+        "notebook": nbformat.writes(notebook),
+    }
+
+
+def points(result: Result) -> dict[str, float]:
+    """The points of a result by the id of the answer; none if the grader failed."""
+    found: dict[str, float] = {}
+    for mark in result.get("marks", []):
+        found[mark["answer"]] = found.get(mark["answer"], 0) + mark["points"]
+    return found
+
+
+def _tried(work: Callable[[], Result]) -> Result:
     for attempt in range(TRIES):
         try:
-            return mark(path, *arguments)
+            return work()
         except JailError:
             if attempt == TRIES - 1:
                 raise
     raise AssertionError("not reached")
 
 
-def _plain(marks: Marks) -> dict[str, Any]:
-    return {
-        "refused": marks.refused,
-        "marks": [
-            {"title": given.question.title, "points": given.points, "why": given.why}
-            for given in marks.marks
-        ],
-    }
-
-
-def _digest(path: Path, assignment: Assignment) -> str:
-    """What a result belongs to. A link or an unreadable file has the digest of its name."""
-    readable = path.is_file() and not path.is_symlink()
-    contents = path.read_bytes() if readable else path.name.encode()
-    asked = json.dumps([asdict(question) for question in assignment.questions], sort_keys=True)
-    asked += json.dumps([assignment.stubs, sorted(assignment.given), assignment.solution])
-    return hashlib.sha256(contents + asked.encode()).hexdigest()
+def _digest(handed_in: Found, version: str) -> str:
+    """What a result belongs to. A link, or what cannot be read, has the digest of its name."""
+    path = handed_in.path
+    contents = handed_in.reason.encode()
+    if path is not None:
+        readable = path.is_file() and not path.is_symlink()
+        contents = path.read_bytes() if readable else path.name.encode()
+    return hashlib.sha256(version.encode() + contents).hexdigest()
 
 
 def _write(path: Path, text: str) -> None:

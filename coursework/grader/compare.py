@@ -1,31 +1,59 @@
-"""The verdict on one question: the numbers of a submission beside those of the solution."""
+"""The verdict on one question: the numbers of a submission beside those of the solution.
+
+What is said here reaches the student. It holds no number that the question was asked with, and no
+text that the submission wrote.
+"""
 
 from __future__ import annotations
 
+import builtins
+
 import numpy
 
+from grader import ready_made
 from grader.frames import Frame
 
 RELATIVE, ABSOLUTE = 1e-3, 1e-4  # float32, summed up in another order
 
 
-def difference(expected: Frame, given: Frame | None, stopped: str = "") -> str:
-    """Return what is wrong with an answer, in a sentence without its inputs, "" if it is right."""
+def unanswered(given: Frame | None, stopped: str = "") -> str:
+    """Return why there are no numbers to compare, in a sentence; "" where there are."""
     if given is None:
         return f"Your code gave no answer: {stopped}." if stopped else "Your code gave no answer."
+    if given.error == "TimeoutError":
+        return "Your code did not come to an end."
+    if given.error == "NotImplementedError":
+        return "There is no answer yet: the code raises NotImplementedError."
+    if given.error == ready_made.ERROR:
+        return (
+            "Your code uses a ready-made network or training, which is taken out while answers are "
+            "graded. Write it yourself."
+        )
     if given.error:
-        return f"Your code raised an error: {given.error}"
-    shapes = [array.shape for array in expected.arrays], [array.shape for array in given.arrays]
-    if shapes[0] != shapes[1]:
-        return f"The shape is {_text(shapes[1])}, and should be {_text(shapes[0])}."
-    for right, found in zip(expected.arrays, given.arrays):
-        if not numpy.isfinite(found).all():
-            return "Some of the numbers are not finite."
-        if not numpy.allclose(found, right, rtol=RELATIVE, atol=ABSOLUTE):
-            share = numpy.isclose(found, right, rtol=RELATIVE, atol=ABSOLUTE).mean()
-            return f"The shape is right, but only {share:.0%} of the numbers are."
+        return f"Your code raised {error_name(given.error)}."
+    if not all(numpy.isfinite(array).all() for array in given.arrays):
+        return "Some of the numbers are not finite."
     return ""
 
 
-def _text(shapes: list[tuple[int, ...]]) -> str:
-    return " and ".join(str(shape) for shape in shapes) or "missing"
+def difference(expected: Frame, given: Frame) -> str:
+    """Return how an answer differs from that of the solution, in a sentence; "" if it does not."""
+    shapes = [array.shape for array in expected.arrays], [array.shape for array in given.arrays]
+    if shapes[0] != shapes[1]:
+        return "The result has another shape than it should have."
+    right, found = (
+        numpy.concatenate([array.ravel() for array in frame.arrays]) for frame in (expected, given)
+    )
+    close = numpy.isclose(found, right, rtol=RELATIVE, atol=ABSOLUTE)
+    if close.all():
+        return ""
+    return (
+        f"The shape is right, but only {numpy.floor(100 * close.mean()):.0f}% of the numbers are."
+    )
+
+
+def error_name(name: str) -> str:
+    """The name of a kind of error that everybody has, or words: it is not a place for messages."""
+    kind = getattr(builtins, name, None)
+    is_known = isinstance(kind, type) and issubclass(kind, BaseException)
+    return name if is_known or name == "MXNetError" else "an error"

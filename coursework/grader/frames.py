@@ -1,7 +1,7 @@
 """What comes out of the jail: frames of plain numbers, never objects.
 
-A frame is the number of a question, an error text or none, and arrays of float64. Whoever writes
-them is not trusted: a frame that is not whole, too long or out of order ends the reading.
+A frame is the number of a question, the name of an error or none, and arrays of float64. Whoever
+writes them is not trusted: a frame that is not whole, or too long, ends the reading.
 """
 
 from __future__ import annotations
@@ -12,16 +12,17 @@ from dataclasses import dataclass, field
 
 import numpy
 
-HEAD = struct.Struct("<4sIII")  # magic, question, bytes of the error text, number of arrays
+HEAD = struct.Struct("<4sIII")  # magic, question, bytes of the name of the error, number of arrays
 MAGIC = b"RNF1"
-LONGEST_ERROR = 4000  # bytes
+LONGEST_ERROR = 100  # bytes
 MOST_ARRAYS = 1000
 MOST_AXES = 8
+READY = 2**32 - 1  # in place of a question: the code has been executed
 
 
 @dataclass
 class Frame:
-    """The answer to one question: arrays, or the text of an error."""
+    """The answer to one question: arrays, or the name of an error."""
 
     question: int
     error: str = ""

@@ -16,6 +16,14 @@ class FileLimits:
 
     megabytes: int
     cells: int
+    cell_kilobytes: int
+
+
+@dataclass(frozen=True)
+class ArchiveLimits:
+    """What an archive of submissions may be."""
+
+    entries: int
 
 
 @dataclass(frozen=True)
@@ -23,6 +31,7 @@ class JailLimits:
     """What code in the jail may use; limits.toml says in which units."""
 
     seconds: int
+    question_seconds: int
     megabytes: int
     processes: int
     file_megabytes: int
@@ -35,10 +44,15 @@ class Limits:
     """All of them."""
 
     file: FileLimits
+    archive: ArchiveLimits
     jail: JailLimits
 
 
 def read(path: Path = FILE) -> Limits:
     """Return the limits that a file names. Raises TypeError where one is missing or unknown."""
     tables = tomllib.loads(path.read_text("utf-8"))
-    return Limits(FileLimits(**tables["file"]), JailLimits(**tables["jail"]))
+    return Limits(
+        FileLimits(**tables["file"]),
+        ArchiveLimits(**tables["archive"]),
+        JailLimits(**tables["jail"]),
+    )

@@ -2,39 +2,43 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import time
-from dataclasses import dataclass, field, replace
-from pathlib import Path
+from collections.abc import Callable, Collection
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
-from grader import frames, graft, validate
-from grader.compare import difference
+from grader import compare, frames
 from grader.frames import Frame
-from grader.jail import Ending, Jail
-from grader.limits import FileLimits
+from grader.jail import Jail
+from utils.variants import VARIANTS, Variant
 
 PROGRAM = ("-m", "grader.worker")
+SHORTEST = 2  # seconds: less is not worth a start
+NO_ANSWER = "There is no answer: the cell is as it was handed out, or it is gone."
+FOR_ANOTHER = (
+    "This is the answer for the numbers of another student. Write the name under which you hand in "
+    "into the cell `student`, and use the numbers that it then shows."
+)
+
+Ask = dict[str, Any]
 
 
 @dataclass(frozen=True)
 class Question:
-    """One thing that is asked of an answer: its title, its points, and what the worker is asked."""
+    """One thing that is asked of an answer: its title, its points, and what the worker is asked.
+
+    The answer to an `own` question depends on the student's variant: for the solution, `my` is set
+    to each. `judge` holds an answer against that of the solution.
+    """
 
     grade_id: str
     title: str
     points: float
-    ask: dict[str, Any]
-
-
-@dataclass(frozen=True)
-class Assignment:
-    """Stubs by grade id, the release's other code cells, the solution's code, and the questions."""
-
-    stubs: dict[str, str]
-    given: set[str]
-    solution: list[str]
-    questions: list[Question]
+    ask: Ask
+    own: bool = False
+    judge: Callable[[Frame, Frame], str] = compare.difference
 
 
 @dataclass(frozen=True)
@@ -46,81 +50,116 @@ class Mark:
     why: str = ""
 
 
-@dataclass(frozen=True)
-class Marks:
-    """All marks of a submission; `refused` says why it could not be read."""
-
-    marks: list[Mark] = field(default_factory=list)
-    refused: str = ""
-
-    @property
-    def points(self) -> float:
-        """The sum."""
-        return sum(mark.points for mark in self.marks)
-
-
-def expected(assignment: Assignment, jail: Jail) -> dict[int, Frame]:
-    """Return what the instructor's solution answers, from the same jail.
+def expected(
+    solution: list[str], questions: list[Question], jail: Jail
+) -> list[dict[Variant, Frame]]:
+    """Return what the instructor's solution answers to each question, by the student's variant.
 
     Raises ValueError where it leaves a question unanswered: that is a mistake of the assignment.
     """
-    answers, _ = _ask(assignment.solution, assignment.questions, jail)
-    for number, question in enumerate(assignment.questions):
-        problem = difference(answers[number], answers[number]) if number in answers else "nothing"
-        if problem:
-            raise ValueError(f"The solution does not answer {question.title!r}: {problem}")
-    return answers
+    asks = [
+        (question.title, {**question.ask, "my": asdict(variant)} if question.own else question.ask)
+        for question in questions
+        for variant in (VARIANTS if question.own else VARIANTS[:1])
+    ]
+    answers, stopped = _ask(solution, asks, jail)
+    for number, (title, _) in enumerate(asks):
+        if problem := compare.unanswered(answers.get(number), stopped):
+            raise ValueError(f"The solution does not answer the question {title!r}: {problem}")
+    found: dict[str, list[Frame]] = {}
+    for number, (title, _) in enumerate(asks):
+        found.setdefault(title, []).append(answers[number])
+    return [dict(zip(VARIANTS, itertools.cycle(found[each.title]))) for each in questions]
 
 
 def mark(
-    path: Path, assignment: Assignment, answers: dict[int, Frame], jail: Jail, limits: FileLimits
-) -> Marks:
-    """Mark a submission. Whatever it does, the result has a mark for every question."""
-    try:
-        submission = validate.read(path, limits)
-    except validate.RefusedError as error:
-        zeros = [Mark(question, 0, str(error)) for question in assignment.questions]
-        return Marks(zeros, str(error))
-    found = graft.graft(submission, assignment.stubs, assignment.given)
-    given, stopped = _ask(found.sources, assignment.questions, jail)
+    sources: list[str],
+    answered: Collection[str],
+    questions: list[Question],
+    solution: list[dict[Variant, Frame]],
+    variant: Variant,
+    jail: Jail,
+) -> list[Mark]:
+    """Mark a student's code. Whatever it does, the result has a mark for every question.
+
+    `answered` are the grade ids of the cells with an answer, `solution` is what `expected` returns.
+    """
+    asks = [(question.grade_id, question.ask) for question in questions]
+    given, stopped = _ask(sources, asks, jail)
     marks = []
-    for number, question in enumerate(assignment.questions):
-        why = difference(answers[number], given.get(number), stopped)
-        if question.grade_id in found.unanswered:
-            why = "There is no answer: the cell is as it was handed out, or it is gone."
+    for number, question in enumerate(questions):
+        if question.grade_id in answered:
+            why = _verdict(question, solution[number], given.get(number), variant, stopped)
+        else:
+            why = NO_ANSWER
         marks.append(Mark(question, 0 if why else question.points, why))
-    return Marks(marks)
+    return marks
 
 
-def _ask(sources: list[str], questions: list[Question], jail: Jail) -> tuple[dict[int, Frame], str]:
+def diagnoses(
+    sources: list[str], checks: dict[str, str], known: list[str], jail: Jail
+) -> dict[str, str]:
+    """Return the mistake that the notebook's own check names, by the grade id of the answer.
+
+    `checks` are the texts of the check cells. Of what they say only a name comes back that is in
+    `known`: the student's code is in the same process.
+    """
+    asks = [
+        (grade_id, {"procedure": "diagnosis", "check": check, "known": known})
+        for grade_id, check in checks.items()
+    ]
+    answers, _ = _ask(sources, asks, jail)
+    found = {}
+    for number, grade_id in enumerate(checks):
+        arrays = answers[number].arrays if number in answers else []
+        if arrays and arrays[0].size == 1 and 0 <= (place := arrays[0].item()) < len(known):
+            found[grade_id] = known[int(place)]
+    return found
+
+
+def _verdict(
+    question: Question,
+    solution: dict[Variant, Frame],
+    given: Frame | None,
+    variant: Variant,
+    stopped: str,
+) -> str:
+    """Why an answer is not right, in a sentence; "" if it is."""
+    if why := compare.unanswered(given, stopped):
+        return why
+    why = question.judge(solution[variant], given)
+    if why and question.own and any(not question.judge(f, given) for f in solution.values()):
+        return FOR_ANOTHER
+    return why
+
+
+def _ask(
+    sources: list[str], asks: list[tuple[str, Ask]], jail: Jail
+) -> tuple[dict[int, Frame], str]:
     """Return the answers by number, and what stopped the code, or "".
 
-    A question at which the code ends costs that question alone: the others are asked again, as
-    long as there is time.
+    `asks` are pairs: of which answer something is asked, and what. Where the code ends or does not
+    come back, the other questions about this answer are lost, and those about the others are asked
+    in a new process, as long as there is time.
     """
     answers: dict[int, Frame] = {}
-    open_numbers = list(range(len(questions)))
+    unasked = list(range(len(asks)))
     stopped, left = "", float(jail.limits.seconds)
-    while open_numbers and left >= 1:
-        ending, seconds = _run(sources, questions, open_numbers, replace_seconds(jail, left))
-        left -= seconds
-        whole = frames.read(ending.result)
-        answers.update({number: whole[number] for number in open_numbers if number in whole})
-        unanswered = [number for number in open_numbers if number not in answers]
+    places = {of_answer: place for place, (of_answer, _) in enumerate(asks)}
+    while unasked and left >= SHORTEST:
+        started = time.monotonic()
+        limited = replace(jail, limits=replace(jail.limits, seconds=max(SHORTEST, int(left / 2))))
+        questions = [(number, places[asks[number][0]], asks[number][1]) for number in unasked]
+        job = f"{json.dumps(sources)}\n{json.dumps(questions)}\n"
+        ending = limited.run([*PROGRAM, str(jail.limits.question_seconds)], job.encode())
+        left -= time.monotonic() - started
+        frames_by_number = frames.read(ending.result)
+        answers |= {
+            number: frames_by_number[number] for number in unasked if number in frames_by_number
+        }
         stopped = stopped or ending.stopped
-        open_numbers = unanswered[1:]
+        rest = [number for number in unasked if number not in answers]
+        unasked = [number for number in rest if asks[number][0] != asks[rest[0]][0]]
+        if frames.READY not in frames_by_number:  # it ends before anything is asked
+            break
     return answers, stopped
-
-
-def replace_seconds(jail: Jail, seconds: float) -> Jail:
-    """The same jail with less time."""
-    return replace(jail, limits=replace(jail.limits, seconds=int(seconds)))
-
-
-def _run(
-    sources: list[str], questions: list[Question], numbers: list[int], jail: Jail
-) -> tuple[Ending, float]:
-    job = {"sources": sources, "questions": [[n, questions[n].ask] for n in numbers]}
-    started = time.monotonic()
-    ending = jail.run(PROGRAM, json.dumps(job).encode())
-    return ending, time.monotonic() - started

@@ -12,9 +12,13 @@ import stat
 from dataclasses import dataclass, field
 from pathlib import Path
 
+import nbformat
+
 from grader.limits import FileLimits
 
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9 ._-]{0,100}\.ipynb")
+
+BASE64 = re.compile(r"[A-Za-z0-9+/=\s]*")
 
 
 class RefusedError(Exception):
@@ -23,11 +27,12 @@ class RefusedError(Exception):
 
 @dataclass(frozen=True)
 class Cell:
-    """What grading needs of a cell: its kind, its text, and the id that nbgrader gave it, or ""."""
+    """What grading needs of a cell: its text, the id that nbgrader gave it, or "", its outputs."""
 
-    kind: str
+    is_code: bool
     source: str
     grade_id: str = ""
+    outputs: tuple[dict, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -90,16 +95,42 @@ def _cells(notebook: dict, limits: FileLimits) -> list[Cell]:
         raise RefusedError("The notebook has no list of cells.")
     if len(cells) > limits.cells:
         raise RefusedError(f"The notebook has {len(cells)} cells, more than {limits.cells}.")
-    return [Cell(str(cell.get("cell_type")), _text(cell), _grade_id(cell)) for cell in cells]
+    return [_cell(cell, limits.cell_kilobytes * 2**10) for cell in cells]
 
 
-def _text(cell: dict) -> str:
-    """A cell's source: one text, or a list of lines."""
-    source = cell.get("source", "")
-    lines = source if isinstance(source, list) else [source]
-    if not all(isinstance(line, str) for line in lines):
+def _cell(cell: dict, longest: int) -> Cell:
+    source = _text(cell.get("source", ""))
+    if source is None:
         raise RefusedError("A cell of the notebook has a source that is not text.")
-    return "".join(lines)
+    outputs = cell.get("outputs")
+    plain = [_output(output) for output in outputs] if isinstance(outputs, list) else []
+    return Cell(
+        cell.get("cell_type") == "code",
+        source if len(source) <= longest else "",  # the toolbox that a packed notebook carries
+        _grade_id(cell),
+        tuple(output for output in plain if output),
+    )
+
+
+def _text(value: object) -> str | None:
+    """What a notebook holds as one text or as a list of lines; None for anything else."""
+    lines = value if isinstance(value, list) else [value]
+    if not all(isinstance(line, str) for line in lines):
+        return None
+    return "".join(lines).encode("utf-8", "replace").decode("utf-8")  # halves of characters
+
+
+def _output(output: object) -> dict | None:
+    """An output as plain text or as a picture; None for all else, which might hold a program."""
+    data = output.get("data") if isinstance(output, dict) else None
+    if isinstance(data, dict):
+        kept = {kind: _text(data.get(kind)) for kind in ("image/png", "text/plain")}
+        kept = {kind: text for kind, text in kept.items() if text}
+        if not BASE64.fullmatch(kept.get("image/png", "")):
+            del kept["image/png"]
+        return nbformat.v4.new_output("display_data", kept) if kept else None
+    text = _text(output.get("text")) if isinstance(output, dict) else None
+    return nbformat.v4.new_output("stream", name="stdout", text=text) if text else None
 
 
 def _grade_id(cell: dict) -> str:

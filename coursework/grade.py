@@ -1,0 +1,128 @@
+"""Grade the submissions of an assignment: to the gradebook, to feedback and to a table.
+
+make grade ASSIGNMENT=ps1 FROM=submissions.zip
+"""
+
+from __future__ import annotations
+
+import argparse
+import hashlib
+import sys
+import sysconfig
+import tempfile
+from pathlib import Path
+
+from tqdm import tqdm
+
+from grader import assignment, batch, collect, limits, ready_made
+from grader.jail import Jail, JailError, missing
+from grader.shell import Shell
+
+COURSE = Path(__file__).resolve().parent
+ROOT = COURSE.parent
+INSIDE = (
+    "__init__",
+    "frames",
+    "procedures",
+    "small",
+    "worker",
+)  # of the grader, what the jail shows
+
+
+def grade(
+    course: Path, name: str, submissions: Path, allowed: limits.Limits, protected: bool = True
+) -> list[str]:
+    """Grade all submissions; return a sentence for each that could not be graded.
+
+    Writes the gradebook, marks/, feedback/ and grades/NAME.csv of the course.
+    Raises AssignmentError, CollectError, JailError, and ValueError for a broken assignment.
+    """
+    loaded = assignment.load(course, name)
+    with tempfile.TemporaryDirectory() as scratch:
+        folder = Path(scratch)
+        found = collect.collect(_unpacked(submissions, folder, allowed), name)
+        jails = make_jails(folder, allowed.jail, protected)
+        bench = batch.bench(loaded, *jails, allowed)
+        results = batch.mark_all(found, bench, course / "marks" / name, version(course, name))
+    return enter(Shell(course, name), results)
+
+
+def enter(shell: Shell, results: dict[str, batch.Result]) -> list[str]:
+    """Bring results to the gradebook, to feedback and to the table; return what went wrong."""
+    problems, rows = [], []
+    for student, result in tqdm(results.items(), desc="nbgrader", unit="submission"):
+        problem = result.get("failed", "")
+        if not problem and collect.STUDENT.fullmatch(student):
+            problem = shell.enter(student, result) or shell.feedback(student)
+        if problem:
+            problems.append(f"{student}: {problem}")
+        rows.append((student, batch.points(result), problem or result.get("refused", "")))
+    shell.write_table(rows)
+    return problems
+
+
+def make_jails(
+    folder: Path, allowed: limits.JailLimits, protected: bool = True
+) -> tuple[Jail, Jail]:
+    """Return the jail for answers, without ready-made networks, and the one with the whole course.
+
+    `folder` gets the files that they show, and must stay as long as they are used.
+    """
+    stripped = folder / "stripped"
+    stripped.mkdir()
+    packages = Path(sysconfig.get_path("purelib"))
+    grader = {f"/course/grader/{part}.py": COURSE / "grader" / f"{part}.py" for part in INSIDE}
+    whole = {"/packages": packages, "/course/utils": ROOT / "utils", **grader}
+    shown = ready_made.binds(ROOT, packages, stripped) | grader
+    kept = {"protected": protected, "open_path": (ROOT, COURSE)}
+    return Jail(allowed, shown, **kept), Jail(allowed, whole, **kept)
+
+
+def version(course: Path, name: str) -> str:
+    """A digest of all that decides about marks, apart from the submissions."""
+    parts = [*(COURSE / "grader").glob("*.*"), *(ROOT / "utils").rglob("*.py")]
+    parts += [COURSE / "questions" / f"{name}.py", course / "source" / name / f"{name}.ipynb"]
+    digest = hashlib.sha256()
+    for path in sorted(parts):
+        digest.update(path.read_bytes())
+    return digest.hexdigest()
+
+
+def _unpacked(submissions: Path, scratch: Path, allowed: limits.Limits) -> Path:
+    """The folder with the submissions: the given one, or where an archive has been unpacked."""
+    if not submissions.is_file():
+        return submissions
+    folder = scratch / "submissions"
+    folder.mkdir()
+    collect.unpack(submissions, folder, allowed.archive, allowed.file)
+    return folder
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description="Grade the submissions of an assignment.")
+    parser.add_argument("assignment", help="for example ps1")
+    parser.add_argument("submissions", type=Path, help="a folder, or the zip of a platform")
+    parser.add_argument(
+        "--run-submissions-unprotected",
+        action="store_true",
+        help="without a jail: what students wrote runs as you, and may do what you may",
+    )
+    arguments = parser.parse_args()
+    protected = not arguments.run_submissions_unprotected
+    if protected and (sentence := missing()):
+        sys.exit(sentence)
+    if not protected:
+        print("WITHOUT A JAIL: what students wrote now runs as you.", file=sys.stderr)
+    try:
+        problems = grade(
+            COURSE, arguments.assignment, arguments.submissions, limits.read(), protected
+        )
+    except (assignment.AssignmentError, collect.CollectError, JailError, ValueError) as error:
+        sys.exit(str(error))
+    print("\n".join(problems), file=sys.stderr)
+    print(f"Graded. The table: coursework/grades/{arguments.assignment}.csv")
+    return int(bool(problems))
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,115 @@
+"""An assignment as the grader needs it, from its source notebook, its release and its questions."""
+
+from __future__ import annotations
+
+import ast
+import importlib
+from collections import Counter
+from dataclasses import dataclass
+from pathlib import Path
+
+import nbformat
+from nbformat import NotebookNode
+
+from grader.marking import Question
+
+SETUP = "setup"  # the tag of a cell that is executed before every answer: imports
+CHECK = "-check"  # what the id of an answer's check cell ends with
+
+
+class AssignmentError(Exception):
+    """The assignment itself is not ready; the message says what to do."""
+
+
+@dataclass(frozen=True)
+class Assignment:
+    """The release, and of it the parts that grading needs.
+
+    `stubs`, `checks` and `solution` are texts of cells by the grade id of the answer; `by_hand` are
+    the ids of the answers that a person grades.
+    """
+
+    name: str
+    release: NotebookNode
+    setup: list[str]
+    stubs: dict[str, str]
+    checks: dict[str, str]
+    solution: dict[str, str]
+    by_hand: list[str]
+    questions: list[Question]
+
+    @property
+    def given(self) -> set[str]:
+        """The texts of the release's code cells that are no answers."""
+        code = [cell for cell in self.release.cells if cell.cell_type == "code"]
+        return {cell.source.strip() for cell in code if grade_id(cell) not in self.stubs}
+
+    @property
+    def known_mistakes(self) -> list[str]:
+        """Every text in the course's checks: among them the names of all mistakes."""
+        from utils import checks
+
+        sources = Path(checks.__file__).parent.glob("*.py")
+        nodes = [node for path in sources for node in ast.walk(ast.parse(path.read_text("utf-8")))]
+        texts = {node.value for node in nodes if isinstance(node, ast.Constant)}
+        return sorted(text for text in texts if isinstance(text, str) and " " in text)
+
+
+def load(course: Path, name: str) -> Assignment:
+    """Return an assignment of a course. Raises AssignmentError."""
+    source, release = (
+        _notebook(course / folder / name / f"{name}.ipynb", name)
+        for folder in ("source", "release")
+    )
+    questions = importlib.import_module(f"questions.{name}").QUESTIONS
+    answers = [cell for cell in release.cells if nbgrader(cell).get("solution")]
+    by_hand = [grade_id(cell) for cell in answers if nbgrader(cell).get("grade")]
+    stubs = {grade_id(c): c.source for c in answers if grade_id(c) not in by_hand}
+    cells = {grade_id(cell): cell.source for cell in source.cells}
+    points = {grade_id(cell): nbgrader(cell).get("points") for cell in release.cells}
+    asked = [answer for answer in stubs if answer + CHECK in points]
+    _check_points(questions, {answer: points[answer + CHECK] for answer in asked})
+    return Assignment(
+        name=name,
+        release=release,
+        setup=[cell.source for cell in release.cells if SETUP in cell.metadata.get("tags", [])],
+        stubs=stubs,
+        checks={answer: cells[answer + CHECK] for answer in asked},
+        solution={answer: cells[answer] for answer in stubs},
+        by_hand=by_hand,
+        questions=questions,
+    )
+
+
+def nbgrader(cell: NotebookNode) -> dict:
+    """What nbgrader notes in a cell; nothing for most."""
+    return cell.metadata.get("nbgrader", {})
+
+
+def grade_id(cell: NotebookNode) -> str:
+    """The id that nbgrader gave a cell, or ""."""
+    return nbgrader(cell).get("grade_id", "")
+
+
+def _notebook(path: Path, name: str) -> NotebookNode:
+    if not path.is_file():
+        raise AssignmentError(
+            f"There is no {path}. Write the assignment in source/{name}/{name}.ipynb, then release "
+            f"it: `make assignment ASSIGNMENT={name}`."
+        )
+    return nbformat.read(path, as_version=4)
+
+
+def _check_points(questions: list[Question], points: dict[str, float | None]) -> None:
+    """Raise AssignmentError unless the questions of each answer add up to its cell's points."""
+    asked: Counter[str] = Counter()
+    for question in questions:
+        asked[question.grade_id] += question.points
+    titles = Counter(question.title for question in questions)
+    if doubled := [title for title, count in titles.items() if count > 1]:
+        raise AssignmentError(f"Two questions have the title {doubled[0]!r}. Rename one of them.")
+    if asked != points:
+        raise AssignmentError(
+            f"The questions give the points {dict(asked)}, but the check cells of the released "
+            f"notebook give {points}. Make them equal, and release the assignment again."
+        )

@@ -1,0 +1,126 @@
+"""What the worker can ask of a student's code. Each procedure returns arrays of plain numbers."""
+
+from __future__ import annotations
+
+import ast
+from typing import Any
+
+import mxnet as mx
+import numpy
+from mxnet import autograd, gluon, init, np
+from mxnet.gluon import nn
+
+from grader import small
+from utils import checks, data, train
+
+Names = dict[str, Any]
+Arrays = list[numpy.ndarray]
+
+
+def numbers(names: Names, name: str, arguments: dict, keys: list[str]) -> Arrays:
+    """What a function returns: a number, or with `keys` a dictionary of numbers or shapes."""
+    value = names[name](**arguments)
+    found = [value[key] for key in keys] if keys else [value]
+    return [numpy.asarray(each, "f8") for each in found]
+
+
+def kernels(names: Names, name: str, arguments: dict, shape: list[int]) -> Arrays:
+    """How many weights of convolutions and dense layers a network holds, and its output shape."""
+    net = names[name](**arguments)
+    net.initialize()
+    Y = net(np.zeros(shape))
+    sizes = [parameter.data().size for parameter in _kernels(net)]
+    return [numpy.array(sum(sizes), "f8"), numpy.array(Y.shape, "f8")]
+
+
+def outputs(
+    names: Names, name: str, arguments: dict, shape: list[int], seed: int, mode: str
+) -> Arrays:
+    """The output of a network for random images, and the gradient of a weighted sum of it.
+
+    `mode` is "inference", "training", or "after training": inference once the normalizations have
+    seen another batch in training.
+    """
+    net = names[name](**arguments)
+    net.initialize()
+    rng = numpy.random.default_rng(seed)
+    first, X = (np.array(rng.standard_normal(shape), dtype="float32") for _ in range(2))
+    net(first)
+    set_parameters(net, seed)
+    if mode == "after training":
+        for _ in range(5):
+            with autograd.record():
+                net(first)
+    X.attach_grad()
+    with autograd.record(train_mode=mode == "training"):
+        Y = net(X)
+    Y.backward(np.array(rng.standard_normal(Y.shape), dtype="float32"))
+    return [Y.asnumpy().astype("f8"), X.grad.asnumpy().astype("f8")]
+
+
+def steps(names: Names, name: str, seed: int, count: int) -> Arrays:
+    """What a training step returns, `count` times, and what it makes of a small network."""
+    net = nn.Sequential()
+    net.add(nn.Conv2D(4, 3), nn.BatchNorm(), nn.Activation("relu"), nn.AvgPool2D(4), nn.Dense(10))
+    X, y = next(data.batches(small.fashion().train, 32, mx.cpu()))
+    net.initialize()
+    net(X)
+    set_parameters(net, seed)
+    trainer = gluon.Trainer(list(net.collect_params().values()), "sgd", {"learning_rate": 0.1})
+    figures = [[float(value) for value in names[name](net, X, y, trainer)] for _ in range(count)]
+    return [numpy.asarray(figures, "f8"), net(X).asnumpy().astype("f8")]
+
+
+def fit(names: Names, name: str, seeds: list[int]) -> Arrays:
+    """For each seed: the weights of a small network that was trained, and what was reported."""
+    found = []
+    for seed in seeds:
+        net = nn.HybridSequential()
+        net.add(nn.Dense(32, activation="relu"), nn.Dense(10))
+        net.initialize(init.Xavier())
+        net(np.zeros((1, 1, 28, 28)))
+        set_parameters(net, 0)
+        reported = names[name](net, small.fashion(), RECIPE, seed=seed, device=mx.cpu())
+        found += [p.data().asnumpy().astype("f8") for p in net.collect_params().values()]
+        found.append(numpy.asarray(reported, "f8"))
+    return found
+
+
+def diagnosis(names: Names, check: str, known: list[str]) -> Arrays:
+    """Which mistake the notebook's own check names, as its place in `known`; none: no array."""
+    tree = ast.parse(check)
+    names = {"checks": checks, **names}
+    exec(compile(ast.Module(tree.body[:-1], []), "<check>", "exec"), names)
+    report = eval(compile(ast.Expression(tree.body[-1].value), "<check>", "eval"), names)
+    return [numpy.array(known.index(report.diagnosis), "f8")] if report.diagnosis in known else []
+
+
+def set_parameters(net: gluon.Block, seed: int) -> None:
+    """Give the weights values that follow from their shapes, not from their names or places.
+
+    Scales become 1 and shifts 0, whatever a network starts with, so that layers with and without
+    them compute the same. Running statistics stay as they are.
+    """
+    for parameter in net.collect_params().values():
+        if parameter.name.endswith("gamma"):
+            parameter.set_data(np.ones(parameter.shape))
+        elif parameter.name.endswith(("beta", "bias")):
+            parameter.set_data(np.zeros(parameter.shape))
+    for parameter in _kernels(net):
+        values = small.values(parameter.shape, seed)
+        parameter.set_data(np.array(values, dtype="float32"))
+
+
+def _kernels(net: gluon.Block) -> list[gluon.Parameter]:
+    """The weights of convolutions and dense layers, and no scales of normalizations."""
+    return [
+        parameter
+        for parameter in net.collect_params().values()
+        if len(parameter.shape) > 1 and parameter.shape[0] > 1 and min(parameter.shape) > 0
+    ]
+
+
+RECIPE = train.Recipe(epochs=4, batch_size=20, learning_rate=0.02)
+PROCEDURES = {
+    function.__name__: function for function in (numbers, kernels, outputs, steps, fit, diagnosis)
+}

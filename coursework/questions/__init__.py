@@ -1,0 +1,1 @@
+"""What the grader asks of each assignment. Nothing of this reaches a student."""

@@ -1,0 +1,62 @@
+"""Problem set 2: ResNet-18 assembled, one step, the whole training."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from grader.marking import Ask, Question
+from grader.training import judged, learned, repeated
+
+DEFAULT = {"arguments": {}, "shape": [2, 1, 32, 32]}
+NARROW = {"arguments": {"first_width": 6, "num_classes": 7}, "shape": [3, 2, 40, 72]}
+OWN = {"arguments": {}, "shape": [2, 1, 32, 48]}
+
+
+def network(name: str, kind: dict[str, Any], mode: str, seed: int) -> Ask:
+    """Ask for the outputs of a network of that kind."""
+    return {"procedure": "outputs", "name": name, "mode": mode, "seed": seed, **kind}
+
+
+STEPS = {"procedure": "steps", "name": "my_train_step", "seed": 31}
+FIT = {"procedure": "fit", "name": "my_fit"}
+
+QUESTIONS = [
+    Question(
+        "network",
+        "Convolutions and dense layer, 64 channels and 10 classes",
+        2,
+        {"procedure": "kernels", "name": "my_resnet18", **DEFAULT},
+    ),
+    Question(
+        "network",
+        "Inference, 64 channels and 10 classes",
+        1,
+        network("my_resnet18", DEFAULT, "inference", 21),
+    ),
+    Question(
+        "network",
+        "Inference with other channels, classes and images",
+        2,
+        network("my_resnet18", NARROW, "inference", 22),
+    ),
+    Question(
+        "network",
+        "Training with other channels, classes and images",
+        2,
+        network("my_resnet18", NARROW, "training", 23),
+    ),
+    Question(
+        "network",
+        "Inference after training",
+        1,
+        network("my_resnet18", NARROW, "after training", 24),
+    ),
+    Question(
+        "own-network", "Your own network", 2, network("my_network", OWN, "inference", 25), True
+    ),
+    Question("step", "One step, what it returns and does", 2, {**STEPS, "count": 1}),
+    Question("step", "Three steps in a row", 2, {**STEPS, "count": 3}),
+    Question("fit", "The loss falls", 2, {**FIT, "seeds": [1]}, judge=learned),
+    Question("fit", "The figures of each epoch", 2, {**FIT, "seeds": [2]}, judge=judged),
+    Question("fit", "The seed decides the order", 2, {**FIT, "seeds": [3, 3, 4]}, judge=repeated),
+]

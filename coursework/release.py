@@ -1,0 +1,48 @@
+"""Release an assignment: write the notebook for the students, alone and packed for Colab.
+
+make assignment ASSIGNMENT=ps1
+"""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+import arrival
+from grader import assignment
+from grader.shell import Shell
+from pack_colab import pack
+from run_course import ROOT, save
+
+COURSE = Path(__file__).resolve().parent
+
+
+def release(course: Path, name: str, output: Path) -> list[Path]:
+    """Write the release, its copy in `output` and the packed one; return both copies.
+
+    Raises AssignmentError where nbgrader or the questions do not agree.
+    """
+    source = course / "source" / name / f"{name}.ipynb"
+    if not source.is_file():
+        raise assignment.AssignmentError(f"There is no {source}. Write the assignment there.")
+    released = Shell(course, name).release()
+    assignment.load(course, name)
+    (output / "colab").mkdir(parents=True, exist_ok=True)
+    alone, packed = output / f"{name}.ipynb", output / "colab" / f"{name}.ipynb"
+    alone.write_bytes(released.read_bytes())
+    save(pack(released, arrival.alone(), arrival.address()), packed)
+    return [alone, packed]
+
+
+def main() -> None:
+    name = sys.argv[1]
+    try:
+        alone, packed = release(COURSE, name, ROOT / "build" / "assignments")
+    except assignment.AssignmentError as error:
+        sys.exit(str(error))
+    print(f"{alone.relative_to(ROOT)}  for students who have the course: into its notebooks/")
+    print(f"{packed.relative_to(ROOT)}  for Colab: it works alone")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,38 @@
+"""Numbers of one's own for each student, so that an answer cannot be passed on as it is."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Variant:
+    """The numbers that one student works with: pixels of the image, channels, classes."""
+
+    height: int
+    width: int
+    first_width: int  # channels of the first stage
+    num_classes: int
+
+
+VARIANTS = tuple(
+    Variant(height, width, first_width, num_classes)
+    for height, width, first_width, num_classes in (
+        *((72, 136, 24, 6), (80, 152, 32, 6), (88, 168, 40, 6), (104, 184, 48, 6)),
+        *((136, 72, 24, 8), (152, 80, 32, 8), (168, 88, 40, 8), (184, 104, 48, 8)),
+        *((112, 200, 24, 12), (120, 216, 32, 12), (200, 112, 40, 12), (216, 120, 48, 12)),
+    )
+)
+
+
+def of(student: str) -> Variant:
+    """Return the variant of a student, by the name or number that the course knows them by.
+
+    Capitals and surrounding white space do not matter. Raises ValueError for an empty name.
+    """
+    name = student.strip().lower()
+    if not name:
+        raise ValueError("The name of the student is empty. Write the one you hand in under.")
+    digest = hashlib.sha256(name.encode()).digest()
+    return VARIANTS[int.from_bytes(digest[:8], "big") % len(VARIANTS)]
