@@ -86,8 +86,8 @@ def mark_all(
         return result
 
     with ThreadPoolExecutor(workers) as pool:
-        marked = tqdm(pool.map(work, found), total=len(found), unit="submission")
-        return dict(zip(found, marked))
+        marked = list(tqdm(pool.map(work, found), total=len(found), unit="submission"))
+    return dict(zip(found, marked))
 
 
 def mark(student: str, handed_in: Found, bench: Bench) -> Result:

@@ -37,19 +37,28 @@ def unanswered(given: Frame | None, stopped: str = "") -> str:
 
 
 def difference(expected: Frame, given: Frame) -> str:
-    """Return how an answer differs from that of the solution, in a sentence; "" if it does not."""
+    """Return how outputs differ from those of the solution, in a sentence; "" if they do not."""
+    return _difference(expected, given, RELATIVE, ABSOLUTE)
+
+
+def inequality(expected: Frame, given: Frame) -> str:
+    """The same for whole numbers, of which each is right or wrong."""
+    return _difference(expected, given, 0, 0)
+
+
+def _difference(expected: Frame, given: Frame, relative: float, absolute: float) -> str:
     shapes = [array.shape for array in expected.arrays], [array.shape for array in given.arrays]
     if shapes[0] != shapes[1]:
         return "The result has another shape than it should have."
     right, found = (
         numpy.concatenate([array.ravel() for array in frame.arrays]) for frame in (expected, given)
     )
-    close = numpy.isclose(found, right, rtol=RELATIVE, atol=ABSOLUTE)
+    close = numpy.isclose(found, right, rtol=relative, atol=absolute)
     if close.all():
         return ""
-    return (
-        f"The shape is right, but only {numpy.floor(100 * close.mean()):.0f}% of the numbers are."
-    )
+    if close.size == 1:
+        return "It is another number."
+    return f"Only {numpy.floor(100 * close.mean()):.0f}% of the numbers are right."
 
 
 def error_name(name: str) -> str:

@@ -85,7 +85,7 @@ def mark(
     `answered` are the grade ids of the cells with an answer, `solution` is what `expected` returns.
     """
     asks = [(question.grade_id, question.ask) for question in questions]
-    given, stopped = _ask(sources, asks, jail)
+    given, stopped = _ask(sources, asks, jail) if answered else ({}, "")
     marks = []
     for number, question in enumerate(questions):
         if question.grade_id in answered:

@@ -36,10 +36,10 @@ def kernels(names: Names, name: str, arguments: dict, shape: list[int]) -> Array
 def outputs(
     names: Names, name: str, arguments: dict, shape: list[int], seed: int, mode: str
 ) -> Arrays:
-    """The output of a network for random images, and the gradient of a weighted sum of it.
+    """The output of a network for random images; in training also the gradient of a weighted sum.
 
     `mode` is "inference", "training", or "after training": inference once the normalizations have
-    seen another batch in training.
+    learned from another batch.
     """
     net = names[name](**arguments)
     net.initialize()
@@ -47,12 +47,16 @@ def outputs(
     first, X = (np.array(rng.standard_normal(shape), dtype="float32") for _ in range(2))
     net(first)
     set_parameters(net, seed)
+    if mode == "inference":
+        return [net(X).asnumpy().astype("f8")]
     if mode == "after training":
         for _ in range(5):
             with autograd.record():
-                net(first)
+                Y = net(first)
+            Y.backward()  # it is here that MXNet moves the running statistics
+        return [net(X).asnumpy().astype("f8")]
     X.attach_grad()
-    with autograd.record(train_mode=mode == "training"):
+    with autograd.record():
         Y = net(X)
     Y.backward(np.array(rng.standard_normal(Y.shape), dtype="float32"))
     return [Y.asnumpy().astype("f8"), X.grad.asnumpy().astype("f8")]

@@ -8,9 +8,11 @@ import json
 import os
 import re
 import sys
+import warnings
 from pathlib import Path
 from typing import Any
 
+import sqlalchemy.exc
 from nbgrader.api import Gradebook, MissingEntry
 from nbgrader.apps import NbGraderAPI
 from nbgrader.preprocessors import (
@@ -26,6 +28,8 @@ from grader.assignment import AssignmentError
 from grader.batch import Result
 from grader.inject import InjectMarks
 
+# nbgrader's own, at each student who is new; it says nothing to whoever grades.
+warnings.filterwarnings("ignore", category=sqlalchemy.exc.SAWarning)
 STUB = "raise NotImplementedError"
 
 

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from typing import Any
 
-from grader.marking import Ask, Question
+from grader.compare import inequality
+from grader.marking import Question
 
 LEARNED = ["stem", "stage1", "stage2", "stage3", "stage4", "dense"]
 PARTS = [*LEARNED, "pool"]
+OTHER = {"first_width": 20, "num_classes": 17}
 SAME = {"arguments": {"num_channels": 6}, "shape": [4, 6, 7, 10]}
 CHANGED = {
     "arguments": {"num_channels": 10, "use_1x1conv": True, "strides": 2},
@@ -16,14 +18,28 @@ CHANGED = {
 WIDER = {"arguments": {"num_channels": 9, "use_1x1conv": True}, "shape": [3, 5, 8, 6]}
 
 
-def block(kind: dict[str, Any], mode: str, seed: int) -> Ask:
+def block(title: str, points: float, kind: dict[str, Any], mode: str, seed: int) -> Question:
     """Ask for the outputs of a block of that kind."""
-    return {"procedure": "outputs", "name": "MyResidual", "mode": mode, "seed": seed, **kind}
+    ask = {"procedure": "outputs", "name": "MyResidual", "mode": mode, "seed": seed, **kind}
+    return Question("block", title, points, ask)
 
 
-def numbers(name: str, keys: list[str], **arguments: int) -> Ask:
-    """Ask for what a function returns: one number, or numbers by these keys."""
-    return {"procedure": "numbers", "name": name, "keys": keys, "arguments": arguments}
+def shapes(title: str, **arguments: int) -> Question:
+    """Ask for the shapes of all parts, for one point."""
+    ask = {"procedure": "numbers", "name": "part_shapes", "keys": PARTS, "arguments": arguments}
+    return Question("shapes", title, 1, ask, judge=inequality)
+
+
+def parameters(title: str, *keys: str) -> Question:
+    """Ask for the parameters of these parts, for one point."""
+    ask = {"procedure": "numbers", "name": "part_parameters", "keys": keys, "arguments": OTHER}
+    return Question("parameters", title, 1, ask, judge=inequality)
+
+
+def own(grade_id: str, title: str, name: str, keys: list[str]) -> Question:
+    """Ask for an answer that depends on the student, for two points."""
+    ask = {"procedure": "numbers", "name": name, "keys": keys, "arguments": {}}
+    return Question(grade_id, title, 2, ask, own=True, judge=inequality)
 
 
 QUESTIONS = [
@@ -32,51 +48,22 @@ QUESTIONS = [
         "The convolutions, where channels and size change",
         1,
         {"procedure": "kernels", "name": "MyResidual", **CHANGED},
+        judge=inequality,
     ),
-    Question("block", "Inference, where the shape stays", 1, block(SAME, "inference", 11)),
-    Question("block", "Training, where the shape stays", 1, block(SAME, "training", 12)),
-    Question("block", "Inference, where the shape changes", 1, block(CHANGED, "inference", 13)),
-    Question("block", "Training, where the shape changes", 2, block(CHANGED, "training", 14)),
-    Question("block", "Training, where only the channels change", 1, block(WIDER, "training", 15)),
-    Question("block", "Inference after training", 1, block(CHANGED, "after training", 16)),
-    Question("shapes", "A square image", 1, numbers("part_shapes", PARTS, height=128, width=128)),
-    Question("shapes", "A wide image", 1, numbers("part_shapes", PARTS, height=64, width=256)),
-    Question(
-        "shapes",
-        "An image with odd numbers of pixels",
-        1,
-        numbers("part_shapes", PARTS, height=45, width=101),
-    ),
-    Question(
-        "shapes",
-        "Another first width, other classes",
-        1,
-        numbers("part_shapes", PARTS, height=96, width=96, first_width=20, num_classes=17),
-    ),
-    Question("own-shapes", "The shapes for your own image", 2, numbers("my_shapes", PARTS), True),
-    Question(
-        "parameters",
-        "The stem",
-        1,
-        numbers("part_parameters", ["stem"], first_width=20, num_classes=17),
-    ),
-    Question(
-        "parameters",
-        "The first stage, without 1×1 convolutions",
-        1,
-        numbers("part_parameters", ["stage1"], first_width=20, num_classes=17),
-    ),
-    Question(
-        "parameters",
-        "The stages with 1×1 convolutions",
-        1,
-        numbers("part_parameters", ["stage2", "stage3", "stage4"], first_width=20, num_classes=17),
-    ),
-    Question(
-        "parameters",
-        "The dense layer",
-        1,
-        numbers("part_parameters", ["dense"], first_width=20, num_classes=17),
-    ),
-    Question("own-total", "All parameters of your own network", 2, numbers("my_total", []), True),
+    block("Inference, where the shape stays", 1, SAME, "inference", 11),
+    block("Training, where the shape stays", 1, SAME, "training", 12),
+    block("Inference, where the shape changes", 1, CHANGED, "inference", 13),
+    block("Training, where the shape changes", 2, CHANGED, "training", 14),
+    block("Training, where only the channels change", 1, WIDER, "training", 15),
+    block("Inference after training", 1, CHANGED, "after training", 16),
+    shapes("A square image", height=128, width=128),
+    shapes("A wide image", height=64, width=256),
+    shapes("An image with odd numbers of pixels", height=45, width=101),
+    shapes("Another first width, other classes", height=96, width=96, **OTHER),
+    own("own-shapes", "The shapes for your own image", "my_shapes", PARTS),
+    parameters("The stem", "stem"),
+    parameters("The first stage, without 1×1 convolutions", "stage1"),
+    parameters("The stages with 1×1 convolutions", "stage2", "stage3", "stage4"),
+    parameters("The dense layer", "dense"),
+    own("own-total", "All parameters of your own network", "my_total", []),
 ]

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from grader.marking import Ask, Question
+from grader.compare import inequality
+from grader.marking import Question
 from grader.training import judged, learned, repeated
 
 DEFAULT = {"arguments": {}, "shape": [2, 1, 32, 32]}
@@ -12,13 +13,15 @@ NARROW = {"arguments": {"first_width": 6, "num_classes": 7}, "shape": [3, 2, 40,
 OWN = {"arguments": {}, "shape": [2, 1, 32, 48]}
 
 
-def network(name: str, kind: dict[str, Any], mode: str, seed: int) -> Ask:
-    """Ask for the outputs of a network of that kind."""
-    return {"procedure": "outputs", "name": name, "mode": mode, "seed": seed, **kind}
-
-
 STEPS = {"procedure": "steps", "name": "my_train_step", "seed": 31}
 FIT = {"procedure": "fit", "name": "my_fit"}
+
+
+def network(title: str, points: float, kind: dict[str, Any], mode: str, seed: int) -> Question:
+    """Ask for the outputs of a network of that kind."""
+    ask = {"procedure": "outputs", "name": "my_resnet18", "mode": mode, "seed": seed, **kind}
+    return Question("network", title, points, ask)
+
 
 QUESTIONS = [
     Question(
@@ -26,33 +29,19 @@ QUESTIONS = [
         "Convolutions and dense layer, 64 channels and 10 classes",
         2,
         {"procedure": "kernels", "name": "my_resnet18", **DEFAULT},
+        judge=inequality,
     ),
+    network("Inference, 64 channels and 10 classes", 1, DEFAULT, "inference", 21),
+    network("Inference with other channels, classes and images", 2, NARROW, "inference", 22),
+    network("Training with other channels, classes and images", 2, NARROW, "training", 23),
+    network("Inference after training", 1, NARROW, "after training", 24),
     Question(
-        "network",
-        "Inference, 64 channels and 10 classes",
-        1,
-        network("my_resnet18", DEFAULT, "inference", 21),
-    ),
-    Question(
-        "network",
-        "Inference with other channels, classes and images",
+        "own-network",
+        "Your own network",
         2,
-        network("my_resnet18", NARROW, "inference", 22),
-    ),
-    Question(
-        "network",
-        "Training with other channels, classes and images",
-        2,
-        network("my_resnet18", NARROW, "training", 23),
-    ),
-    Question(
-        "network",
-        "Inference after training",
-        1,
-        network("my_resnet18", NARROW, "after training", 24),
-    ),
-    Question(
-        "own-network", "Your own network", 2, network("my_network", OWN, "inference", 25), True
+        {"procedure": "kernels", "name": "my_network", **OWN},
+        own=True,
+        judge=inequality,
     ),
     Question("step", "One step, what it returns and does", 2, {**STEPS, "count": 1}),
     Question("step", "Three steps in a row", 2, {**STEPS, "count": 3}),
