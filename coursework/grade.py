@@ -29,12 +29,11 @@ INSIDE = (
 )  # of the grader, what the jail shows
 
 
-def grade(
+def mark(
     course: Path, name: str, submissions: Path, allowed: limits.Limits, protected: bool = True
-) -> list[str]:
-    """Grade all submissions; return a sentence for each that could not be graded.
+) -> dict[str, batch.Result]:
+    """Mark all submissions; return the results by student, and write them to marks/ of the course.
 
-    Writes the gradebook, marks/, feedback/ and grades/NAME.csv of the course.
     Raises AssignmentError, CollectError, JailError, and ValueError for a broken assignment.
     """
     loaded = assignment.load(course, name)
@@ -43,12 +42,12 @@ def grade(
         found = collect.collect(_unpacked(submissions, folder, allowed), name)
         jails = make_jails(folder, allowed.jail, protected)
         bench = batch.bench(loaded, *jails, allowed)
-        results = batch.mark_all(found, bench, course / "marks" / name, version(course, name))
-    return enter(Shell(course, name), results)
+        return batch.mark_all(found, bench, course / "marks" / name, version(course, name))
 
 
-def enter(shell: Shell, results: dict[str, batch.Result]) -> list[str]:
+def enter(course: Path, name: str, results: dict[str, batch.Result]) -> list[str]:
     """Bring results to the gradebook, to feedback and to the table; return what went wrong."""
+    shell = Shell(course, name)
     problems, rows = [], []
     for student, result in tqdm(results.items(), desc="nbgrader", unit="submission"):
         problem = result.get("failed", "")
@@ -114,13 +113,13 @@ def main() -> int:
     if not protected:
         print("WITHOUT A JAIL: what students wrote now runs as you.", file=sys.stderr)
     try:
-        problems = grade(
-            COURSE, arguments.assignment, arguments.submissions, limits.read(), protected
-        )
+        name = arguments.assignment
+        results = mark(COURSE, name, arguments.submissions, limits.read(), protected)
+        problems = enter(COURSE, name, results)
     except (assignment.AssignmentError, collect.CollectError, JailError, ValueError) as error:
         sys.exit(str(error))
     print("\n".join(problems), file=sys.stderr)
-    print(f"Graded. The table: coursework/grades/{arguments.assignment}.csv")
+    print(f"{len(results)} submissions. The table: coursework/grades/{name}.csv")
     return int(bool(problems))
 
 

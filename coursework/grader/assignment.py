@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import ast
 import importlib
 from collections import Counter
 from dataclasses import dataclass
@@ -43,16 +42,6 @@ class Assignment:
         """The texts of the release's code cells that are no answers."""
         code = [cell for cell in self.release.cells if cell.cell_type == "code"]
         return {cell.source.strip() for cell in code if grade_id(cell) not in self.stubs}
-
-    @property
-    def known_mistakes(self) -> list[str]:
-        """Every text in the course's checks: among them the names of all mistakes."""
-        from utils import checks
-
-        sources = Path(checks.__file__).parent.glob("*.py")
-        nodes = [node for path in sources for node in ast.walk(ast.parse(path.read_text("utf-8")))]
-        texts = {node.value for node in nodes if isinstance(node, ast.Constant)}
-        return sorted(text for text in texts if isinstance(text, str) and " " in text)
 
 
 def load(course: Path, name: str) -> Assignment:

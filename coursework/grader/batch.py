@@ -107,11 +107,11 @@ def mark(student: str, handed_in: Found, bench: Bench) -> Result:
         *(sources, answers.answers, assignment.questions, bench.solution),
         *(variants.of(student), bench.jail),
     )
-    wrong = {mark.question.grade_id for mark in marks if mark.why} & answers.answers.keys()
+    wrong = {mark.question.grade_id for mark in marks if mark.why and mark.ran}
     checks = {answer: text for answer, text in assignment.checks.items() if answer in wrong}
     names = {}
     if checks:
-        names = marking.diagnoses(sources, checks, assignment.known_mistakes, bench.whole)
+        names = marking.diagnoses(sources, checks, bench.whole)
     return _result(marks, names, clean.clean(assignment, submission, answers))
 
 

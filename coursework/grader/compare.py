@@ -15,20 +15,21 @@ from grader.frames import Frame
 
 RELATIVE, ABSOLUTE = 1e-3, 1e-4  # float32, summed up in another order
 
+KNOWN_ERRORS = {
+    "EndlessError": "Your code did not come to an end.",
+    "MissingError": "Your code ends before it defines what was asked for, or names it differently.",
+    "NotImplementedError": "There is no answer yet: the code raises NotImplementedError.",
+    ready_made.ERROR: "Your code uses a ready-made network or training. They are taken out while "
+    "answers are graded: write it yourself.",
+}
+
 
 def unanswered(given: Frame | None, stopped: str = "") -> str:
     """Return why there are no numbers to compare, in a sentence; "" where there are."""
     if given is None:
         return f"Your code gave no answer: {stopped}." if stopped else "Your code gave no answer."
-    if given.error == "TimeoutError":
-        return "Your code did not come to an end."
-    if given.error == "NotImplementedError":
-        return "There is no answer yet: the code raises NotImplementedError."
-    if given.error == ready_made.ERROR:
-        return (
-            "Your code uses a ready-made network or training, which is taken out while answers are "
-            "graded. Write it yourself."
-        )
+    if given.error in KNOWN_ERRORS:
+        return KNOWN_ERRORS[given.error]
     if given.error:
         return f"Your code raised {error_name(given.error)}."
     if not all(numpy.isfinite(array).all() for array in given.arrays):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import json
+import re
 import time
 from collections.abc import Callable, Collection
 from dataclasses import asdict, dataclass, replace
@@ -16,6 +17,8 @@ from utils.variants import VARIANTS, Variant
 
 PROGRAM = ("-m", "grader.worker")
 SHORTEST = 2  # seconds: less is not worth a start
+LONGEST_NAME = 80  # of a mistake
+NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9 ,-]*")
 NO_ANSWER = "There is no answer: the cell is as it was handed out, or it is gone."
 FOR_ANOTHER = (
     "This is the answer for the numbers of another student. Write the name under which you hand in "
@@ -43,11 +46,15 @@ class Question:
 
 @dataclass(frozen=True)
 class Mark:
-    """The points for one question, and a sentence where they are not all."""
+    """The points for one question, and a sentence where they are not all.
+
+    `ran` says that the code was asked and came back, so that its mistake can be looked for.
+    """
 
     question: Question
     points: float
     why: str = ""
+    ran: bool = False
 
 
 def expected(
@@ -88,32 +95,32 @@ def mark(
     given, stopped = _ask(sources, asks, jail) if answered else ({}, "")
     marks = []
     for number, question in enumerate(questions):
+        frame, why = given.get(number), NO_ANSWER
         if question.grade_id in answered:
-            why = _verdict(question, solution[number], given.get(number), variant, stopped)
-        else:
-            why = NO_ANSWER
-        marks.append(Mark(question, 0 if why else question.points, why))
+            why = _verdict(question, solution[number], frame, variant, stopped)
+        ran = frame is not None and frame.error not in compare.KNOWN_ERRORS
+        marks.append(Mark(question, 0 if why else question.points, why, ran))
     return marks
 
 
-def diagnoses(
-    sources: list[str], checks: dict[str, str], known: list[str], jail: Jail
-) -> dict[str, str]:
+def diagnoses(sources: list[str], checks: dict[str, str], jail: Jail) -> dict[str, str]:
     """Return the mistake that the notebook's own check names, by the grade id of the answer.
 
-    `checks` are the texts of the check cells. Of what they say only a name comes back that is in
-    `known`: the student's code is in the same process.
+    `checks` are the texts of the check cells, which every student has: the jail holds nothing that
+    is to be kept from them. Since their code could speak in the place of the check, a name is
+    believed that has nothing but letters, in the length of a name.
     """
     asks = [
-        (grade_id, {"procedure": "diagnosis", "check": check, "known": known})
-        for grade_id, check in checks.items()
+        (grade_id, {"procedure": "diagnosis", "check": check}) for grade_id, check in checks.items()
     ]
     answers, _ = _ask(sources, asks, jail)
     found = {}
     for number, grade_id in enumerate(checks):
         arrays = answers[number].arrays if number in answers else []
-        if arrays and arrays[0].size == 1 and 0 <= (place := arrays[0].item()) < len(known):
-            found[grade_id] = known[int(place)]
+        letters = [letter for array in arrays for letter in array.ravel()[:LONGEST_NAME].tolist()]
+        name = "".join(chr(int(letter)) for letter in letters if 32 <= letter < 128)
+        if NAME.fullmatch(name):
+            found[grade_id] = name
     return found
 
 
