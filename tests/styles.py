@@ -14,7 +14,7 @@ IMPORTS = "from mxnet import autograd, init, np, npx\nfrom mxnet.gluon import nn
 
 
 def _named(name: str, *needed: str) -> str:
-    """The text of a block in right_blocks, with what it is made of, under the name of the answer."""
+    """The text of a block in right_blocks and of what it is made of, named as the answer."""
     parts = [inspect.getsource(getattr(right_blocks, part)) for part in (*needed, name)]
     return IMPORTS + "\n".join(parts).replace("@right\n", "") + f"\nMyResidual = {name}\n"
 

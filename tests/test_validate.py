@@ -29,13 +29,32 @@ def hand_in(folder, contents, name="ps1.ipynb"):
 
 def test_a_notebook_gives_its_cells(tmp_path):
     (cell,) = hand_in(tmp_path, notebook()).cells
-    assert cell == validate.Cell("code", "a = 1\na", "block")
+    assert cell == validate.Cell(True, "a = 1\na", "block")
 
 
 @pytest.mark.parametrize("metadata", [{}, None, {"nbgrader": 3}, {"nbgrader": {"grade_id": [1]}}])
 def test_stripped_metadata_leave_the_text(tmp_path, metadata):
     (cell,) = hand_in(tmp_path, notebook(cells=[{**CELL, "metadata": metadata}])).cells
-    assert cell == validate.Cell("code", "a = 1\na")
+    assert cell == validate.Cell(True, "a = 1\na")
+
+
+def test_a_cell_with_the_packed_toolbox_is_passed_over(tmp_path):
+    (cell,) = hand_in(tmp_path, notebook(cells=[{**CELL, "source": "x" * (2**20)}])).cells
+    assert cell.source == ""
+
+
+def test_of_outputs_text_and_pictures_are_kept_and_no_program(tmp_path):
+    picture = {"image/png": "aGk=", "text/plain": ["<Figure", ">"], "text/html": "<script>"}
+    outputs = [
+        {"output_type": "display_data", "data": picture},
+        {"output_type": "stream", "name": "stderr", "text": ["one\n", "two"]},
+        {"output_type": "display_data", "data": {"image/png": '"><script>'}},
+        {"output_type": "display_data", "data": {"application/javascript": "alert(1)"}},
+        *(None, 3, {"data": 3}, {"text": 3}),
+    ]
+    (cell,) = hand_in(tmp_path, notebook(cells=[{**CELL, "outputs": outputs}])).cells
+    kept = [output.get("data", output.get("text")) for output in cell.outputs]
+    assert kept == [{"image/png": "aGk=", "text/plain": "<Figure>"}, "one\ntwo"]
 
 
 @pytest.mark.parametrize(
@@ -54,7 +73,7 @@ def test_stripped_metadata_leave_the_text(tmp_path, metadata):
         (notebook(cells=[{**CELL, "source": 7}]), "not text"),
         (notebook().encode("utf-16"), "not UTF-8"),
         (b"PK\x03\x04" + bytes(100), "JSON is broken"),
-        (notebook(cells=[{**CELL, "source": "x" * (6 * 2**20)}]), "larger than 5 MB"),
+        (notebook(cells=[{**CELL, "source": "x" * (21 * 2**20)}]), "larger than 20 MB"),
     ],
     ids=lambda value: str(value)[:20],
 )

@@ -1,0 +1,141 @@
+"""Collecting: what a learning platform hands out becomes one notebook for each student."""
+
+import stat
+import zipfile
+
+import pytest
+
+from grader import collect, limits
+from grader.collect import Found
+
+LIMITS = limits.read()
+
+
+def put(folder, *names):
+    """Make files with these names; return the folder."""
+    for name in names:
+        path = folder / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(name)
+    return folder
+
+
+def unpacked(folder, entries):
+    """What is collected from an archive with these entries: names, or ZipInfos, with contents."""
+    archive, target = folder / "all.zip", folder / "unpacked"
+    target.mkdir()
+    with zipfile.ZipFile(archive, "w", zipfile.ZIP_DEFLATED) as packed:
+        for entry, contents in entries:
+            packed.writestr(entry, contents)
+    collect.unpack(archive, target, LIMITS.archive, LIMITS.file)
+    return collect.collect(target, "ps1")
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "ada/ps1.ipynb",
+        "ada/ps1/ps1.ipynb",
+        "ada/my solution.ipynb",
+        "ada.ipynb",
+        "ada_ps1.ipynb",
+        "ada-ps1.ipynb",
+        "ada_123_assignsubmission_file_/ps1.ipynb",
+        "ada_LATE_12345_67890_ps1-2.ipynb",
+    ],
+    ids=["folder", "nbgrader", "own name", "flat", "_ps1", "-ps1", "Moodle", "Canvas"],
+)
+def test_a_student_is_found_however_the_platform_writes_it(tmp_path, name):
+    assert collect.collect(put(tmp_path, name), "ps1") == {"ada": Found(tmp_path / name)}
+
+
+def test_each_student_has_a_row_with_a_notebook_or_with_a_reason(tmp_path):
+    put(
+        tmp_path, "ada/ps1.ipynb", "ada/trial.ipynb", "bob/report.pdf", "eve/1.ipynb", "eve/2.ipynb"
+    )
+    put(tmp_path, "read me.txt", "ada/.ipynb_checkpoints/ps1-checkpoint.ipynb", "+=/ps1.ipynb")
+    found = collect.collect(tmp_path, "ps1")
+    assert found["ada"].path == tmp_path / "ada/ps1.ipynb"
+    assert "no notebook" in found["bob"].reason
+    assert "2 notebooks" in found["eve"].reason
+    assert "characters" in found["+="].reason
+    assert len(found) == 4
+
+
+def test_two_submissions_of_a_student_are_not_chosen_from(tmp_path):
+    found = collect.collect(put(tmp_path, "ada_1_2_ps1.ipynb", "ada_1_3_ps1.ipynb"), "ps1")
+    assert "2 notebooks" in found["ada"].reason
+
+
+def test_links_to_folders_are_not_followed(tmp_path):
+    put(tmp_path / "elsewhere", "secret.ipynb")
+    (tmp_path / "in" / "ada").mkdir(parents=True)
+    (tmp_path / "in" / "ada" / "more").symlink_to(tmp_path / "elsewhere")
+    (tmp_path / "in" / "eve").symlink_to(tmp_path / "elsewhere")
+    assert collect.collect(tmp_path / "in", "ps1").keys() == {"ada"}
+    assert collect.collect(tmp_path / "in", "ps1")["ada"].path is None
+
+
+@pytest.mark.parametrize("name", [None, "nothing.txt"])
+def test_where_there_is_nothing_it_says_what_it_expects(tmp_path, name):
+    folder = put(tmp_path / "in", *([name] if name else []))
+    with pytest.raises(collect.CollectError, match="folder"):
+        collect.collect(folder, "ps1")
+
+
+def test_an_archive_gives_what_a_folder_gives(tmp_path):
+    found = unpacked(tmp_path, [("ada/ps1.ipynb", "{}"), ("bob/report.pdf", "%PDF")])
+    assert found["ada"].path.read_text() == "{}"
+    assert "no notebook" in found["bob"].reason
+
+
+def test_names_that_lead_out_of_the_folder_are_left_out(tmp_path):
+    names = ["../eve/ps1.ipynb", "/tmp/eve/ps1.ipynb", "ada/../../ps1.ipynb", "ada/ps1.ipynb"]
+    assert unpacked(tmp_path, [(name, "{}") for name in names]).keys() == {"ada"}
+    assert not (tmp_path / "eve").exists()
+    assert not (tmp_path / "ps1.ipynb").exists()
+
+
+def test_a_bomb_is_unpacked_no_further_than_to_the_limit(tmp_path):
+    found = unpacked(tmp_path, [("ada/ps1.ipynb", bytes(300 * 2**20)), ("bob/ps1.ipynb", "{}")])
+    assert found["ada"].path.stat().st_size == LIMITS.file.megabytes * 2**20 + 1
+    assert found["bob"].path.read_text() == "{}"
+
+
+def test_a_link_in_an_archive_becomes_a_file(tmp_path):
+    entry = zipfile.ZipInfo("ada/ps1.ipynb")
+    entry.create_system, entry.external_attr = 3, (stat.S_IFLNK | 0o777) << 16
+    path = unpacked(tmp_path, [(entry, "/etc/passwd")])["ada"].path
+    assert not path.is_symlink()
+    assert path.read_text() == "/etc/passwd"
+
+
+def test_a_damaged_entry_costs_its_student_alone(tmp_path):
+    archive, target = tmp_path / "all.zip", tmp_path / "unpacked"
+    target.mkdir()
+    with zipfile.ZipFile(archive, "w") as packed:
+        packed.writestr("ada/ps1.ipynb", "x" * 1000)
+        packed.writestr("bob/ps1.ipynb", "{}")
+        packed.writestr(f"eve/{'long' * 100}.ipynb", "{}")
+    archive.write_bytes(archive.read_bytes().replace(b"xxxx", b"yyyy", 1))
+    collect.unpack(archive, target, LIMITS.archive, LIMITS.file)
+    found = collect.collect(target, "ps1")
+    assert found["bob"].path.read_text() == "{}"
+    assert "no notebook" in found["eve"].reason
+    assert found.keys() == {"ada", "bob", "eve"}
+
+
+@pytest.mark.parametrize("contents", [b"", b"PK\x03\x04 and no more"])
+def test_a_file_that_is_no_archive_is_refused_in_a_sentence(tmp_path, contents):
+    (tmp_path / "all.zip").write_bytes(contents)
+    with pytest.raises(collect.CollectError, match="cannot be read as a zip archive"):
+        collect.unpack(tmp_path / "all.zip", tmp_path / "unpacked", LIMITS.archive, LIMITS.file)
+
+
+def test_an_archive_with_too_many_entries_is_refused(tmp_path):
+    few = limits.ArchiveLimits(entries=2)
+    with zipfile.ZipFile(tmp_path / "all.zip", "w") as packed:
+        for number in range(3):
+            packed.writestr(f"{number}/ps1.ipynb", "{}")
+    with pytest.raises(collect.CollectError, match="3 entries, more than 2"):
+        collect.unpack(tmp_path / "all.zip", tmp_path, few, LIMITS.file)
