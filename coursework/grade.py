@@ -51,7 +51,7 @@ def enter(course: Path, name: str, results: dict[str, batch.Result]) -> list[str
     problems, rows = [], []
     for student, result in tqdm(results.items(), desc="nbgrader", unit="submission"):
         problem = result.get("failed", "")
-        if not problem and collect.STUDENT.fullmatch(student):
+        if not problem and collect.is_name(student):
             problem = shell.enter(student, result) or shell.feedback(student)
         if problem:
             problems.append(f"{student}: {problem}")

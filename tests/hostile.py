@@ -83,6 +83,10 @@ ANSWERS = {
         RIGHT + "import os, time\nif os.fork() == 0:\n    os.setsid()\n    time.sleep(10**6)",
         20,
     ),
+    "right, with the words of a jail that fails": (
+        RIGHT + "import os; os.write(1, b'bwrap: no')",
+        20,
+    ),
     "right, with another environment": (RIGHT + "import os; os.environ['RESULT'] = '1'", 20),
     "right, with patched builtins": (RIGHT + "import builtins; builtins.print = None", 20),
     "right, and a cell magic above": ("%%time\n" + RIGHT, 20),

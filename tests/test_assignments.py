@@ -120,17 +120,17 @@ def test_of_a_packed_notebook_the_toolbox_is_not_graded(course, tmp_path):
     loaded = assignment.load(course, "ps1")
     packed = course / "build" / "colab" / "ps1.ipynb"
     submission = read_submission(packed, read().file)
-    found = graft(submission, loaded.stubs, loaded.given)
+    found = graft(submission, loaded.stubs, loaded.others, loaded.setup_names)
     assert found.answers == {}
-    assert found.helpers == ""
+    assert found.helpers == ()
 
 
 def test_answers_outnumber_the_helpers_in_a_submission(course, tmp_path):
     """What comes along of the solution is the cell with the numbers, and no check."""
     loaded = assignment.load(course, "ps1")
     submission = read_submission(hand_in(tmp_path, "ps1", "ada"), read().file)
-    found = graft(submission, loaded.stubs, loaded.given)
-    assert found.helpers == 'student = "ada"\nmy = variants.of(student)'
+    found = graft(submission, loaded.stubs, loaded.others, loaded.setup_names)
+    assert found.helpers == ('student = "ada"', "my = variants.of(student)")
     assert found.answers.keys() == loaded.stubs.keys()
 
 

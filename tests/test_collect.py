@@ -1,6 +1,8 @@
 """Collecting: what a learning platform hands out becomes one notebook for each student."""
 
+import os
 import stat
+import unicodedata
 import zipfile
 
 import pytest
@@ -58,8 +60,39 @@ def test_each_student_has_a_row_with_a_notebook_or_with_a_reason(tmp_path):
     assert found["ada"].path == tmp_path / "ada/ps1.ipynb"
     assert "no notebook" in found["bob"].reason
     assert "2 notebooks" in found["eve"].reason
-    assert "characters" in found["+="].reason
+    assert "characters" in found["'+='"].reason
     assert len(found) == 4
+
+
+@pytest.mark.parametrize("name", ["Sean O'Brien", "Ju\u0308rgen", "देवी", "Ng, A.", "x_y", "a@b.c"])
+def test_people_have_all_kinds_of_names(tmp_path, name):
+    found = collect.collect(put(tmp_path, f"{name}/ps1.ipynb", "bob/ps1.ipynb"), "ps1")
+    assert found[unicodedata.normalize("NFC", name)].path
+
+
+@pytest.mark.parametrize(
+    "name", ["=HYPERLINK(1)", "-x", "a\nb", "a*", "[a]", "<b>", "@", "n" * 150]
+)
+def test_what_would_be_something_else_in_a_path_or_a_table_is_no_name(tmp_path, name):
+    found = collect.collect(put(tmp_path, f"{name}/ps1.ipynb", "bob/ps1.ipynb"), "ps1")
+    assert "characters" in found[ascii(name)].reason
+    assert found["bob"].path
+
+
+def test_a_name_that_is_no_text_is_none(tmp_path):
+    (tmp_path / os.fsdecode(b"J\xfcrgen")).mkdir()
+    assert list(collect.collect(tmp_path, "ps1")) == [r"'J\udcfcrgen'"]
+
+
+def test_namesakes_are_told_apart_by_their_numbers(tmp_path):
+    names = [f"Ming Li_{number}_assignsubmission_file_/ps1.ipynb" for number in (12, 13)]
+    assert collect.collect(put(tmp_path, *names), "ps1").keys() == {"Ming Li 12", "Ming Li 13"}
+
+
+def test_what_a_mac_adds_and_a_folder_around_it_all_do_not_matter(tmp_path):
+    names = ["all/ada/ps1.ipynb", "all/ada/._ps1.ipynb", "all/bob/ps1.ipynb"]
+    put(tmp_path, *names, "__MACOSX/all/ada/ps1.ipynb", "all/.DS_Store")
+    assert collect.collect(tmp_path, "ps1").keys() == {"ada", "bob"}
 
 
 def test_two_submissions_of_a_student_are_not_chosen_from(tmp_path):

@@ -375,7 +375,7 @@ def test_nothing_of_the_hidden_questions_is_told(course, allowed, tmp_path, monk
     right = hostile.RIGHT.replace("\n", "\n    ")
     for student, wanted in (
         ("spy", f"str({CANARY - 1} + 1)"),
-        ("control", "'nothing that it says'"),
+        ("control", "'plain numbers'"),
     ):
         block = FINDS.replace("WANTED", wanted) + right
         hand_in(tmp_path / "in", "ps1", student, {"block": block, "shapes": TELLS})

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import unicodedata
 from dataclasses import dataclass
 
 
@@ -29,9 +30,9 @@ VARIANTS = tuple(
 def of(student: str) -> Variant:
     """Return the variant of a student, by the name or number that the course knows them by.
 
-    Capitals and surrounding white space do not matter. Raises ValueError for an empty name.
+    Capitals and the width of white space do not matter. Raises ValueError for an empty name.
     """
-    name = student.strip().lower()
+    name = " ".join(unicodedata.normalize("NFC", student).lower().split())
     if not name:
         raise ValueError("The name of the student is empty. Write the one you hand in under.")
     digest = hashlib.sha256(name.encode()).digest()

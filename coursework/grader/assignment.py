@@ -10,6 +10,7 @@ from pathlib import Path
 import nbformat
 from nbformat import NotebookNode
 
+from grader.graft import names
 from grader.marking import Question
 
 SETUP = "setup"  # the tag of a cell that is executed before every answer: imports
@@ -38,10 +39,16 @@ class Assignment:
     questions: list[Question]
 
     @property
-    def given(self) -> set[str]:
-        """The texts of the release's code cells that are no answers."""
+    def setup_names(self) -> set[str]:
+        """What is defined before any answer."""
+        return {name for source in self.setup for name in names(source)}
+
+    @property
+    def others(self) -> set[str]:
+        """The ids of answers that a person grades, and the texts of code cells that are given."""
         code = [cell for cell in self.release.cells if cell.cell_type == "code"]
-        return {cell.source.strip() for cell in code if grade_id(cell) not in self.stubs}
+        given = {cell.source.strip() for cell in code if grade_id(cell) not in self.stubs}
+        return {*given, *self.by_hand}
 
 
 def load(course: Path, name: str) -> Assignment:

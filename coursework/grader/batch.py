@@ -21,7 +21,7 @@ from tqdm import tqdm
 
 from grader import clean, marking, validate
 from grader.assignment import Assignment
-from grader.collect import Found
+from grader.collect import Found, is_name
 from grader.frames import Frame
 from grader.graft import graft
 from grader.jail import Jail, JailError
@@ -69,6 +69,8 @@ def mark_all(
         slots.put(slot)
 
     def work(student: str) -> Result:
+        if not is_name(student):
+            return mark(student, found[student], bench)  # that there is nothing to mark
         kept = results / f"{student}.json"
         digest = _digest(found[student], version)
         if kept.exists() and (result := json.loads(kept.read_text("utf-8")))["digest"] == digest:
@@ -77,8 +79,8 @@ def mark_all(
         jails = {name: replace(getattr(bench, name), slot=slot) for name in ("jail", "whole")}
         try:
             result = _tried(lambda: mark(student, found[student], replace(bench, **jails)))
-        except JailError as error:
-            return {"failed": str(error)}
+        except Exception as error:  # whatever it is, the others are graded
+            return {"failed": f"{type(error).__name__}: {error}"}
         finally:
             slots.put(slot)
         result = {"digest": digest, **result}
@@ -97,11 +99,11 @@ def mark(student: str, handed_in: Found, bench: Bench) -> Result:
         if handed_in.path is None:
             raise validate.RefusedError(handed_in.reason)
         submission = validate.read(handed_in.path, bench.limits.file)
+        answers = graft(submission, assignment.stubs, assignment.others, assignment.setup_names)
     except validate.RefusedError as error:
         marks = [marking.Mark(question, 0, str(error)) for question in assignment.questions]
         notebook = clean.refused(assignment, str(error))
         return _result(marks, {}, notebook, refused=str(error))
-    answers = graft(submission, assignment.stubs, assignment.given)
     sources = [*assignment.setup, *answers.sources]
     marks = marking.mark(
         *(sources, answers.answers, assignment.questions, bench.solution),

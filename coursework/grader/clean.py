@@ -1,71 +1,130 @@
 """A submission as nbgrader gets to see it: the release, with a student's answers put into it.
 
-Nothing that could run comes along: no HTML, no program among the outputs. A person who grades it in
-a browser opens what a stranger has written.
+Nothing that could run comes along: a person who grades it opens in a browser what a stranger has
+written. Markdown becomes HTML without scripts here, outputs become text and pictures.
 """
 
 from __future__ import annotations
 
+import base64
 import copy
+import re
 
 import nbformat
+from nbconvert.filters import markdown2html
 from nbconvert.preprocessors.sanitize import SanitizeHTML
 from nbformat import NotebookNode
 
 from grader.assignment import Assignment, grade_id
 from grader.graft import Graft
-from grader.validate import Cell, Submission
+from grader.validate import Cell, Submission, text_of
 
-HELPERS = "# From other cells of the submission: what the answers below use."
+HELPERS = "# From other cells of the submission: what the answers below use.\n"
+MOST_OUTPUTS = 200  # of one cell
+BASE64 = re.compile(r"[A-Za-z0-9+/=\s]+")
 
 
 def clean(assignment: Assignment, submission: Submission, graft: Graft) -> NotebookNode:
-    """Return the release with a student's answers."""
-    notebook = copy.deepcopy(assignment.release)
-    for index, cell in enumerate(notebook.cells):
-        if grade_id(cell) in graft.answers:
-            cell.source = graft.answers[grade_id(cell)]
-        elif grade_id(cell) in assignment.by_hand:
-            answer = _by_hand(submission, grade_id(cell), notebook.cells[index - 1].source)
-            if answer:
-                _fill(cell, answer)
+    """Return the release with a student's answers in it.
+
+    Behind an answer that a person grades follow the cells that the student has added there.
+    """
+    cells: list[NotebookNode] = []
+    for given in copy.deepcopy(assignment.release.cells):
+        cells.append(given)
+        if grade_id(given) in graft.answers:
+            given.source = graft.answers[grade_id(given)]
+        elif grade_id(given) in assignment.by_hand:
+            first, *added = _by_hand(assignment, submission, grade_id(given))
+            _fill(given, first)
+            cells += [_added(cell, f"{given.id}-{i}") for i, cell in enumerate(added)]
     if graft.helpers:
-        helpers = nbformat.v4.new_code_cell(f"{HELPERS}\n{graft.helpers}", id="helpers")
-        notebook.cells.insert(_first_answer(notebook, assignment), helpers)
-    return notebook
+        first = next(i for i, cell in enumerate(cells) if grade_id(cell) in assignment.stubs)
+        source = HELPERS + "\n".join(graft.helpers)
+        cells.insert(first, nbformat.v4.new_code_cell(source, id="helpers"))
+    return _with_cells(assignment, cells)
 
 
 def refused(assignment: Assignment, reason: str) -> NotebookNode:
     """Return the release with a note that there was nothing to put into it."""
-    notebook = copy.deepcopy(assignment.release)
-    text = _harmless(f"**This submission could not be read.** {reason}")
-    notebook.cells.insert(0, nbformat.v4.new_markdown_cell(text, id="refused"))
+    note = harmless(f"**This submission could not be read.** {reason}")
+    cell = nbformat.v4.new_markdown_cell(note, id="refused")
+    return _with_cells(assignment, [cell, *copy.deepcopy(assignment.release.cells)])
+
+
+def harmless(markdown: str) -> str:
+    """Return Markdown as HTML that does nothing: no scripts, and links to pages alone.
+
+    Without square brackets nothing in it is a link once more, when it is shown as Markdown.
+    """
+    return SanitizeHTML().sanitize_html_tags(markdown2html(markdown)).replace("[", "&#91;")
+
+
+def _with_cells(assignment: Assignment, cells: list[NotebookNode]) -> NotebookNode:
+    notebook = copy.copy(assignment.release)
+    notebook.cells = cells
     return notebook
 
 
-def _by_hand(submission: Submission, wanted: str, before: str) -> Cell | None:
-    """The last cell with the id, or else the one behind the text that asks for it."""
-    with_id = [cell for cell in submission.cells if cell.grade_id == wanted]
-    behind = [
-        cell
-        for asking, cell in zip(submission.cells, submission.cells[1:])
-        if asking.source.strip() == before.strip()
-    ]
-    return next(reversed(with_id or behind), None)
+def _by_hand(assignment: Assignment, submission: Submission, wanted: str) -> list[Cell]:
+    """The answer, and the cells behind it as far as the student has added them.
+
+    It is the last cell with the id that is not as it was released; or else, where the ids are gone,
+    the one behind the text that asks for it.
+    """
+    release = assignment.release.cells
+    place = next(i for i, cell in enumerate(release) if grade_id(cell) == wanted)
+    texts = {cell.source.strip() for cell in release}
+    ids = {grade_id(cell) for cell in release} - {""}
+    cells = submission.cells
+    with_id = [i for i, cell in enumerate(cells) if cell.grade_id == wanted]
+    changed = [i for i in with_id if cells[i].source.strip() not in texts]
+    asking = release[place - 1].source.strip()
+    behind = [i + 1 for i, cell in enumerate(cells[:-1]) if cell.source.strip() == asking]
+    start = next(reversed(changed or with_id or behind), None)
+    if start is None:
+        return [Cell(True, release[place].source)]
+    end = start + 1
+    while end < len(cells) and cells[end].source.strip() not in texts | {""}:
+        if cells[end].grade_id in ids:
+            break
+        end += 1
+    return cells[start:end]
 
 
 def _fill(cell: NotebookNode, answer: Cell) -> None:
     if cell.cell_type == "code":
-        cell.source = answer.source
-        cell.outputs = [nbformat.from_dict(output) for output in answer.outputs]
-    else:
-        cell.source = _harmless(answer.source)
+        cell.source, cell.outputs = answer.source, _outputs(answer)
+    elif answer.source.strip() != cell.source.strip():  # nbgrader sees that nothing was written
+        cell.source = harmless(answer.source)
 
 
-def _harmless(text: str) -> str:
-    """Markdown without HTML that does something, and without links: they can hold programs."""
-    return SanitizeHTML().sanitize_html_tags(text).replace("[", "&#91;")
+def _added(cell: Cell, name: str) -> NotebookNode:
+    if cell.is_code:
+        return nbformat.v4.new_code_cell(cell.source, outputs=_outputs(cell), id=name)
+    return nbformat.v4.new_markdown_cell(harmless(cell.source), id=name)
 
 
-def _first_answer(notebook: NotebookNode, assignment: Assignment) -> int:
-    return next(i for i, cell in enumerate(notebook.cells) if grade_id(cell) in assignment.stubs)
+def _outputs(cell: Cell) -> list[NotebookNode]:
+    found = [_output(output) for output in cell.outputs[:MOST_OUTPUTS]]
+    return [output for output in found if output]
+
+
+def _output(output: object) -> NotebookNode | None:
+    """An output as text or as a picture; None for all else."""
+    if not isinstance(output, dict):
+        return None
+    if text := text_of(output.get("text")):
+        return nbformat.v4.new_output("stream", name="stdout", text=text)
+    data = output.get("data")
+    if not isinstance(data, dict):
+        return None
+    kept = {"text/plain": text_of(data.get("text/plain")) or ""}
+    for kind in ("image/png", "image/jpeg"):
+        picture = text_of(data.get(kind))
+        if picture and BASE64.fullmatch(picture):
+            kept[kind] = picture
+    if drawing := text_of(data.get("image/svg+xml")):  # within <img> it cannot run a program
+        packed = base64.b64encode(drawing.encode()).decode()
+        kept["text/html"] = f'<img alt="drawing" src="data:image/svg+xml;base64,{packed}">'
+    return nbformat.v4.new_output("display_data", kept)

@@ -7,7 +7,7 @@ writes them is not trusted: a frame that is not whole, or too long, ends the rea
 from __future__ import annotations
 
 import struct
-from collections.abc import Sequence
+from collections.abc import Container, Sequence
 from dataclasses import dataclass, field
 
 import numpy
@@ -15,9 +15,10 @@ import numpy
 HEAD = struct.Struct("<4sIII")  # magic, question, bytes of the name of the error, number of arrays
 MAGIC = b"RNF1"
 LONGEST_ERROR = 100  # bytes
-MOST_ARRAYS = 1000
+MOST_ARRAYS = 50
 MOST_AXES = 8
-READY = 2**32 - 1  # in place of a question: the code has been executed
+# In place of a question: the worker has started; the code has been executed.
+STARTED, READY = 2**32 - 2, 2**32 - 1
 
 
 @dataclass
@@ -40,14 +41,16 @@ def write(question: int, arrays: Sequence[numpy.ndarray] = (), error: str = "") 
     return b"".join(parts)
 
 
-def read(result: bytes) -> dict[int, Frame]:
-    """Return the frames that are whole, by question; of two for one question the first counts."""
+def read(result: bytes, asked: Container[int]) -> dict[int, Frame]:
+    """Return the frames by question, as far as each is whole, was asked for, and comes once."""
     frames: dict[int, Frame] = {}
     rest = _Bytes(result)
     try:
         while rest.left:
             frame = _frame(rest)
-            frames.setdefault(frame.question, frame)
+            if frame.question not in asked or frame.question in frames:
+                break
+            frames[frame.question] = frame
     except ValueError:  # what follows cannot be read
         pass
     return frames

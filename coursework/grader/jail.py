@@ -19,6 +19,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+import psutil
+
 from grader.limits import JailLimits
 
 NOBODY = 65534  # and the numbers below it, one for each jail that runs at the same time
@@ -61,7 +63,7 @@ class Jail:
         """Run Python with these arguments. `given` is its input; RESULT names the descriptor for
         its result.
 
-        Raises JailError where bubblewrap is missing or cannot start it.
+        Raises JailError where bubblewrap is missing.
         """
         reading, writing = os.pipe()
         try:
@@ -103,7 +105,7 @@ class Jail:
                 selector.register(descriptor, selectors.EVENT_READ)
             selector.register(process.stdin, selectors.EVENT_WRITE)
             while len(selector.get_map()) > 0 and not stopped:
-                for key, _ in selector.select(max(0, min(0.5, deadline - time.monotonic()))):
+                for key, _ in selector.select(max(0, min(0.1, deadline - time.monotonic()))):
                     if key.fileobj is process.stdin:
                         unsent = _send(process.stdin.fileno(), unsent)
                         if not unsent:
@@ -119,14 +121,14 @@ class Jail:
                         stopped = f"it returned more than {self.limits.result_megabytes} MB"
                 if process.poll() is not None and reading not in selector.get_map():
                     break
+                if _memory(process.pid) > self.limits.megabytes * 2**20:
+                    stopped = f"it used more than {self.limits.megabytes} MB of memory"
                 if time.monotonic() > deadline:
                     stopped = f"it did not end within {self.limits.seconds} seconds"
         if not stopped and (status := process.wait(5)):
             names = {128 + number: number.name for number in signal.Signals}
             stopped = f"it was ended by {names.get(status, f'the status {status}')}"
         printed = bytes(kept[process.stdout.fileno()]).decode("utf-8", "replace")
-        if not stopped and printed.startswith("bwrap: "):
-            raise JailError(f"The jail could not be made: {printed.strip()}")
         return Ending(bytes(kept[reading]), printed, stopped)
 
     def _command(self, result: int) -> list[str]:
@@ -145,6 +147,10 @@ class Jail:
             command += ["--symlink", f"usr/{name}", f"/{name}"]
         command += ["--ro-bind-try", "/etc/ld.so.cache", "/etc/ld.so.cache"]
         command += ["--ro-bind", str(python), "/python"]
+        version = f"{sys.version_info.major}.{sys.version_info.minor}"
+        own = f"lib/python{version}/site-packages"
+        if (python / own).is_dir():  # with conda, the packages are there a second time
+            command += ["--tmpfs", f"/python/{own}", "--remount-ro", f"/python/{own}"]
         for folder in ("/course", "/course/grader"):  # else they would be closed to others
             command += ["--perms", "0755", "--dir", folder]
         size = str(self.limits.file_megabytes * 2**20)
@@ -154,7 +160,7 @@ class Jail:
             command += ["--ro-bind", str(outside), inside]
         for name, value in environment.items():
             command += ["--setenv", name, value]
-        command += ["--chdir", HERE]
+        command += ["--remount-ro", "/", "--remount-ro", "/dev", "--chdir", HERE]
         if os.getuid() == 0:
             user = str(NOBODY - self.slot)
             drop = ["--reuid", user, "--regid", user, "--clear-groups", "--no-new-privs"]
@@ -163,7 +169,6 @@ class Jail:
         else:
             command += ["--unshare-user", "--uid", str(NOBODY), "--gid", str(NOBODY)]
             command += ["--cap-drop", "ALL"]
-        version = f"{sys.version_info.major}.{sys.version_info.minor}"
         return [*command, *self._prlimit(), f"/python/bin/python{version}", "-s", "-P"]
 
     def _prlimit(self) -> list[str]:
@@ -188,6 +193,16 @@ class Jail:
             "PYTHONPATH": "/course:/packages",
             "RESULT": str(result),
         }
+
+
+def _memory(process: int) -> int:
+    """Bytes that a process and its descendants hold in memory."""
+    total = 0
+    with contextlib.suppress(psutil.Error):
+        for child in psutil.Process(process).children(recursive=True):
+            with contextlib.suppress(psutil.Error):
+                total += child.memory_info().rss
+    return total
 
 
 def _send(descriptor: int, unsent: memoryview) -> memoryview:

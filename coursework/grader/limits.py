@@ -17,6 +17,7 @@ class FileLimits:
     megabytes: int
     cells: int
     cell_kilobytes: int
+    source_kilobytes: int
 
 
 @dataclass(frozen=True)

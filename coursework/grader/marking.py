@@ -12,7 +12,7 @@ from typing import Any
 
 from grader import compare, frames
 from grader.frames import Frame
-from grader.jail import Jail
+from grader.jail import Jail, JailError
 from utils.variants import VARIANTS, Variant
 
 PROGRAM = ("-m", "grader.worker")
@@ -26,6 +26,7 @@ FOR_ANOTHER = (
 )
 
 Ask = dict[str, Any]
+Judge = Callable[[Frame, Frame], str]  # of the solution, of a student: what is wrong, or ""
 
 
 @dataclass(frozen=True)
@@ -41,7 +42,7 @@ class Question:
     points: float
     ask: Ask
     own: bool = False
-    judge: Callable[[Frame, Frame], str] = compare.difference
+    judge: Judge = compare.difference
 
 
 @dataclass(frozen=True)
@@ -118,7 +119,7 @@ def diagnoses(sources: list[str], checks: dict[str, str], jail: Jail) -> dict[st
     for number, grade_id in enumerate(checks):
         arrays = answers[number].arrays if number in answers else []
         letters = [letter for array in arrays for letter in array.ravel()[:LONGEST_NAME].tolist()]
-        name = "".join(chr(int(letter)) for letter in letters if 32 <= letter < 128)
+        name = "".join(chr(int(letter)) for letter in letters[:LONGEST_NAME] if 32 <= letter < 128)
         if NAME.fullmatch(name):
             found[grade_id] = name
     return found
@@ -160,13 +161,13 @@ def _ask(
         job = f"{json.dumps(sources)}\n{json.dumps(questions)}\n"
         ending = limited.run([*PROGRAM, str(jail.limits.question_seconds)], job.encode())
         left -= time.monotonic() - started
-        frames_by_number = frames.read(ending.result)
-        answers |= {
-            number: frames_by_number[number] for number in unasked if number in frames_by_number
-        }
+        found = frames.read(ending.result, {*unasked, frames.STARTED, frames.READY})
+        if frames.STARTED not in found:
+            raise JailError(f"The worker did not start: {ending.stopped} {ending.printed[-500:]}")
+        answers |= {number: found[number] for number in unasked if number in found}
         stopped = stopped or ending.stopped
         rest = [number for number in unasked if number not in answers]
         unasked = [number for number in rest if asks[number][0] != asks[rest[0]][0]]
-        if frames.READY not in frames_by_number:  # it ends before anything is asked
+        if frames.READY not in found:  # it ends before anything is asked
             break
     return answers, stopped

@@ -25,12 +25,12 @@ def numbers(names: Names, name: str, arguments: dict, keys: list[str]) -> Arrays
 
 
 def kernels(names: Names, name: str, arguments: dict, shape: list[int]) -> Arrays:
-    """How many weights of convolutions and dense layers a network holds, and its output shape."""
+    """The sizes of the kernels of convolutions and dense layers, sorted, and the output shape."""
     net = _named(names, name)(**arguments)
     net.initialize()
     Y = net(np.zeros(shape))
     sizes = [parameter.data().size for parameter in _kernels(net)]
-    return [numpy.array(sum(sizes), "f8"), numpy.array(Y.shape, "f8")]
+    return [numpy.array(sorted(sizes), "f8"), numpy.array(Y.shape, "f8")]
 
 
 def outputs(

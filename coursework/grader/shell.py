@@ -97,7 +97,10 @@ class Shell:
         path = self.course / "grades" / f"{self.assignment}.csv"
         path.parent.mkdir(exist_ok=True)
         answers = list(dict.fromkeys(answer for _, points, _ in students for answer in points))
-        with path.open("w", newline="", encoding="utf-8") as file, self._gradebook() as book:
+        with (
+            path.open("w", newline="", encoding="utf-8", errors="backslashreplace") as file,
+            self._gradebook() as book,
+        ):
             table = csv.writer(file)
             table.writerow(["student", "score", "of", *answers, "to grade by hand", "remark"])
             for student, points, remark in students:

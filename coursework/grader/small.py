@@ -34,11 +34,12 @@ def start() -> list[numpy.ndarray]:
 
 
 def loss_and_accuracy(arrays: Sequence[numpy.ndarray], split: data.Split) -> tuple[float, float]:
-    """Return mean loss and accuracy on a split, for the arrays of both layers."""
+    """Return mean loss and accuracy on a split, for the arrays of both layers; NaN if too large."""
     weight, bias, last_weight, last_bias = arrays[:4]
     pixels = data.normalize(split.images).reshape(len(split), -1)
-    scores = numpy.maximum(pixels @ weight.T + bias, 0) @ last_weight.T + last_bias
-    scores -= scores.max(axis=1, keepdims=True)
-    logs = scores - numpy.log(numpy.exp(scores).sum(axis=1, keepdims=True))
+    with numpy.errstate(all="ignore"):
+        scores = numpy.maximum(pixels @ weight.T + bias, 0) @ last_weight.T + last_bias
+        scores -= scores.max(axis=1, keepdims=True)
+        logs = scores - numpy.log(numpy.exp(scores).sum(axis=1, keepdims=True))
     losses = -logs[numpy.arange(len(split)), split.labels]
     return losses.mean(), (scores.argmax(axis=1) == split.labels).mean()

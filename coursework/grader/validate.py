@@ -9,16 +9,13 @@ import json
 import os
 import re
 import stat
+import unicodedata
 from dataclasses import dataclass, field
 from pathlib import Path
 
-import nbformat
-
 from grader.limits import FileLimits
 
-NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9 ._-]{0,100}\.ipynb")
-
-BASE64 = re.compile(r"[A-Za-z0-9+/=\s]*")
+NAME = re.compile(r"\w[\w ().,+-]{0,100}\.ipynb")
 
 
 class RefusedError(Exception):
@@ -27,12 +24,15 @@ class RefusedError(Exception):
 
 @dataclass(frozen=True)
 class Cell:
-    """What grading needs of a cell: its text, the id that nbgrader gave it, or "", its outputs."""
+    """What grading needs of a cell: its text, the id that nbgrader gave it, or "", and its outputs.
+
+    The outputs are as they stand in the file, and not to be trusted.
+    """
 
     is_code: bool
     source: str
     grade_id: str = ""
-    outputs: tuple[dict, ...] = ()
+    outputs: tuple[object, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -44,10 +44,10 @@ class Submission:
 
 def read(path: Path, limits: FileLimits) -> Submission:
     """Return the cells of a submission. Raises RefusedError."""
-    if not NAME.fullmatch(path.name):
+    if not NAME.fullmatch(unicodedata.normalize("NFC", path.name)):
         raise RefusedError(
             f"The name {path.name!r} is not that of a notebook. Hand in a file with letters, "
-            "digits, spaces, dots, - and _ in its name, which ends with .ipynb."
+            "digits, spaces and ().,+-_ in its name, which ends with .ipynb."
         )
     return Submission(_cells(_notebook(_contents(path, limits)), limits))
 
@@ -75,16 +75,15 @@ def _notebook(contents: bytes) -> dict:
     if not contents.strip():
         raise RefusedError("The file is empty. Save the notebook and hand it in again.")
     try:
-        notebook = json.loads(contents.decode("utf-8"))
+        notebook = json.loads(contents.decode("utf-8-sig"))
     except UnicodeDecodeError as error:
         raise RefusedError("The file is not UTF-8 text, as Jupyter saves it.") from error
     except (ValueError, RecursionError) as error:
         raise RefusedError(f"The file is not a notebook: its JSON is broken ({error}).") from error
     if not isinstance(notebook, dict) or notebook.get("nbformat") != 4:
-        found = notebook.get("nbformat") if isinstance(notebook, dict) else None
         raise RefusedError(
-            f"The file is not a notebook of format 4 but of format {found}. Open it in JupyterLab, "
-            "save it and hand it in again."
+            "The file is not a notebook of format 4. Open it in JupyterLab, save it and hand it in "
+            "again."
         )
     return notebook
 
@@ -95,42 +94,33 @@ def _cells(notebook: dict, limits: FileLimits) -> list[Cell]:
         raise RefusedError("The notebook has no list of cells.")
     if len(cells) > limits.cells:
         raise RefusedError(f"The notebook has {len(cells)} cells, more than {limits.cells}.")
-    return [_cell(cell, limits.cell_kilobytes * 2**10) for cell in cells]
+    found = [_cell(cell, limits.cell_kilobytes * 2**10) for cell in cells]
+    if sum(len(cell.source) for cell in found) > limits.source_kilobytes * 2**10:
+        raise RefusedError(
+            f"The cells of the notebook hold more than {limits.source_kilobytes} kB."
+        )
+    return found
 
 
 def _cell(cell: dict, longest: int) -> Cell:
-    source = _text(cell.get("source", ""))
+    source = text_of(cell.get("source", ""))
     if source is None:
         raise RefusedError("A cell of the notebook has a source that is not text.")
     outputs = cell.get("outputs")
-    plain = [_output(output) for output in outputs] if isinstance(outputs, list) else []
     return Cell(
         cell.get("cell_type") == "code",
         source if len(source) <= longest else "",  # the toolbox that a packed notebook carries
         _grade_id(cell),
-        tuple(output for output in plain if output),
+        tuple(outputs) if isinstance(outputs, list) else (),
     )
 
 
-def _text(value: object) -> str | None:
+def text_of(value: object) -> str | None:
     """What a notebook holds as one text or as a list of lines; None for anything else."""
     lines = value if isinstance(value, list) else [value]
     if not all(isinstance(line, str) for line in lines):
         return None
     return "".join(lines).encode("utf-8", "replace").decode("utf-8")  # halves of characters
-
-
-def _output(output: object) -> dict | None:
-    """An output as plain text or as a picture; None for all else, which might hold a program."""
-    data = output.get("data") if isinstance(output, dict) else None
-    if isinstance(data, dict):
-        kept = {kind: _text(data.get(kind)) for kind in ("image/png", "text/plain")}
-        kept = {kind: text for kind, text in kept.items() if text}
-        if not BASE64.fullmatch(kept.get("image/png", "")):
-            del kept["image/png"]
-        return nbformat.v4.new_output("display_data", kept) if kept else None
-    text = _text(output.get("text")) if isinstance(output, dict) else None
-    return nbformat.v4.new_output("stream", name="stdout", text=text) if text else None
 
 
 def _grade_id(cell: dict) -> str:

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from grader.compare import inequality
-from grader.marking import Question
+from grader.compare import difference, inequality
+from grader.marking import Ask, Judge, Question
 from grader.training import judged, learned, repeated
 
 DEFAULT = {"arguments": {}, "shape": [2, 1, 32, 32]}
@@ -23,6 +23,11 @@ def network(title: str, points: float, kind: dict[str, Any], mode: str, seed: in
     return Question("network", title, points, ask)
 
 
+def own(title: str, ask: Ask, judge: Judge = inequality) -> Question:
+    """Ask something of the student's own network, for one point."""
+    return Question("own-network", title, 1, {"name": "my_network", **OWN, **ask}, True, judge)
+
+
 QUESTIONS = [
     Question(
         "network",
@@ -35,13 +40,11 @@ QUESTIONS = [
     network("Inference with other channels, classes and images", 2, NARROW, "inference", 22),
     network("Training with other channels, classes and images", 2, NARROW, "training", 23),
     network("Inference after training", 1, NARROW, "after training", 24),
-    Question(
-        "own-network",
-        "Your own network",
-        2,
-        {"procedure": "kernels", "name": "my_network", **OWN},
-        own=True,
-        judge=inequality,
+    own("The layers of your own network", {"procedure": "kernels"}),
+    own(
+        "What your own network computes",
+        {"procedure": "outputs", "mode": "inference", "seed": 25},
+        difference,
     ),
     Question("step", "The figures that three steps return", 2, {**STEPS, "figures": True}),
     Question("step", "What three steps make of a network", 2, {**STEPS, "figures": False}),
