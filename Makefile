@@ -18,8 +18,10 @@ set-up:
 run: set-up ## run every notebook on the real data; results in build/run/
 	@$(BIN)/python tools/run_course.py
 
+# tools/lab leaves out the menus of nbgrader, which are for instructors.
 lab: set-up ## open JupyterLab on the notebooks, on this machine only
-	@$(BIN)/jupyter lab --ip=127.0.0.1 --allow-root --notebook-dir=$(LAB_DIR) $(LAB_ARGS)
+	@JUPYTER_CONFIG_PATH=$(CURDIR)/tools/lab \
+		$(BIN)/jupyter lab --ip=127.0.0.1 --allow-root --notebook-dir=$(LAB_DIR) $(LAB_ARGS)
 
 test: set-up style ## check the style, then run the tests
 	@$(BIN)/python -m pytest
@@ -52,15 +54,15 @@ try-gpu: set-up ## load that build on a machine without a GPU, with a stand-in f
 	@$(BIN)/python tools/try_gpu_build.py
 
 assignment: set-up ## release ASSIGNMENT=ps1 for students, in build/assignments/, also packed for Colab
-	@PYTHONPATH=tools $(BIN)/python coursework/release.py $(ASSIGNMENT)
+	@PYTHONPATH=tools $(BIN)/python coursework/release.py "$(ASSIGNMENT)"
 
 grade: set-up ## grade ASSIGNMENT=ps1 FROM=submissions (a folder or a zip), see coursework/README.md
-	@$(BIN)/python coursework/grade.py $(ASSIGNMENT) $(FROM) $(GRADE_ARGS)
+	@$(BIN)/python coursework/grade.py "$(ASSIGNMENT)" "$(FROM)" $(GRADE_ARGS)
 
 formgrader: set-up ## look at graded submissions, and grade by hand, in a browser on this machine
 	@cd coursework && PATH=$(CURDIR)/$(BIN):$$PATH jupyter lab --ip=127.0.0.1 --allow-root $(LAB_ARGS)
 
 lock: set-up ## rewrite requirements.txt from pyproject.toml
 	@UV_SYSTEM_CERTS=1 UV_CUSTOM_COMPILE_COMMAND="make lock" $(BIN)/uv pip compile --quiet \
-		--universal --generate-hashes --no-emit-index-url --python-version 3.11 --group dev --group coursework \
-		--output-file requirements.txt pyproject.toml
+		--universal --generate-hashes --no-emit-index-url --python-version 3.11 \
+		--group dev --group coursework --output-file requirements.txt pyproject.toml

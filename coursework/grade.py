@@ -99,14 +99,16 @@ def _unpacked(submissions: Path, scratch: Path, allowed: limits.Limits) -> Path:
 
 def main() -> int:
     parser = argparse.ArgumentParser(description="Grade the submissions of an assignment.")
-    parser.add_argument("assignment", help="for example ps1")
-    parser.add_argument("submissions", type=Path, help="a folder, or the zip of a platform")
+    parser.add_argument("assignment", choices=assignment.names(COURSE))
+    parser.add_argument("submissions", help="a folder, or the zip of a learning platform")
     parser.add_argument(
         "--run-submissions-unprotected",
         action="store_true",
         help="without a jail: what students wrote runs as you, and may do what you may",
     )
     arguments = parser.parse_args()
+    if not arguments.submissions:
+        parser.error("name the submissions: `make grade ASSIGNMENT=ps1 FROM=folder-or-zip`")
     protected = not arguments.run_submissions_unprotected
     if protected and (sentence := missing()):
         sys.exit(sentence)
@@ -114,7 +116,8 @@ def main() -> int:
         print("WITHOUT A JAIL: what students wrote now runs as you.", file=sys.stderr)
     try:
         name = arguments.assignment
-        results = mark(COURSE, name, arguments.submissions, limits.read(), protected)
+        submissions = Path(arguments.submissions).expanduser()
+        results = mark(COURSE, name, submissions, limits.read(), protected)
         problems = enter(COURSE, name, results)
     except (assignment.AssignmentError, collect.CollectError, JailError, ValueError) as error:
         sys.exit(str(error))

@@ -5,6 +5,7 @@ make assignment ASSIGNMENT=ps1
 
 from __future__ import annotations
 
+import argparse
 import sys
 from pathlib import Path
 
@@ -35,7 +36,9 @@ def release(course: Path, name: str, output: Path) -> list[Path]:
 
 
 def main() -> None:
-    name = sys.argv[1]
+    parser = argparse.ArgumentParser(description="Release an assignment.")
+    parser.add_argument("assignment", choices=assignment.names(COURSE))
+    name = parser.parse_args().assignment
     try:
         alone, packed = release(COURSE, name, ROOT / "build" / "assignments")
     except assignment.AssignmentError as error:

@@ -7,6 +7,8 @@ worth 12 of the 20 points. NOTEBOOKS do something to the file with a right noteb
 from __future__ import annotations
 
 import json
+import os
+import textwrap
 from collections.abc import Callable
 from pathlib import Path
 
@@ -138,7 +140,7 @@ ANSWERS = {
     "forged frames of zeros": (
         "import os, numpy\nfrom grader import frames\nfor n in range(9):\n    os.write("
         "int(os.environ['RESULT']), frames.write(n, [numpy.zeros((4, 6, 7, 10))] * 2))",
-        10,
+        0,
     ),
     "closes the result": (RIGHT + "import os; os.close(int(os.environ['RESULT']))", 0),
     "sends the result elsewhere": (RIGHT + "import os; os.dup2(1, int(os.environ['RESULT']))", 0),
@@ -252,12 +254,57 @@ def _reversed(notebook: dict) -> None:
     notebook["cells"].reverse()
 
 
+def _insert(notebook: dict, before: str, source: str) -> None:
+    """Put a code cell of the student's before the cell with this id."""
+    cell = {"cell_type": "code", "metadata": {}, "outputs": [], "execution_count": None}
+    place = notebook["cells"].index(_cell(notebook, before))
+    notebook["cells"].insert(place, {**cell, "id": f"own-{place}", "source": source})
+
+
+def _change(notebook: dict, grade_id: str, old: str, new: str) -> None:
+    cell = _cell(notebook, grade_id)
+    assert old in cell["source"]
+    cell["source"] = cell["source"].replace(old, new)
+
+
 def _helper_elsewhere(notebook: dict) -> None:
-    cell = _cell(notebook, "block")
-    cell["source"] = cell["source"].replace("npx.relu", "rectified")
-    helper = {"cell_type": "code", "metadata": {}, "outputs": [], "execution_count": None}
+    _change(notebook, "block", "npx.relu", "rectified")
     source = "raise ValueError\nwhile True: pass\ndef rectified(X):\n    return npx.relu(X)"
-    notebook["cells"].append({**helper, "id": "helper", "source": source})
+    _insert(notebook, "own-total-check", source)
+
+
+def _trials_in_between(notebook: dict) -> None:
+    trial = "net = MyResidual(3)\nY = net(np.zeros((1, 3, 4, 4)))\nawait something()"
+    _insert(notebook, "block-check", trial)
+    _change(notebook, "shapes", "(side + 1) // 2", "halved_once(side)")
+    _insert(notebook, "shapes-check", "def halved_once(side):\n    return (side + 1) // 2")
+
+
+def _numpy_imported_at_the_end(notebook: dict) -> None:
+    _change(notebook, "block", "Y = self.bn2(", "Z = np.zeros(X.shape)\n        Y = self.bn2(")
+    _insert(notebook, "own-total-check", "import numpy as np")
+
+
+def _in_two_cells(notebook: dict) -> None:
+    first, _, forward = _cell(notebook, "block")["source"].partition("    def forward")
+    _cell(notebook, "block")["source"] = first
+    second = textwrap.dedent(f"    def forward{forward}") + "\nMyResidual.forward = forward"
+    _insert(notebook, "block-check", second)
+
+
+def _in_the_next_cell(notebook: dict) -> None:
+    _insert(notebook, "block-check", _cell(notebook, "block")["source"])
+    _cell(notebook, "block")["source"] = "# my block is in the next cell"
+
+
+def _indented_and_displayed(notebook: dict) -> None:
+    _change(notebook, "shapes", "sides = halved", "display(height)\n    sides = halved")
+    _cell(notebook, "shapes")["source"] = textwrap.indent(_cell(notebook, "shapes")["source"], "  ")
+
+
+def _slow_trials(notebook: dict) -> None:
+    for grade_id in ("block", "shapes", "parameters"):
+        _cell(notebook, grade_id)["source"] += "\nimport time; time.sleep(60)"
 
 
 def _claims_outputs(notebook: dict) -> None:
@@ -297,8 +344,6 @@ def _link(path: Path) -> None:
 
 
 def _pipe(path: Path) -> None:
-    import os
-
     path.unlink()
     os.mkfifo(path)
 
@@ -335,6 +380,12 @@ NOTEBOOKS: dict[str, tuple[Callable[[Path], None], float]] = {
     "metadata stripped": (rewritten(_stripped), 20),
     "cells reversed": (rewritten(_reversed), 20),
     "helper in another cell": (rewritten(_helper_elsewhere), 20),
+    "trials in between": (rewritten(_trials_in_between), 20),
+    "numpy imported at the end": (rewritten(_numpy_imported_at_the_end), 20),
+    "an answer in two cells": (rewritten(_in_two_cells), 20),
+    "an answer in the next cell": (rewritten(_in_the_next_cell), 20),
+    "indented and displayed": (rewritten(_indented_and_displayed), 20),
+    "slow trials below answers": (rewritten(_slow_trials), 20),
     "fake outputs": (rewritten(_claims_outputs), 12),
     "of somebody else": (rewritten(_of_somebody_else), 16),
     "halves of characters": (rewritten(_halves_of_characters), 20),

@@ -188,7 +188,7 @@ def test_what_nbgrader_refuses_is_told_in_its_words(course, tmp_path):
     def change(cells):
         cells["shapes"].source = cells["shapes"].source.replace("### END SOLUTION", "")
 
-    with pytest.raises(assignment.AssignmentError, match="solution region"):
+    with pytest.raises(assignment.AssignmentError, match="no end solution statement"):
         changed(course, tmp_path, change)
 
 

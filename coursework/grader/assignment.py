@@ -10,7 +10,7 @@ from pathlib import Path
 import nbformat
 from nbformat import NotebookNode
 
-from grader.graft import names
+from grader import graft
 from grader.marking import Question
 
 SETUP = "setup"  # the tag of a cell that is executed before every answer: imports
@@ -41,7 +41,7 @@ class Assignment:
     @property
     def setup_names(self) -> set[str]:
         """What is defined before any answer."""
-        return {name for source in self.setup for name in names(source)}
+        return {name for source in self.setup for name in graft.names(source)}
 
     @property
     def others(self) -> set[str]:
@@ -49,6 +49,11 @@ class Assignment:
         code = [cell for cell in self.release.cells if cell.cell_type == "code"]
         given = {cell.source.strip() for cell in code if grade_id(cell) not in self.stubs}
         return {*given, *self.by_hand}
+
+
+def names(course: Path) -> list[str]:
+    """The assignments of a course."""
+    return sorted(path.name for path in (course / "source").iterdir() if path.is_dir())
 
 
 def load(course: Path, name: str) -> Assignment:

@@ -79,6 +79,8 @@ def mark_all(
         jails = {name: replace(getattr(bench, name), slot=slot) for name in ("jail", "whole")}
         try:
             result = _tried(lambda: mark(student, found[student], replace(bench, **jails)))
+        except JailError as error:
+            return {"failed": str(error)}
         except Exception as error:  # whatever it is, the others are graded
             return {"failed": f"{type(error).__name__}: {error}"}
         finally:

@@ -46,12 +46,15 @@ class InjectMarks(NbGraderPreprocessor):
 def _outputs(result: dict, answer: str, check: str) -> list[NotebookNode]:
     """A text for the student, and the points, as nbgrader reads them: a number that comes out."""
     marks = [mark for mark in result["marks"] if mark["answer"] == answer]
-    lines = [f"{mark['points']:g} of {mark['of']:g}  {mark['title']}" for mark in marks]
-    reasons = [f"{'':8}{mark['why']}" if mark["why"] else "" for mark in marks]
-    text = [part for pair in zip(lines, reasons) for part in pair if part]
+    text, said = [], ""
+    for mark in marks:
+        text.append(f"{mark['points']:g} of {mark['of']:g}  {mark['title']}")
+        if mark["why"] and mark["why"] != said:  # the same reason often stands behind all
+            text.append(f"{'':8}{mark['why']}")
+        said = mark["why"]
     if answer in result["diagnoses"]:
         text.append(f"Look first at: {result['diagnoses'][answer]}.")
-        text.append(f"This cell says more in your own notebook: {check.splitlines()[-1]}")
+        text.append(f"In your own notebook, {check.splitlines()[-1]} says more.")
     points = sum(mark["points"] for mark in marks)
     return [
         nbformat.v4.new_output("stream", name="stdout", text="\n".join(text) + "\n"),
