@@ -92,6 +92,11 @@ def grade_id(cell: NotebookNode) -> str:
     return nbgrader(cell).get("grade_id", "")
 
 
+def is_fixed(cell: NotebookNode) -> bool:
+    """Whether a cell is not for students to change: it is locked, or run before every answer."""
+    return SETUP in cell.metadata.get("tags", []) or bool(nbgrader(cell).get("locked"))
+
+
 def _notebook(path: Path, name: str) -> NotebookNode:
     if not path.is_file():
         raise AssignmentError(

@@ -15,29 +15,39 @@ from nbconvert.filters import markdown2html
 from nbconvert.preprocessors.sanitize import SanitizeHTML
 from nbformat import NotebookNode
 
-from grader.assignment import Assignment, grade_id
+from grader.assignment import Assignment, grade_id, is_fixed
 from grader.graft import Graft
 from grader.validate import Cell, Submission, text_of
 
 HELPERS = "# From other cells of the submission: what the answers below use.\n"
 MOST_OUTPUTS = 200  # of one cell
 BASE64 = re.compile(r"[A-Za-z0-9+/=\s]+")
+# What Markdown is made of, without pictures: they would be fetched from anywhere.
+TAGS = [
+    *("p", "br", "hr", "h1", "h2", "h3", "h4", "h5", "h6", "blockquote", "ul", "ol", "li"),
+    *("em", "strong", "b", "i", "code", "pre", "a", "table", "thead", "tbody", "tr", "th", "td"),
+]
 
 
 def clean(assignment: Assignment, submission: Submission, graft: Graft) -> NotebookNode:
     """Return the release with a student's answers in it.
 
+    Cells that are given, but for the student to run, come with their outputs: a curve to explain.
     Behind an answer that a person grades follow the cells that the student has added there.
     """
     cells: list[NotebookNode] = []
     for given in copy.deepcopy(assignment.release.cells):
+        before = cells[-1].source if cells else ""
         cells.append(given)
         if grade_id(given) in graft.answers:
             given.source = graft.answers[grade_id(given)]
         elif grade_id(given) in assignment.by_hand:
-            first, *added = _by_hand(assignment, submission, grade_id(given))
+            first, *added = _by_hand(assignment, submission, given, before)
             _fill(given, first)
             cells += [_added(cell, f"{given.id}-{i}") for i, cell in enumerate(added)]
+        elif given.cell_type == "code" and not is_fixed(given):
+            places = _behind(submission, before)
+            _fill(given, submission.cells[places[-1]] if places else Cell(True, given.source))
     if graft.helpers:
         first = next(i for i, cell in enumerate(cells) if grade_id(cell) in assignment.stubs)
         source = HELPERS + "\n".join(graft.helpers)
@@ -57,7 +67,8 @@ def harmless(markdown: str) -> str:
 
     Without square brackets nothing in it is a link once more, when it is shown as Markdown.
     """
-    return SanitizeHTML().sanitize_html_tags(markdown2html(markdown)).replace("[", "&#91;")
+    page = SanitizeHTML(tags=TAGS, strip=True).sanitize_html_tags(markdown2html(markdown))
+    return page.replace("[", "&#91;")
 
 
 def _with_cells(assignment: Assignment, cells: list[NotebookNode]) -> NotebookNode:
@@ -66,30 +77,34 @@ def _with_cells(assignment: Assignment, cells: list[NotebookNode]) -> NotebookNo
     return notebook
 
 
-def _by_hand(assignment: Assignment, submission: Submission, wanted: str) -> list[Cell]:
+def _by_hand(
+    assignment: Assignment, submission: Submission, given: NotebookNode, before: str
+) -> list[Cell]:
     """The answer, and the cells behind it as far as the student has added them.
 
     It is the last cell with the id that is not as it was released; or else, where the ids are gone,
     the one behind the text that asks for it.
     """
-    release = assignment.release.cells
-    place = next(i for i, cell in enumerate(release) if grade_id(cell) == wanted)
-    texts = {cell.source.strip() for cell in release}
-    ids = {grade_id(cell) for cell in release} - {""}
+    texts = {cell.source.strip() for cell in assignment.release.cells}
+    ids = {grade_id(cell) for cell in assignment.release.cells} - {""}
     cells = submission.cells
-    with_id = [i for i, cell in enumerate(cells) if cell.grade_id == wanted]
+    with_id = [i for i, cell in enumerate(cells) if cell.grade_id == grade_id(given)]
     changed = [i for i in with_id if cells[i].source.strip() not in texts]
-    asking = release[place - 1].source.strip()
-    behind = [i + 1 for i, cell in enumerate(cells[:-1]) if cell.source.strip() == asking]
-    start = next(reversed(changed or with_id or behind), None)
-    if start is None:
-        return [Cell(True, release[place].source)]
-    end = start + 1
+    places = changed or with_id or _behind(submission, before)
+    if not places:
+        return [Cell(True, given.source)]
+    end = places[-1] + 1
     while end < len(cells) and cells[end].source.strip() not in texts | {""}:
         if cells[end].grade_id in ids:
             break
         end += 1
-    return cells[start:end]
+    return cells[places[-1] : end]
+
+
+def _behind(submission: Submission, text: str) -> list[int]:
+    """The places behind a text."""
+    cells = submission.cells
+    return [i for i in range(1, len(cells)) if cells[i - 1].source.strip() == text.strip()]
 
 
 def _fill(cell: NotebookNode, answer: Cell) -> None:
