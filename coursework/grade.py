@@ -20,13 +20,8 @@ from grader.shell import Shell
 
 COURSE = Path(__file__).resolve().parent
 ROOT = COURSE.parent
-INSIDE = (
-    "__init__",
-    "frames",
-    "procedures",
-    "small",
-    "worker",
-)  # of the grader, what the jail shows
+# Of the grader, what the jail shows.
+INSIDE = ("__init__", "frames", "procedures", "small", "worker")
 
 
 def mark(
@@ -121,7 +116,8 @@ def main() -> int:
         problems = enter(COURSE, name, results)
     except (assignment.AssignmentError, collect.CollectError, JailError, ValueError) as error:
         sys.exit(str(error))
-    print("\n".join(problems), file=sys.stderr)
+    for problem in problems:
+        print(problem, file=sys.stderr)
     print(f"{len(results)} submissions. The table: coursework/grades/{name}.csv")
     return int(bool(problems))
 

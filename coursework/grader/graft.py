@@ -28,7 +28,7 @@ class Graft:
 
 @dataclass(frozen=True)
 class _Cell:
-    """A code cell as Python; `answers` is the grade id whose answer it is, or ""."""
+    """A code cell as Python, with the id that nbgrader gave it, or ""."""
 
     source: str
     grade_id: str
@@ -65,10 +65,10 @@ def graft(
     }
     asked = {name for wanted in stub_names.values() for name in wanted}
     helpers = _helpers(worked, list(chosen.values()), asked, setup_names)
-    order = {id(cell): grade_id for grade_id, cell in chosen.items()}
+    is_answer = {id(cell) for cell in chosen.values()}
     sources: list[str] = []
     for cell in worked:
-        sources += [cell.source] if id(cell) in order else helpers[id(cell)]
+        sources += [cell.source] if id(cell) in is_answer else helpers[id(cell)]
     return Graft(
         {grade_id: cell.source for grade_id, cell in chosen.items()},
         tuple(text for texts in helpers.values() for text in texts),
@@ -97,37 +97,43 @@ def _answer(worked: list[_Cell], grade_id: str, wanted: set[str]) -> _Cell | Non
 def _helpers(
     worked: list[_Cell], answers: list[_Cell], asked: set[str], setup_names: set[str]
 ) -> dict[int, list[str]]:
-    """The statements, by the id of their cell, that the answers use, or that these use.
-
-    What stands behind the last answer only counts for names that are not there before.
-    """
+    """The statements, by the id of their cell, that the answers use, or that these use."""
     is_answer = {id(cell) for cell in answers}
     last = max((i for i, cell in enumerate(worked) if id(cell) in is_answer), default=0)
-    binders: dict[str, list[tuple[int, int]]] = defaultdict(list)
-    late: dict[str, list[tuple[int, int]]] = defaultdict(list)
-    changers: dict[str, list[tuple[int, int]]] = defaultdict(list)
-    for i, cell in enumerate(worked):
-        if id(cell) in is_answer:
-            continue
-        for j, statement in enumerate(cell.statements):
-            for name in statement.bound - asked:
-                (binders if i < last else late)[name].append((i, j))
-            for name in statement.changed:
-                changers[name].append((i, j))
+    loose = [
+        (i, statement)
+        for i, cell in enumerate(worked)
+        if id(cell) not in is_answer
+        for statement in cell.statements
+    ]
+    offered = _offered(loose, last, asked, setup_names)
     needed = ["*", *asked, *(n for cell in answers for each in cell.statements for n in each.used)]
-    chosen: set[tuple[int, int]] = set()
-    seen: set[str] = set()
+    chosen: set[int] = set()
     while needed:
-        name = needed.pop()
-        if name in seen:
-            continue
-        seen.add(name)
-        early = binders[name]
-        for place in [*(early or ([] if name in setup_names else late[name])), *changers[name]]:
-            if place not in chosen:
-                chosen.add(place)
-                needed += worked[place[0]].statements[place[1]].used
+        new = set(offered.pop(needed.pop(), ())) - chosen
+        chosen |= new
+        needed += [name for number in new for name in loose[number][1].used]
     found: dict[int, list[str]] = {id(cell): [] for cell in worked}
-    for i, j in sorted(chosen):
-        found[id(worked[i])].append(worked[i].statements[j].text)
+    for number in sorted(chosen):
+        i, statement = loose[number]
+        found[id(worked[i])].append(statement.text)
     return {cell: list(dict.fromkeys(texts)) for cell, texts in found.items()}
+
+
+def _offered(
+    loose: list[tuple[int, Statement]], last: int, asked: set[str], setup_names: set[str]
+) -> dict[str, list[int]]:
+    """The numbers of the statements that bind a name, or change its object, by that name.
+
+    `loose` are statements with the places of their cells. Those behind the last answer bind only
+    names that nothing before them binds: what a student has run there came after the answers.
+    """
+    early, late, changed = (defaultdict(list) for _ in range(3))
+    for number, (place, statement) in enumerate(loose):
+        for name in statement.bound - asked:
+            (early if place < last else late)[name].append(number)
+        for name in statement.changed:
+            changed[name].append(number)
+    for name in late.keys() - early.keys() - setup_names:
+        early[name] = late[name]
+    return {name: early[name] + changed[name] for name in early.keys() | changed.keys()}
