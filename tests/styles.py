@@ -120,7 +120,7 @@ MISTAKES = {
         "shapes",
         changed(SHAPES, "(side + 1) // 2", "side // 2"),
         3,
-        "",
+        "wrong height or width",
     ),
     "one halving too many": (
         "shapes",
@@ -130,7 +130,7 @@ MISTAKES = {
             "sides = [side // 2 for side in sides]\n    for stage in (2, 3, 4):",
         ),
         0,
-        "one halving too many",
+        "wrong height or width",
     ),
     "classes fixed": ("shapes", changed(SHAPES, "(1, num_classes)", "(1, 10)"), 3, ""),
     "biases forgotten": (

@@ -47,6 +47,7 @@ def test_no_answer_comes_with_what_stopped_it():
         (Frame(0), "another shape"),
         (changed(RIGHT.arrays[0].T), "another shape"),
         (changed(RIGHT.arrays[0] * 2), "Only 15% of the numbers"),
+        (Frame(0, arrays=[numpy.full((3, 4), 9.0), numpy.array(9.0)]), "None of the numbers"),
         (changed(RIGHT.arrays[0] + numpy.eye(3, 4) / 99), "Only 76% of the numbers"),
     ],
 )

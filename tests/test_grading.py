@@ -296,6 +296,10 @@ def trained(course, allowed, tmp_path_factory):
     hand_in(folder, "ps2", "right")
     hand_in(folder, "ps2", "ready-made", READY_MADE)
     hand_in(folder, "ps2", "script", {"curves": SCRIPT})
+    hand_in(folder, "ps2", "block", {"block": right["block"].replace("Y + (", "npx.relu(Y) + (")})
+    old = "for _ in range(recipe.epochs):"
+    new = f"{old.replace('_', 'epoch')}\n        rng = numpy.random.default_rng((seed, epoch))"
+    hand_in(folder, "ps2", "other-order", {"fit": styles.changed(right["fit"], old, new)})
     for what, (answer, old, new, *_) in TRAINING.items():
         source = styles.changed(right[answer], old, new)
         hand_in(folder, "ps2", student_named(what), {answer: source})
@@ -315,6 +319,15 @@ def test_a_mistake_in_the_training_is_named(trained, what):
     student = student_named(what)
     assert float(trained[2][student][answer]) == points
     assert trained[1][student]["diagnoses"][answer] == name
+
+
+def test_another_order_of_the_images_is_right_too(trained):
+    assert trained[2]["other-order"]["score"] == "20.0"
+
+
+def test_a_wrong_block_is_named_where_it_spoils_the_network(trained):
+    assert trained[1]["block"]["diagnoses"]["block"] == "ReLU before the addition"
+    assert trained[2]["block"]["network"] == "2"
 
 
 def test_networks_and_trainings_that_are_ready_are_no_answers(trained):

@@ -45,10 +45,9 @@ class Assignment:
 
     @property
     def others(self) -> set[str]:
-        """The ids of answers that a person grades, and the texts of code cells that are given."""
-        code = [cell for cell in self.release.cells if cell.cell_type == "code"]
-        given = {cell.source.strip() for cell in code if grade_id(cell) not in self.stubs}
-        return {*given, *self.by_hand}
+        """The ids of answers that a person grades, and the texts of cells that never change."""
+        fixed = {cell.source.strip() for cell in self.release.cells if is_fixed(cell)}
+        return {*fixed, *self.by_hand}
 
 
 def names(course: Path) -> list[str]:
@@ -114,7 +113,7 @@ def _check_points(questions: list[Question], points: dict[str, float | None]) ->
     titles = Counter(question.title for question in questions)
     if doubled := [title for title, count in titles.items() if count > 1]:
         raise AssignmentError(f"Two questions have the title {doubled[0]!r}. Rename one of them.")
-    if asked != points:
+    if asked != Counter(points):  # which counts what is not there as 0: a check without points
         raise AssignmentError(
             f"The questions give the points {dict(asked)}, but the check cells of the released "
             f"notebook give {points}. Make them equal, and release the assignment again."

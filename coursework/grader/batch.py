@@ -112,10 +112,13 @@ def mark(student: str, handed_in: Found, bench: Bench) -> Result:
         *(variants.of(student), bench.jail),
     )
     wrong = {mark.question.grade_id for mark in marks if mark.why and mark.ran}
-    checks = {answer: text for answer, text in assignment.checks.items() if answer in wrong}
-    names = {}
-    if checks:
-        names = marking.diagnoses(sources, checks, bench.whole)
+    scored = {question.grade_id for question in assignment.questions}
+    checks = {  # what gives no points of its own may be why another answer is wrong
+        answer: text
+        for answer, text in assignment.checks.items()
+        if answer in wrong or (wrong and answer not in scored)
+    }
+    names = marking.diagnoses(sources, checks, bench.whole) if checks else {}
     return _result(marks, names, clean.clean(assignment, submission, answers))
 
 

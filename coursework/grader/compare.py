@@ -59,6 +59,8 @@ def _difference(expected: Frame, given: Frame, relative: float, absolute: float)
         return ""
     if close.size == 1:
         return "It is another number."
+    if close.mean() < 0.01:
+        return "None of the numbers is right, or hardly any."
     return f"Only {numpy.floor(100 * close.mean()):.0f}% of the numbers are right."
 
 

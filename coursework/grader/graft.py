@@ -45,7 +45,7 @@ def graft(
     """Return the student's code for the questions whose stubs are named.
 
     `stubs` maps each grade id to the text of its stub. `others` are the grade ids of further
-    answers and the texts of the release's other code cells: neither comes along. `setup_names` are
+    answers and the texts of the release's own cells: neither comes along. `setup_names` are
     those that the release's own cells define before anything else. Raises RefusedError where there
     is more code than anybody writes.
     """

@@ -49,15 +49,17 @@ def _outputs(result: dict, answer: str, check: str) -> list[NotebookNode]:
     text, said = [], ""
     for mark in marks:
         text.append(f"{mark['points']:g} of {mark['of']:g}  {mark['title']}")
-        if mark["why"] and mark["why"] != said:  # the same reason often stands behind all
-            text.append(f"{'':8}{mark['why']}")
+        if mark["why"]:
+            text.append(f"{'':8}{'As above.' if mark['why'] == said else mark['why']}")
         said = mark["why"]
     if answer in result["diagnoses"]:
         text.append(f"Look first at: {result['diagnoses'][answer]}.")
         text.append(f"In your own notebook, {check.splitlines()[-1]} says more.")
     points = sum(mark["points"] for mark in marks)
     return [
-        nbformat.v4.new_output("stream", name="stdout", text="\n".join(text) + "\n"),
+        nbformat.v4.new_output(
+            "stream", name="stdout", text="\n".join(text or ["No points here."]) + "\n"
+        ),
         nbformat.v4.new_output(
             "execute_result", {"text/plain": str(float(points))}, execution_count=1
         ),

@@ -79,18 +79,42 @@ def steps(names: Names, name: str, seed: int, figures: bool) -> Arrays:
 
 
 def fit(names: Names, name: str, seeds: list[int]) -> Arrays:
-    """For each seed: the weights of a small network that was trained, and what was reported."""
+    """What becomes of a small network that is trained, for each seed one after the other.
+
+    Its weights, the figures that were reported, the numbers of the images that it learned from, and
+    its scores for them.
+    """
+    fashion = small.fashion()
     found = []
     for seed in seeds:
-        net = nn.HybridSequential()
+        net = Recorder(fashion.train.images)
         net.add(nn.Dense(32, activation="relu"), nn.Dense(10))
         net.initialize(init.Xavier())
         net(np.zeros((1, 1, 28, 28)))
         set_parameters(net, 0)
-        reported = _named(names, name)(net, small.fashion(), RECIPE, seed=seed, device=mx.cpu())
+        reported = _named(names, name)(net, fashion, RECIPE, seed=seed, device=mx.cpu())
         found += [p.data().asnumpy().astype("f8") for p in net.collect_params().values()]
-        found.append(numpy.asarray(reported, "f8"))
+        found += [numpy.asarray(reported, "f8"), numpy.array(net.numbers, "f8")]
+        found.append(numpy.concatenate([scores.asnumpy() for scores in net.scores]).astype("f8"))
     return found
+
+
+class Recorder(nn.Sequential):
+    """A network that notes from which of the known images it learns, and its scores for them."""
+
+    def __init__(self, images: numpy.ndarray) -> None:
+        super().__init__()
+        self.known = {(image > 0).tobytes(): number for number, image in enumerate(images)}
+        self.numbers: list[int] = []
+        self.scores: list[np.ndarray] = []
+
+    def forward(self, X: np.ndarray) -> np.ndarray:
+        scores = super().forward(X)
+        if autograd.is_recording():
+            self.scores.append(scores.detach())
+            for pixels in X.asnumpy()[:, 0]:  # black stays the least, however images are scaled
+                self.numbers.append(self.known.get((pixels > pixels.min()).tobytes(), -1))
+        return scores
 
 
 def diagnosis(names: Names, check: str) -> Arrays:

@@ -39,7 +39,12 @@ def loss_and_accuracy(arrays: Sequence[numpy.ndarray], split: data.Split) -> tup
     pixels = data.normalize(split.images).reshape(len(split), -1)
     with numpy.errstate(all="ignore"):
         scores = numpy.maximum(pixels @ weight.T + bias, 0) @ last_weight.T + last_bias
-        scores -= scores.max(axis=1, keepdims=True)
+    return losses(scores, split.labels).mean(), (scores.argmax(axis=1) == split.labels).mean()
+
+
+def losses(scores: numpy.ndarray, labels: numpy.ndarray) -> numpy.ndarray:
+    """Return the cross-entropy of each row of scores (N, 10)."""
+    with numpy.errstate(all="ignore"):
+        scores = scores - scores.max(axis=1, keepdims=True)
         logs = scores - numpy.log(numpy.exp(scores).sum(axis=1, keepdims=True))
-    losses = -logs[numpy.arange(len(split)), split.labels]
-    return losses.mean(), (scores.argmax(axis=1) == split.labels).mean()
+    return -logs[numpy.arange(len(labels)), labels]

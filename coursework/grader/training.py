@@ -1,7 +1,7 @@
 """Judging a training by what it makes of a small network, computed here from the weights alone.
 
-An answer holds, for each seed, the arrays of two dense layers and the figures that were reported,
-as `procedures.fit` returns them.
+An answer holds for each seed what `procedures.fit` returns: the arrays of two dense layers, the
+figures that were reported, the numbers of the images that were learned from, and their scores.
 """
 
 from __future__ import annotations
@@ -11,9 +11,9 @@ import numpy
 from grader import small
 from grader.frames import Frame
 
-ARRAYS = 5  # for each seed: two weights, two biases, the figures
+ARRAYS = 7  # for each seed: two weights, two biases, figures, numbers of images, scores
 SHARE = 0.7  # of the solution's fall of the loss; another order of the images changes it a little
-NEAR = 0.15  # relative: the mean loss of an epoch depends on the order, too
+EPOCHS, IMAGES = 4, 100
 
 
 def learned(expected: Frame, given: Frame) -> str:
@@ -32,15 +32,31 @@ def learned(expected: Frame, given: Frame) -> str:
     return ""
 
 
-def judged(expected: Frame, given: Frame) -> str:
-    """For each epoch there is a mean training loss and a validation accuracy."""
+def ordered(expected: Frame, given: Frame) -> str:
+    """In each epoch every image comes once, in an order that no other epoch has."""
     if why := _misshapen(expected, given):
         return why
-    losses, accuracies = given.arrays[-1].T
-    if not numpy.allclose(losses, expected.arrays[-1][:, 0], rtol=NEAR):
-        return "The training losses of the epochs are not the means over their steps."
+    epochs = given.arrays[5].reshape(EPOCHS, IMAGES)
+    if not all((numpy.sort(epoch) == numpy.arange(IMAGES)).all() for epoch in epochs):
+        return "In an epoch some images are learned from more than once, or not at all."
+    if len({epoch.tobytes() for epoch in epochs}) < EPOCHS:
+        return "The images come in the same order in several epochs."
+    return ""
+
+
+def judged(expected: Frame, given: Frame) -> str:
+    """The figures are the mean training loss of each epoch, and the validation accuracy."""
+    if why := _misshapen(expected, given):
+        return why
+    reported, numbers, scores = given.arrays[4:7]
+    numbers = numbers.astype(int)
+    if not ((numbers >= 0) & (numbers < IMAGES)).all():
+        return "The network has learned from images that are not the training images."
+    losses = small.losses(scores, small.fashion().train.labels[numbers])
+    if not numpy.allclose(reported[:, 0], losses.reshape(EPOCHS, -1).mean(axis=1), rtol=1e-2):
+        return "The training losses are not the means over the steps of each epoch."
     _, accuracy = small.loss_and_accuracy(given.arrays, small.fashion().valid)
-    if not abs(accuracies[-1] - accuracy) < 1e-3:
+    if not abs(reported[-1, 1] - accuracy) < 1e-3:
         return "The last accuracy is not that of the trained network on the validation images."
     return ""
 
@@ -49,7 +65,7 @@ def repeated(expected: Frame, given: Frame) -> str:
     """The same seed gives the same weights, another seed another order and other weights."""
     if why := learned(expected, given):
         return why
-    first, again, other = (given.arrays[i * ARRAYS : (i + 1) * ARRAYS - 1] for i in range(3))
+    first, again, other = (given.arrays[i * ARRAYS : i * ARRAYS + 4] for i in range(3))
     if not all(numpy.allclose(a, b, rtol=1e-4, atol=1e-5) for a, b in zip(first, again)):
         return "Two trainings with the same seed end with different weights."
     if all(numpy.allclose(a, b, rtol=1e-4, atol=1e-5) for a, b in zip(first, other)):
@@ -58,6 +74,9 @@ def repeated(expected: Frame, given: Frame) -> str:
 
 
 def _misshapen(expected: Frame, given: Frame) -> str:
-    if [a.shape for a in expected.arrays] == [a.shape for a in given.arrays]:
+    shapes = [[array.shape for array in frame.arrays] for frame in (expected, given)]
+    if shapes[0] == shapes[1]:
         return ""
-    return "The result has not a pair of numbers for each epoch."
+    if shapes[0][4::ARRAYS] != shapes[1][4::ARRAYS]:
+        return "The result has not a pair of numbers for each epoch."
+    return "The network has not learned from each training image once in each epoch."

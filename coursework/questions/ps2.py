@@ -6,7 +6,7 @@ from typing import Any
 
 from grader.compare import difference, inequality
 from grader.marking import Ask, Judge, Question
-from grader.training import judged, learned, repeated
+from grader.training import judged, learned, ordered, repeated
 
 DEFAULT = {"arguments": {}, "shape": [2, 1, 32, 32]}
 NARROW = {"arguments": {"first_width": 6, "num_classes": 7}, "shape": [3, 2, 40, 72]}
@@ -49,6 +49,7 @@ QUESTIONS = [
     Question("step", "The figures that three steps return", 2, {**STEPS, "figures": True}),
     Question("step", "What three steps make of a network", 2, {**STEPS, "figures": False}),
     Question("fit", "The loss falls", 2, {**FIT, "seeds": [1]}, judge=learned),
+    Question("fit", "All images in each epoch", 1, {**FIT, "seeds": [5]}, judge=ordered),
     Question("fit", "The figures of each epoch", 2, {**FIT, "seeds": [2]}, judge=judged),
-    Question("fit", "The seed decides the order", 2, {**FIT, "seeds": [3, 3, 4]}, judge=repeated),
+    Question("fit", "Seeds and orders", 1, {**FIT, "seeds": [3, 3, 4]}, judge=repeated),
 ]
