@@ -16,7 +16,9 @@ def solved(name, student, answers=()):
     """A notebook with the solutions of an assignment, or with other answers by grade id."""
     notebook = nbformat.read(COURSEWORK / "source" / name / f"{name}.ipynb", as_version=4)
     for cell in notebook.cells:
-        cell.source = dict(answers).get(cell.id, cell.source).replace("replace-me", student)
+        cell.source = dict(answers).get(cell.id, cell.source)
+        if cell.cell_type == "code":
+            cell.source = cell.source.replace("replace-me", student)
     return notebook
 
 
