@@ -4,8 +4,7 @@ BIN := .venv/bin
 LAB_DIR ?= notebooks
 
 .DEFAULT_GOAL := help
-.PHONY: help set-up run lab test style refresh sweep lock colab publish elsewhere gpu try-gpu \
-	assignment grade formgrader
+.PHONY: help set-up run lab test style refresh sweep lock colab publish elsewhere gpu try-gpu assignment grade formgrader
 
 help: ## list these commands
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-10s  %s\n", $$1, $$2 }' $(MAKEFILE_LIST)

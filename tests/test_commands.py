@@ -58,7 +58,7 @@ def test_lock_holds_every_dependency_within_its_range():
 def test_ci_runs_the_tests_as_the_readme_says(tmp_path):
     """With all that the tests need at hand, it installs nothing and calls `make test`."""
     calls = tmp_path / "calls"
-    for name in ("make", "chromium", "chromedriver", "apt-get", "python3"):
+    for name in ("make", "chromium", "chromedriver", "bwrap", "apt-get", "python3"):
         program = tmp_path / name
         program.write_text(f'#!/bin/sh\necho {name} "$@" >> {calls}\n')
         program.chmod(0o755)
