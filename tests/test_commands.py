@@ -90,6 +90,17 @@ class MyResidual(Residual):
 """
 
 
+def test_learners_do_not_see_the_menus_of_nbgrader():
+    """In the JupyterLab of `make lab`, and of no other."""
+    setting = re.search(r"JUPYTER_CONFIG_PATH=(\S+)", make("--dry-run", "lab").stdout)[1]
+    command = [set_up.VENV / "bin" / "jupyter", "labextension", "list"]
+    for path, listed in ((setting, "disabled"), ("", "enabled")):
+        environment = {**os.environ, "JUPYTER_CONFIG_PATH": path}
+        run = subprocess.run(command, env=environment, capture_output=True, text=True, check=True)
+        (line,) = re.findall(r".*@jupyter/nbgrader v.*", run.stdout + run.stderr)
+        assert listed in line
+
+
 def test_notebook_runs_in_jupyterlab_and_names_the_mistake_of_a_learner(tmp_path):
     """`make lab`, a browser, a wrong block in the exercise, Run All Cells: every cell runs."""
     missing = check_lab.missing_programs()
