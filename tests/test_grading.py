@@ -111,7 +111,7 @@ def test_what_could_not_be_read_is_told_with_the_reason(graded):
     unreadable = [what for what, (_, points) in hostile.NOTEBOOKS.items() if points == 0]
     for what in unreadable:
         assert graded.rows[student_named(what)]["remark"].endswith(".")
-    assert "larger than 20 MB" in graded.rows["a-line-of-100-MB"]["remark"]
+    assert "larger than 10 MB" in graded.rows["a-line-of-100-MB"]["remark"]
     assert "2 notebooks" in graded.rows["two-notebooks"]["remark"]
 
 

@@ -69,6 +69,45 @@ def test_what_changes_an_answer_comes_along():
     )
 
 
+def test_what_fills_a_helper_comes_along_each_time():
+    block = "class MyResidual:\n    answer = widths"
+    filled = "widths = []\nfor i in range(4):\n    widths.append(i)\nwidths += [2]\nwidths += [2]"
+    assert "\n".join(code(filled, ("block", block)).helpers) == filled
+
+
+@pytest.mark.parametrize(
+    "forward",
+    [
+        "@d2l.add_to_class(MyResidual)\ndef forward(self, X):\n    return X",
+        'setattr(MyResidual, "forward", print)',
+    ],
+)
+def test_a_method_that_is_added_later_comes_along(forward):
+    assert code(("block", BLOCK), forward).sources == (BLOCK, forward)
+
+
+@pytest.mark.parametrize(
+    "helper",
+    [
+        "(helper := 3)",
+        "async def helper(): pass",
+        "with open(1) as helper:\n    pass",
+        "try:\n    import helper\nexcept ImportError:\n    helper = None",
+        "first, *helper = 1, 2, 3",
+        "class Other:\n    width = 1\nhelper: int = Other.width",
+    ],
+)
+def test_a_name_can_be_bound_in_many_ways(helper):
+    block = "class MyResidual:\n    answer = helper"
+    assert "\n".join(code(helper, ("block", block)).helpers) == helper
+
+
+def test_a_call_of_a_module_changes_nothing_that_is_graded():
+    block = "class MyResidual:\n    answer = np.zeros(numpy.pi)"
+    found = code("import numpy", "np.save(net)\nnumpy.save(fit(MyResidual))", ("block", block))
+    assert found.helpers == ("import numpy",)
+
+
 def test_helpers_within_a_condition_come_along():
     block = "class MyResidual:\n    answer = helper"
     helper = "if True:\n    def helper(): pass"
@@ -130,6 +169,8 @@ def test_more_of_what_jupyter_takes():
         "\n".join(f"a{i} = a{i + 1}" for i in range(4000)) + "\nMyResidual = a0",
         "x=1;" * 4000,
         "!a\n" * 20_000,
+        "a\n" + " " * 90_000 + "x",
+        " " * 90_000 + "= x",
         "(" * 90_000,
         "-" * 90_000 + "1",
         "a" + ".b" * 40_000,

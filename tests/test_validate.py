@@ -60,7 +60,7 @@ def test_a_cell_with_the_packed_toolbox_is_passed_over(tmp_path):
         (notebook(cells=[{**CELL, "source": 7}]), "not text"),
         (notebook().encode("utf-16"), "not UTF-8"),
         (b"PK\x03\x04" + bytes(100), "JSON is broken"),
-        (notebook(cells=[{**CELL, "source": "x" * (21 * 2**20)}]), "larger than 20 MB"),
+        (notebook(cells=[{**CELL, "source": "x" * (11 * 2**20)}]), "larger than 10 MB"),
     ],
     ids=lambda value: str(value)[:20],
 )

@@ -6,6 +6,7 @@ to, so that a second run marks only what is new, and all where a question has ch
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import json
 import os
@@ -17,6 +18,7 @@ from pathlib import Path
 from typing import Any
 
 import nbformat
+from nbformat import NotebookNode
 from tqdm import tqdm
 
 from grader import clean, marking, validate
@@ -59,8 +61,8 @@ def mark_all(
 ) -> dict[str, Result]:
     """Mark what each student has handed in, as many at once as there are processors.
 
-    Writes `results`/STUDENT.json. A result has the student's marks and the notebook for nbgrader,
-    or under "failed" why the grader itself could not mark: such a one is not kept.
+    Writes to `results` STUDENT.json, the marks, and STUDENT.ipynb, the notebook for nbgrader. A
+    result has under "failed" why the grader itself could not mark: such a one is not kept.
     """
     results.mkdir(parents=True, exist_ok=True)
     workers = len(os.sched_getaffinity(0))
@@ -69,33 +71,40 @@ def mark_all(
         slots.put(slot)
 
     def work(student: str) -> Result:
-        if not is_name(student):
-            return mark(student, found[student], bench)  # that there is nothing to mark
-        kept = results / f"{student}.json"
-        digest = _digest(found[student], version)
-        if kept.exists() and (result := json.loads(kept.read_text("utf-8")))["digest"] == digest:
-            return result
         slot = slots.get()
         jails = {name: replace(getattr(bench, name), slot=slot) for name in ("jail", "whole")}
         try:
-            result = _tried(lambda: mark(student, found[student], replace(bench, **jails)))
+            return _kept(student, found[student], replace(bench, **jails), results, version)
         except JailError as error:
             return {"failed": str(error)}
         except Exception as error:  # whatever it is, the others are graded
             return {"failed": f"{type(error).__name__}: {error}"}
         finally:
             slots.put(slot)
-        result = {"digest": digest, **result}
-        _write(kept, json.dumps(result, indent=1, sort_keys=True))
-        return result
 
     with ThreadPoolExecutor(workers) as pool:
         marked = list(tqdm(pool.map(work, found), total=len(found), unit="submission"))
     return dict(zip(found, marked))
 
 
-def mark(student: str, handed_in: Found, bench: Bench) -> Result:
-    """Mark one submission: what it returns can be written as JSON. Raises JailError."""
+def _kept(student: str, handed_in: Found, bench: Bench, results: Path, version: str) -> Result:
+    """The result of an earlier run, or a new one, which is kept."""
+    path = results / f"{student}.json"
+    digest = _digest(handed_in, version, bench.limits.file.megabytes * 2**20 + 1)
+    if is_name(student) and path.exists():
+        result = json.loads(path.read_text("utf-8"))
+        if result["digest"] == digest:
+            return result
+    result, notebook = _tried(lambda: mark(student, handed_in, bench))
+    result["digest"] = digest
+    if is_name(student):
+        _write(path.with_name(f"{student}.ipynb"), nbformat.writes(notebook))
+        _write(path, json.dumps(result, indent=1, sort_keys=True))
+    return result
+
+
+def mark(student: str, handed_in: Found, bench: Bench) -> tuple[Result, NotebookNode]:
+    """Mark one submission; return its result and the notebook for nbgrader. Raises JailError."""
     assignment = bench.assignment
     try:
         if handed_in.path is None:
@@ -104,8 +113,7 @@ def mark(student: str, handed_in: Found, bench: Bench) -> Result:
         answers = graft(submission, assignment.stubs, assignment.others, assignment.setup_names)
     except validate.RefusedError as error:
         marks = [marking.Mark(question, 0, str(error)) for question in assignment.questions]
-        notebook = clean.refused(assignment, str(error))
-        return _result(marks, {}, notebook, refused=str(error))
+        return _result(marks, {}, str(error)), clean.refused(assignment, str(error))
     sources = [*assignment.setup, *answers.sources]
     marks = marking.mark(
         *(sources, answers.answers, assignment.questions, bench.solution),
@@ -119,12 +127,10 @@ def mark(student: str, handed_in: Found, bench: Bench) -> Result:
         if answer in wrong or (wrong and answer not in scored)
     }
     names = marking.diagnoses(sources, checks, bench.whole) if checks else {}
-    return _result(marks, names, clean.clean(assignment, submission, answers))
+    return _result(marks, names), clean.clean(assignment, submission, answers)
 
 
-def _result(
-    marks: list[marking.Mark], diagnoses: dict[str, str], notebook: Any, refused: str = ""
-) -> Result:
+def _result(marks: list[marking.Mark], diagnoses: dict[str, str], refused: str = "") -> Result:
     return {
         "refused": refused,
         "points": sum(mark.points for mark in marks),
@@ -139,7 +145,6 @@ def _result(
             for mark in marks
         ],
         "diagnoses": diagnoses,
-        "notebook": nbformat.writes(notebook),
     }
 
 
@@ -151,7 +156,7 @@ def points(result: Result) -> dict[str, float]:
     return found
 
 
-def _tried(work: Callable[[], Result]) -> Result:
+def _tried(work: Callable[[], tuple[Result, NotebookNode]]) -> tuple[Result, NotebookNode]:
     for attempt in range(TRIES):
         try:
             return work()
@@ -161,17 +166,20 @@ def _tried(work: Callable[[], Result]) -> Result:
     raise AssertionError("not reached")
 
 
-def _digest(handed_in: Found, version: str) -> str:
-    """What a result belongs to. A link, or what cannot be read, has the digest of its name."""
+def _digest(handed_in: Found, version: str, most: int) -> str:
+    """What a result belongs to; a link, or what cannot be read, counts by its name."""
+    digest = hashlib.sha256(f"{version}{handed_in.reason}".encode())
     path = handed_in.path
-    contents = handed_in.reason.encode()
     if path is not None:
-        readable = path.is_file() and not path.is_symlink()
-        contents = path.read_bytes() if readable else path.name.encode()
-    return hashlib.sha256(version.encode() + contents).hexdigest()
+        digest.update(ascii(path.name).encode())
+        with contextlib.suppress(OSError):
+            if path.is_file() and not path.is_symlink():
+                with path.open("rb") as file:
+                    digest.update(file.read(most))
+    return digest.hexdigest()
 
 
 def _write(path: Path, text: str) -> None:
-    part = path.with_suffix(".part")
+    part = path.with_name(f"{path.name}.part")
     part.write_text(text, "utf-8")
     os.replace(part, path)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import base64
 import copy
+import html
 import re
 
 import nbformat
@@ -20,6 +21,7 @@ from grader.graft import Graft
 from grader.validate import Cell, Submission, text_of
 
 HELPERS = "# From other cells of the submission: what the answers below use.\n"
+LONGEST_TEXT = 20_000  # characters, that are shown with their form
 MOST_OUTPUTS = 200  # of one cell
 BASE64 = re.compile(r"[A-Za-z0-9+/=\s]+")
 # What Markdown is made of, without pictures: they would be fetched from anywhere.
@@ -67,6 +69,8 @@ def harmless(markdown: str) -> str:
 
     Without square brackets nothing in it is a link once more, when it is shown as Markdown.
     """
+    if len(markdown) > LONGEST_TEXT:  # which could take minutes
+        return f"<pre>{html.escape(markdown)}</pre>".replace("[", "&#91;")
     page = SanitizeHTML(tags=TAGS, strip=True).sanitize_html_tags(markdown2html(markdown))
     return page.replace("[", "&#91;")
 

@@ -113,11 +113,11 @@ def _helpers(
         new = set(offered.pop(needed.pop(), ())) - chosen
         chosen |= new
         needed += [name for number in new for name in loose[number][1].used]
-    found: dict[int, list[str]] = {id(cell): [] for cell in worked}
+    found: dict[int, dict[int, str]] = {id(cell): {} for cell in worked}
     for number in sorted(chosen):
         i, statement = loose[number]
-        found[id(worked[i])].append(statement.text)
-    return {cell: list(dict.fromkeys(texts)) for cell, texts in found.items()}
+        found[id(worked[i])][statement.line] = statement.text  # once, where several share a line
+    return {cell: list(texts.values()) for cell, texts in found.items()}
 
 
 def _offered(
@@ -129,10 +129,11 @@ def _offered(
     names that nothing before them binds: what a student has run there came after the answers.
     """
     early, late, changed = (defaultdict(list) for _ in range(3))
+    modules = setup_names | {name for _, each in loose if each.is_import for name in each.bound}
     for number, (place, statement) in enumerate(loose):
         for name in statement.bound - asked:
             (early if place < last else late)[name].append(number)
-        for name in statement.changed:
+        for name in statement.changed - modules:  # `numpy.save(...)` changes nothing here
             changed[name].append(number)
     for name in late.keys() - early.keys() - setup_names:
         early[name] = late[name]

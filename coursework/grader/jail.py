@@ -125,9 +125,8 @@ class Jail:
                     stopped = f"it used more than {self.limits.megabytes} MB of memory"
                 if time.monotonic() > deadline:
                     stopped = f"it did not end within {self.limits.seconds} seconds"
-        if not stopped and (status := process.wait(5)):
-            names = {128 + number: number.name for number in signal.Signals}
-            stopped = f"it was ended by {names.get(status, f'the status {status}')}"
+        if not stopped:
+            stopped = _end(process)
         printed = bytes(kept[process.stdout.fileno()]).decode("utf-8", "replace")
         return Ending(bytes(kept[reading]), printed, stopped)
 
@@ -193,6 +192,16 @@ class Jail:
             "PYTHONPATH": "/course:/packages",
             "RESULT": str(result),
         }
+
+
+def _end(process: subprocess.Popen) -> str:
+    """What ended a process that has closed its result, or ""."""
+    try:
+        status = process.wait(5)
+    except subprocess.TimeoutExpired:  # it goes on behind closed doors
+        return "it did not end"
+    names = {128 + number: number.name for number in signal.Signals}
+    return f"it was ended by {names.get(status, f'the status {status}')}" if status else ""
 
 
 def _memory(process: int) -> int:

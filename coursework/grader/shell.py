@@ -69,13 +69,15 @@ class Shell:
 
         What has been entered already is left alone, and with it what a person has graded.
         """
-        stamp = self.course / "marks" / self.assignment / f"{student}.entered"
-        digest = hashlib.sha256(json.dumps(result, sort_keys=True).encode()).hexdigest()
+        marks = self.course / "marks" / self.assignment
+        stamp, notebook = marks / f"{student}.entered", (marks / f"{student}.ipynb").read_bytes()
+        entered = json.dumps(result, sort_keys=True).encode() + notebook
+        digest = hashlib.sha256(entered).hexdigest()
         if self._is_entered(student) and stamp.exists() and stamp.read_text() == digest:
             return ""
         folder = self.course / "submitted" / student / self.assignment
         folder.mkdir(parents=True, exist_ok=True)
-        (folder / f"{self.assignment}.ipynb").write_text(result["notebook"], "utf-8")
+        (folder / f"{self.assignment}.ipynb").write_bytes(notebook)
         stamp.unlink(missing_ok=True)
         outcome = self.api.autograde(self.assignment, student, force=True, create=True)
         if not outcome["success"]:

@@ -8,36 +8,48 @@ import symtable
 import textwrap
 from dataclasses import dataclass
 
-MAGIC = re.compile(r"\s*([%!?]|[\w, ]*= ?[%!])|.*\?\s*$")
+MAGIC = re.compile(r"[%!?]|[\w, ]{0,200}= ?[%!]")
 MOST_MAGICS = 20  # in one cell
-COMPOUND = (ast.If, ast.For, ast.While, ast.With, ast.Try)
+DEFINITIONS = (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)
+# What has names of its own, which are not those of the notebook.
+INNER = (ast.Lambda, ast.ListComp, ast.SetComp, ast.DictComp, ast.GeneratorExp)
 
 
 @dataclass(frozen=True)
 class Statement:
     """A statement of the top level: its lines, and the names that it binds, changes and uses.
 
-    `a.b = c` changes a, and uses c.
+    `a.b = c` and `a.append(c)` change a, and use c.
     """
 
     text: str
+    line: int  # the first one
     bound: frozenset[str]
     changed: frozenset[str]
     used: frozenset[str]
 
+    @property
+    def is_import(self) -> bool:
+        return self.text.lstrip().startswith(("import ", "from "))
+
 
 def python(source: str) -> str:
     """Return the text of a cell as Python: lines that are IPython's alone become a `pass`."""
-    lines = textwrap.dedent(source).replace("\r\n", "\n").strip("\n").split("\n")
+    source = source.replace("\r\n", "\n").replace("\r", "\n")
+    lines = textwrap.dedent(source).strip("\n").split("\n")
     for _ in range(MOST_MAGICS):
         number = _broken_line("\n".join(lines))
-        if number is None or not MAGIC.match(lines[number]):
+        if number is None or not _is_magic(lines[number].strip()):
             break
         indent = lines[number][: len(lines[number]) - len(lines[number].lstrip())]
         while lines[number].endswith("\\") and number + 1 < len(lines):
             del lines[number]
         lines[number] = f"{indent}pass"
     return "\n".join(lines).strip()
+
+
+def _is_magic(line: str) -> bool:
+    return bool(MAGIC.match(line)) or line.endswith("?")
 
 
 def _broken_line(source: str) -> int | None:
@@ -67,39 +79,44 @@ def statements(source: str) -> list[Statement]:
         if place not in used:
             text = "\n".join(lines[place[0] - 1 : place[1]])
             used[place] = text, _globals(text)
-        found.append(Statement(used[place][0], *_bound(node), used[place][1]))
+        found.append(Statement(used[place][0], place[0], *_bound(node), used[place][1]))
     return found
 
 
-def _bound(node: ast.stmt) -> tuple[frozenset[str], frozenset[str]]:
-    """The names that a statement binds, and those whose objects it changes."""
-    parts = ast.walk(node) if isinstance(node, COMPOUND) else [node]
-    targets = [target for part in parts for target in _targets(part)]
-    bound = {target for target in targets if isinstance(target, str)}
-    changed = {_base(target) for target in targets if not isinstance(target, str)}
-    return frozenset(bound), frozenset(changed - {""})
+def _bound(statement: ast.stmt) -> tuple[frozenset[str], frozenset[str]]:
+    """The names that a statement binds ("*": by an import of all), and whose objects it changes."""
+    bound: set[str] = set()
+    changed: set[str] = set()
+    nodes: list[ast.AST] = [statement]
+    while nodes:
+        node = nodes.pop()
+        if isinstance(node, DEFINITIONS):
+            bound.add(node.name)
+            changed |= {name for each in node.decorator_list for name in _arguments(each)}
+        elif isinstance(node, (ast.Import, ast.ImportFrom)):
+            bound |= {(alias.asname or alias.name).partition(".")[0] for alias in node.names}
+        elif not isinstance(node, INNER):
+            nodes += ast.iter_child_nodes(node)
+            if isinstance(node, ast.Expr) and isinstance(node.value, ast.Call):
+                changed |= _changed_by(node.value)
+            if isinstance(getattr(node, "ctx", None), ast.Store):
+                (bound if isinstance(node, ast.Name) else changed).add(_base(node))
+    return frozenset(bound - {""}), frozenset(changed - {""})
 
 
-def _targets(node: ast.AST) -> list[str | ast.expr]:
-    """What a statement binds: names as text, and parts of objects as expressions."""
-    if isinstance(node, (ast.FunctionDef, ast.ClassDef)):
-        return [node.name]
-    if isinstance(node, (ast.Import, ast.ImportFrom)):  # "*" for an import of all names
-        return [(alias.asname or alias.name).partition(".")[0] for alias in node.names]
-    if isinstance(node, (ast.For, ast.AnnAssign, ast.AugAssign)):
-        targets = [node.target]
-    elif isinstance(node, ast.Assign):
-        targets = node.targets
-    else:
-        return []
-    flat = [part for target in targets for part in _flat(target)]
-    return [part.id if isinstance(part, ast.Name) else part for part in flat]
+def _changed_by(call: ast.Call) -> set[str]:
+    """The names whose objects a bare call may change: `a.append(1)`, `setattr(a, "b", 1)`."""
+    if isinstance(call.func, ast.Attribute):
+        return {_base(call.func)}
+    return (
+        _arguments(call) if isinstance(call.func, ast.Name) and call.func.id == "setattr" else set()
+    )
 
 
-def _flat(target: ast.expr) -> list[ast.expr]:
-    if isinstance(target, (ast.Tuple, ast.List)):
-        return [part for each in target.elts for part in _flat(each)]
-    return _flat(target.value) if isinstance(target, ast.Starred) else [target]
+def _arguments(node: ast.expr) -> set[str]:
+    """The names among the arguments of a call: `@add_to_class(A)` changes A."""
+    arguments = node.args if isinstance(node, ast.Call) else []
+    return {argument.id for argument in arguments if isinstance(argument, ast.Name)}
 
 
 def _base(target: ast.expr) -> str:
@@ -119,7 +136,7 @@ def _globals(text: str) -> frozenset[str]:
     while tables:
         table = tables.pop()
         for symbol in table.get_symbols():
-            if symbol.is_referenced() and (table.get_type() == "module" or symbol.is_global()):
+            if symbol.is_referenced() and (table.get_type() != "function" or symbol.is_global()):
                 found.add(symbol.get_name())
         tables += table.get_children()
     return frozenset(found)
