@@ -57,8 +57,7 @@ def _broken_line(source: str) -> int | None:
     try:
         ast.parse(source)
     except SyntaxError as error:
-        last = source.count("\n")
-        return min((error.lineno or 1) - 1, last)
+        return min((error.lineno or 1) - 1, source.count("\n"))
     except (ValueError, RecursionError, MemoryError):
         return None
     return None
@@ -106,11 +105,9 @@ def _bound(statement: ast.stmt) -> tuple[frozenset[str], frozenset[str]]:
 
 def _changed_by(call: ast.Call) -> set[str]:
     """The names whose objects a bare call may change: `a.append(1)`, `setattr(a, "b", 1)`."""
-    if isinstance(call.func, ast.Attribute):
-        return {_base(call.func)}
-    return (
-        _arguments(call) if isinstance(call.func, ast.Name) and call.func.id == "setattr" else set()
-    )
+    if isinstance(call.func, ast.Name) and call.func.id == "setattr":
+        return _arguments(call)
+    return {_base(call.func)} if isinstance(call.func, ast.Attribute) else set()
 
 
 def _arguments(node: ast.expr) -> set[str]:
