@@ -67,7 +67,7 @@ def make_jails(
     packages = Path(sysconfig.get_path("purelib"))
     grader = {f"/course/grader/{part}.py": COURSE / "grader" / f"{part}.py" for part in INSIDE}
     whole = {"/packages": packages, "/course/utils": ROOT / "utils", **grader}
-    shown = ready_made.binds(ROOT, packages, stripped) | grader
+    shown = whole | ready_made.binds(ROOT, packages, stripped)
     kept = {"protected": protected, "open_path": (ROOT, COURSE)}
     return Jail(allowed, shown, **kept), Jail(allowed, whole, **kept)
 
@@ -75,7 +75,8 @@ def make_jails(
 def version(course: Path, name: str) -> str:
     """A digest of all that decides about marks, apart from the submissions."""
     parts = [*(COURSE / "grader").glob("*.*"), *(ROOT / "utils").rglob("*.py")]
-    parts += [COURSE / "questions" / f"{name}.py", course / "source" / name / f"{name}.ipynb"]
+    parts += [COURSE / "questions" / f"{part}.py" for part in ("__init__", name)]
+    parts.append(course / "source" / name / f"{name}.ipynb")
     digest = hashlib.sha256()
     for path in sorted(parts):
         digest.update(path.read_bytes())

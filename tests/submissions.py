@@ -2,14 +2,24 @@
 
 import csv
 import json
+import shutil
 import sys
 from pathlib import Path
 
 import nbformat
 
+import release
 from run_course import ROOT
 
 COURSEWORK = ROOT / "coursework"
+
+
+def release_both(folder):
+    """Make a folder like coursework/, with both problem sets released; return it."""
+    shutil.copytree(COURSEWORK / "source", folder / "source")
+    for name in ("ps1", "ps2"):
+        release.release(folder, name, folder / "build")
+    return folder
 
 
 def solved(name, student, answers=()):

@@ -5,7 +5,7 @@ import shutil
 import nbformat
 import pytest
 from nbclient import NotebookClient
-from submissions import COURSEWORK, hand_in
+from submissions import COURSEWORK, hand_in, release_both
 
 import arrival
 import release
@@ -22,12 +22,7 @@ NAMES = ("ps1", "ps2")
 
 @pytest.fixture(scope="module")
 def course(tmp_path_factory):
-    """A folder like coursework/, released."""
-    folder = tmp_path_factory.mktemp("course")
-    shutil.copytree(COURSEWORK / "source", folder / "source")
-    for name in NAMES:
-        release.release(folder, name, folder / "build")
-    return folder
+    return release_both(tmp_path_factory.mktemp("course"))
 
 
 @pytest.fixture(params=NAMES)

@@ -8,10 +8,18 @@ import hostile
 import pytest
 import styles
 from nbgrader.api import Gradebook
-from submissions import COURSEWORK, contents, hand_in, processes, solved, student_named, table
+from submissions import (
+    COURSEWORK,
+    contents,
+    hand_in,
+    processes,
+    release_both,
+    solved,
+    student_named,
+    table,
+)
 
 import grade
-import release
 from grader import batch, jail, limits
 from questions import ps1
 from run_course import ROOT
@@ -35,12 +43,7 @@ def allowed():
 
 @pytest.fixture(scope="module")
 def course(tmp_path_factory):
-    """A folder like coursework/, with both problem sets released."""
-    folder = tmp_path_factory.mktemp("course")
-    shutil.copytree(COURSEWORK / "source", folder / "source")
-    for name in ("ps1", "ps2"):
-        release.release(folder, name, folder / "build")
-    return folder
+    return release_both(tmp_path_factory.mktemp("course"))
 
 
 # Problem set 1: all kinds of submissions in one batch, right ones between bombs

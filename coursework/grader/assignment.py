@@ -72,7 +72,7 @@ def load(course: Path, name: str) -> Assignment:
     return Assignment(
         name=name,
         release=release,
-        setup=[cell.source for cell in release.cells if SETUP in cell.metadata.get("tags", [])],
+        setup=[cell.source for cell in release.cells if _is_setup(cell)],
         stubs=stubs,
         checks={answer: cells[answer + CHECK] for answer in asked},
         solution={answer: cells[answer] for answer in stubs},
@@ -93,7 +93,11 @@ def grade_id(cell: NotebookNode) -> str:
 
 def is_fixed(cell: NotebookNode) -> bool:
     """Whether a cell is not for students to change: it is locked, or run before every answer."""
-    return SETUP in cell.metadata.get("tags", []) or bool(nbgrader(cell).get("locked"))
+    return _is_setup(cell) or bool(nbgrader(cell).get("locked"))
+
+
+def _is_setup(cell: NotebookNode) -> bool:
+    return SETUP in cell.metadata.get("tags", [])
 
 
 def _notebook(path: Path, name: str) -> NotebookNode:

@@ -36,11 +36,11 @@ def without(source: str, names: set[str] | None) -> str:
 
 
 def binds(course: Path, packages: Path, folder: Path) -> dict[str, Path]:
-    """Write the stripped modules to `folder`; return what the jail shows where.
+    """Write the stripped modules to `folder`; return where the jail shows them, over the others.
 
     `course` holds utils/, `packages` is a site-packages folder.
     """
-    shown = {"/packages": packages, "/course/utils": course / "utils"}
+    shown = {}
     empty = folder / "empty"
     empty.mkdir()
     for number, (path, names) in enumerate(MODULES.items()):

@@ -6,6 +6,8 @@ figures that were reported, the numbers of the images that were learned from, an
 
 from __future__ import annotations
 
+import functools
+
 import numpy
 
 from grader import small
@@ -14,13 +16,14 @@ from grader.frames import Frame
 ARRAYS = 7  # for each seed: two weights, two biases, figures, numbers of images, scores
 SHARE = 0.7  # of the solution's fall of the loss; another order of the images changes it a little
 EPOCHS, IMAGES = 4, 100
+_fashion = functools.cache(small.fashion)  # each submission is judged several times
 
 
 def learned(expected: Frame, given: Frame) -> str:
     """For each seed the loss falls at least by SHARE of what the solution reaches."""
     if why := _misshapen(expected, given):
         return why
-    train = small.fashion().train
+    train = _fashion().train
     start, _ = small.loss_and_accuracy(small.start(), train)
     for first in range(0, len(given.arrays), ARRAYS):
         goal, reached = (
@@ -52,10 +55,10 @@ def judged(expected: Frame, given: Frame) -> str:
     numbers = numbers.astype(int)
     if not ((numbers >= 0) & (numbers < IMAGES)).all():
         return "The network has learned from images that are not the training images."
-    losses = small.losses(scores, small.fashion().train.labels[numbers])
+    losses = small.losses(scores, _fashion().train.labels[numbers])
     if not numpy.allclose(reported[:, 0], losses.reshape(EPOCHS, -1).mean(axis=1), rtol=1e-2):
         return "The training losses are not the means over the steps of each epoch."
-    _, accuracy = small.loss_and_accuracy(given.arrays, small.fashion().valid)
+    _, accuracy = small.loss_and_accuracy(given.arrays, _fashion().valid)
     if not abs(reported[-1, 1] - accuracy) < 1e-3:
         return "The last accuracy is not that of the trained network on the validation images."
     return ""

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Any
+from functools import partial
 
 from grader.compare import inequality
 from grader.marking import Question
+from questions import outputs
 
 LEARNED = ["stem", "stage1", "stage2", "stage3", "stage4", "dense"]
 PARTS = [*LEARNED, "pool"]
@@ -16,12 +17,7 @@ CHANGED = {
     "shape": [4, 6, 9, 12],
 }
 WIDER = {"arguments": {"num_channels": 9, "use_1x1conv": True}, "shape": [3, 5, 8, 6]}
-
-
-def block(title: str, points: float, kind: dict[str, Any], mode: str, seed: int) -> Question:
-    """Ask for the outputs of a block of that kind."""
-    ask = {"procedure": "outputs", "name": "MyResidual", "mode": mode, "seed": seed, **kind}
-    return Question("block", title, points, ask)
+block = partial(outputs, "block", "MyResidual")
 
 
 def shapes(title: str, **arguments: int) -> Question:

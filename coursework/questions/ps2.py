@@ -2,25 +2,19 @@
 
 from __future__ import annotations
 
-from typing import Any
+from functools import partial
 
 from grader.compare import difference, inequality
 from grader.marking import Ask, Judge, Question
 from grader.training import judged, learned, ordered, repeated
+from questions import outputs
 
 DEFAULT = {"arguments": {}, "shape": [2, 1, 32, 32]}
 NARROW = {"arguments": {"first_width": 6, "num_classes": 7}, "shape": [3, 2, 40, 72]}
 OWN = {"arguments": {}, "shape": [2, 1, 32, 48]}
-
-
 STEPS = {"procedure": "steps", "name": "my_train_step", "seed": 31}
 FIT = {"procedure": "fit", "name": "my_fit"}
-
-
-def network(title: str, points: float, kind: dict[str, Any], mode: str, seed: int) -> Question:
-    """Ask for the outputs of a network of that kind."""
-    ask = {"procedure": "outputs", "name": "my_resnet18", "mode": mode, "seed": seed, **kind}
-    return Question("network", title, points, ask)
+network = partial(outputs, "network", "my_resnet18")
 
 
 def own(title: str, ask: Ask, judge: Judge = inequality) -> Question:
