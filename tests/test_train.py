@@ -1,53 +1,17 @@
-"""Training: it learns, it repeats, it resumes, and nothing that goes wrong loses work."""
+"""Training: it learns, it repeats, and stops with a sentence where it cannot go on."""
 
 import dataclasses
-import errno
 import math
-import subprocess
-import sys
-import textwrap
 
-import mxnet as mx
 import numpy
 import pytest
+import small_runs
 from mxnet import np
-from mxnet.gluon import nn
+from small_runs import CPU, RECIPE, equal, parameters, run, small_net
 
-from utils import checkpoint, train
-from utils.resnet import Residual, named, stem
+from utils import train
 
 pytestmark = pytest.mark.usefixtures("numpy_mode")
-
-CPU = mx.cpu()
-RECIPE = train.Recipe(epochs=2, batch_size=32, flip=True)
-
-
-def small_net(seed=0):
-    """A stem and one block: enough to have normalizations and a shortcut."""
-    net = named(stem=stem(), block=Residual(64), pool=nn.GlobalAvgPool2D(), dense=nn.Dense(10))
-    train.initialize(net, seed=seed, device=CPU)
-    return net
-
-
-def parameters(net):
-    mx.npx.waitall()
-    return [p.data().asnumpy() for p in net.collect_params().values()]
-
-
-def equal(some, others):
-    return all(numpy.array_equal(a, b) for a, b in zip(some, others))
-
-
-def run(net, few, recipe=RECIPE, **options):
-    return train.fit(net, few, recipe, **{"seed": 0, "device": CPU, **options})
-
-
-def interrupt_at(step):
-    def on_step(history):
-        if len(history.step_losses) == step:
-            raise KeyboardInterrupt
-
-    return on_step
 
 
 def test_it_learns_real_images(sample):
@@ -115,135 +79,6 @@ def test_a_seed_gives_the_same_run_whatever_ran_before(few):
     assert run(small_net(), few, seed=1).step_losses != history.step_losses
 
 
-def test_an_interrupted_run_goes_on_to_the_same_curve_and_weights(few, tmp_path):
-    undisturbed = small_net()
-    whole = run(undisturbed, few)
-    with pytest.raises(KeyboardInterrupt):
-        run(small_net(), few, checkpoint=tmp_path / "run", on_step=interrupt_at(12))
-    net = small_net(seed=5)
-    resumed = run(net, few, checkpoint=tmp_path / "run", resume=True)
-    assert resumed.step_losses == whole.step_losses
-    assert resumed.valid_loss == whole.valid_loss
-    assert equal(parameters(net), parameters(undisturbed))
-
-
-def test_a_run_that_was_killed_resumes_in_another_process(few, tmp_path):
-    """The checkpoint must not depend on what else was built in the process that wrote it."""
-    program = f"""
-    import os, sys
-    sys.path.insert(0, {str(train.__file__).rsplit("/", 2)[0]!r})
-    sys.path.insert(0, {__file__.rsplit("/", 1)[0]!r})
-    import utils
-    from mxnet import npx
-    from mxnet.gluon import nn
-    npx.set_np()
-    for _ in range(8):
-        nn.Conv2D(3, 3)  # other names for the layers that follow
-    import test_train, dataclasses
-    from utils import data
-    sample = data.load("quick")
-    part = data.Split(sample.train.images[::20], sample.train.labels[::20])
-    few = dataclasses.replace(sample, train=part)
-    kill = lambda history: os._exit(9) if len(history.step_losses) == 12 else None
-    test_train.run(test_train.small_net(), few, checkpoint={str(tmp_path / "run")!r}, on_step=kill)
-    """
-    killed = subprocess.run(
-        [sys.executable, "-c", textwrap.dedent(program)], capture_output=True, timeout=300
-    )
-    assert killed.returncode == 9, killed.stderr.decode()
-    resumed = run(small_net(seed=5), few, checkpoint=tmp_path / "run", resume=True)
-    assert resumed.step_losses == run(small_net(), few).step_losses
-
-
-def test_a_finished_run_resumes_to_itself(few, tmp_path):
-    history = run(small_net(), few, checkpoint=tmp_path / "run")
-    assert run(small_net(), few, checkpoint=tmp_path / "run", resume=True) == history
-
-
-def test_the_network_of_a_checkpoint_can_be_used_without_its_run(few, tmp_path):
-    trained, net = small_net(), small_net(seed=3)
-    run(trained, few, checkpoint=tmp_path / "run")
-    described = checkpoint.load_parameters(tmp_path / "run", net)
-    assert equal(parameters(net), parameters(trained))
-    assert described == {
-        "recipe": dataclasses.asdict(RECIPE),
-        "seed": 0,
-        "images": len(few.train),
-    }
-
-
-class TestACheckpointIsRefused:
-    """With a sentence, and the network is as it was."""
-
-    @pytest.fixture
-    def written(self, few, tmp_path):
-        run(small_net(), few, checkpoint=tmp_path / "run")
-        return tmp_path / "run"
-
-    def refused(self, few, path, match, net=None, error=checkpoint.CheckpointError, **options):
-        net = net or small_net(seed=3)
-        before = parameters(net)
-        with pytest.raises(error, match=match):
-            run(net, few, checkpoint=path, resume=True, **options)
-        assert equal(parameters(net), before)
-        if path and not options:  # without a run to go on with, the network is all that is asked
-            with pytest.raises(error, match=match):
-                checkpoint.load_parameters(path, net)
-            assert equal(parameters(net), before)
-
-    def test_when_it_is_not_there(self, few, tmp_path):
-        self.refused(few, tmp_path / "none", "no checkpoint at .*none", error=FileNotFoundError)
-
-    def test_when_none_is_named(self, few):
-        self.refused(few, None, "Pass checkpoint=", error=ValueError)
-
-    def test_when_the_network_has_seen_no_image_yet(self, written):
-        net = stem()
-        net.initialize()
-        with pytest.raises(checkpoint.CheckpointError, match="has not seen an image yet"):
-            checkpoint.load_parameters(written, net)
-
-    @pytest.mark.parametrize("kept", [0, 100, 0.5, 0.999])
-    def test_when_it_was_cut_short(self, few, written, kept):
-        whole = written.read_bytes()
-        written.write_bytes(whole[: kept if kept > 1 else int(kept * len(whole))])
-        self.refused(few, written, r"is not a complete checkpoint .* bytes, where \d+ arrays")
-
-    def test_when_a_byte_was_changed(self, few, written):
-        whole = bytearray(written.read_bytes())
-        whole[len(whole) // 3] ^= 1
-        written.write_bytes(whole)
-        self.refused(few, written, r"is not a complete checkpoint .* bytes, where \d+ arrays")
-
-    def test_when_it_belongs_to_another_network(self, few, written):
-        other = named(stem=stem(), pool=nn.GlobalAvgPool2D(), dense=nn.Dense(10))
-        train.initialize(other, seed=0, device=CPU)
-        self.refused(few, written, r"it holds \d+ arrays .* this network has \d+ arrays", other)
-
-    def test_when_it_belongs_to_another_run(self, few, written):
-        self.refused(few, written, "belongs to another run", seed=1)
-
-
-def test_a_full_disk_stops_neither_the_training_nor_spoils_the_checkpoint(
-    few, tmp_path, monkeypatch, capsys
-):
-    path = tmp_path / "run"
-    whole = run(small_net(), few)
-    with pytest.raises(KeyboardInterrupt):
-        run(small_net(), few, checkpoint=path, on_step=interrupt_at(12))
-    kept = path.read_bytes()
-
-    def full(*_):
-        raise OSError(errno.ENOSPC, "No space left on device")
-
-    monkeypatch.setattr(checkpoint.zipfile.ZipFile, "write", full)
-    assert run(small_net(), few, checkpoint=path).step_losses == whole.step_losses
-    assert "could not be written" in capsys.readouterr().out
-    monkeypatch.undo()
-    assert path.read_bytes() == kept
-    assert [file.name for file in tmp_path.iterdir()] == ["run"], "nothing half-written is left"
-
-
 def test_a_loss_that_is_not_a_number_stops_the_run_and_keeps_the_last_good_weights(few):
     net, good = small_net(), []
 
@@ -291,3 +126,17 @@ def test_progress_goes_to_standard_output_with_the_time_left(few, capsys):
     assert "16/16" in printed.out
     assert "validation accuracy" in printed.out
     assert printed.err == ""
+
+
+def test_a_seed_gives_the_same_run_in_two_processes(few, tmp_path):
+    """The same SHA-256 of parameters and history, the second one beside a busy neighbour."""
+    printed = []
+    for name in ("first", "second"):
+        process = small_runs.start(tmp_path / name, RECIPE.epochs)
+        out, complaint = process.communicate(timeout=120)
+        assert process.returncode == 0, complaint
+        printed.append(out.splitlines()[-1])
+    net = small_net()
+    here = train.fingerprint(net, run(net, few))
+    assert printed == [f"fingerprint {here}"] * 2
+    assert train.fingerprint(net, run(small_net(), few, seed=1)) != here

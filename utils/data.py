@@ -99,12 +99,14 @@ def batches(
     rng: numpy.random.Generator | None = None,
     flip: bool = False,
     size: int = 28,
+    start: int = 0,
 ) -> Iterator[tuple[np.ndarray, np.ndarray]]:
     """Yield X, float32 (batch_size, 1, size, size), and y, int32 (batch_size,), on the device.
 
     With an rng it is a pass for training: in random order, each image mirrored left-right half of
     the time if `flip`, an incomplete last batch left out. Without one it is a pass for evaluation:
-    in order, every image once, so that the last batch may be smaller.
+    in order, every image once, so that the last batch may be smaller. `start` is the number of the
+    first batch: a pass that goes on there has the same batches as the whole one.
     A size other than 28 is interpolated, bilinear, corner pixels on corner pixels.
     Raises ValueError if batch_size or size is not a positive whole number, or if a pass for
     training would not have a single batch.
@@ -115,18 +117,23 @@ def batches(
             f"batch_size is {batch_size}, but there are {len(split)} images, which do not fill one "
             f"batch. Pass a batch_size of at most {len(split)}."
         )
-    return _batches(split, batch_size, device, rng, flip, size)
+    return _batches(split, batch_size, device, rng, flip, size, start)
 
 
-def _batches(split, batch_size, device, rng, flip, size):
+def _batches(split, batch_size, device, rng, flip, size, start):
+    """Draw all that is left to chance before the first batch, so that each follows from its place.
+
+    A generator whose parameters `batches` has checked.
+    """
     order = numpy.arange(len(split)) if rng is None else rng.permutation(len(split))
+    mirrored = rng.random(len(split)) < 0.5 if rng is not None and flip else None
     end = len(split) if rng is None else len(split) - batch_size + 1
-    for start in range(0, end, batch_size):
-        chosen = order[start : start + batch_size]
+    for first in range(start * batch_size, end, batch_size):
+        places = slice(first, first + batch_size)
+        chosen = order[places]
         images = split.images[chosen]
-        if rng is not None and flip:
-            mirrored = rng.random(len(images)) < 0.5
-            images[mirrored] = images[mirrored, :, ::-1]
+        if mirrored is not None:
+            images[mirrored[places]] = images[mirrored[places], :, ::-1]
         X = np.array(normalize(images), ctx=device)
         yield _resize(X, size), np.array(split.labels[chosen], ctx=device)
 

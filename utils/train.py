@@ -6,6 +6,8 @@ together.
 
 from __future__ import annotations
 
+import hashlib
+import json
 import math
 import os
 import sys
@@ -19,7 +21,7 @@ from mxnet import autograd, gluon, init, lr_scheduler, np, npx
 from tqdm import tqdm
 
 from utils import checkpoint as checkpoints
-from utils import data, guards
+from utils import data, guards, interruption
 
 loss_function = gluon.loss.SoftmaxCrossEntropyLoss()
 
@@ -102,11 +104,18 @@ class History:
     valid_loss: list[float] = field(default_factory=list)
     valid_accuracy: list[float] = field(default_factory=list)
     seconds: list[float] = field(default_factory=list)
+    step_hits: list[int] = field(default_factory=list)  # images recognized, of a batch
+    unfinished: float = 0.0  # seconds spent so far in the epoch that is not finished
 
     @property
     def epochs(self) -> int:
         """Return how many epochs are finished."""
         return len(self.seconds)
+
+    @property
+    def position(self) -> int:
+        """Return how many steps of the epoch that is not finished are done."""
+        return len(self.step_losses) - self.epochs * self.steps_per_epoch
 
 
 class DivergedError(ArithmeticError):
@@ -156,9 +165,13 @@ def train_epoch(
     trainer: gluon.Trainer,
     rng: numpy.random.Generator,
     device: mx.Context,
+    start: int = 0,
 ) -> Iterator[tuple[float, int]]:
-    """Learn from each batch once, in the order `rng` draws; yield what `train_step` returns."""
-    batches = data.batches(split, recipe.batch_size, device, rng, recipe.flip, recipe.size)
+    """Learn from each batch once, in the order `rng` draws; yield what `train_step` returns.
+
+    An epoch that was interrupted goes on with the batch `start`.
+    """
+    batches = data.batches(split, recipe.batch_size, device, rng, recipe.flip, recipe.size, start)
     for X, y in batches:
         yield train_step(net, X, y, trainer)
 
@@ -189,76 +202,156 @@ def fit(
     device: mx.Context,
     checkpoint: str | os.PathLike | None = None,
     resume: bool = False,
+    save_every: float = 60,
     on_step: Callable[[History], None] | None = None,
 ) -> History:
     """Train an initialized network on the training images; return what was measured.
 
-    The order of the images and their flips follow from `seed` and the number of the epoch alone,
-    whatever ran before. After each epoch the file `checkpoint` is replaced by one from which the
-    same call with `resume=True` goes on to the same curve. `on_step` gets the history so far after
-    each step, for drawing.
+    All that is left to chance, the order of the images, how they are changed, and layers such as
+    dropout, follows from `seed`, the epoch and the step alone, whatever ran before.
+
+    The file `checkpoint` is replaced every `save_every` seconds, after each epoch and when the run
+    is interrupted (Ctrl-C, the stop button). The same call with `resume=True` goes on from there to
+    the same curve, or from the beginning where there is no file yet. `on_step` gets the history so
+    far after each step, for drawing.
 
     Raises DivergedError when a loss is not a finite number; the network then has the parameters it
-    had after the last finished epoch.
+    had after the last finished epoch. Raises checkpoint.CheckpointError where the file belongs to
+    another network or run.
     """
     steps = recipe.steps_per_epoch(fashion.train)
     trainer = recipe.trainer(net, steps * recipe.epochs)
     net.hybridize(static_alloc=True, static_shape=True)
     run = {"recipe": asdict(recipe), "seed": seed, "images": len(fashion.train)}
-    history = _resume(checkpoint, net, trainer, run) if resume else History(steps)
-    with tqdm(total=steps * recipe.epochs, initial=steps * history.epochs, file=sys.stdout) as bar:
-        for epoch in range(history.epochs, recipe.epochs):
-            started = time.monotonic()
-            rng = numpy.random.default_rng([seed, epoch])
-            learning = train_epoch(net, fashion.train, recipe, trainer, rng, device)
-            recognized = 0
-            for hits in _until_divergence(net, learning, history):
-                recognized += hits
-                bar.update()
-                if on_step is not None:
-                    on_step(history)
-            valid_loss, valid_accuracy = evaluate(net, fashion.valid, device, recipe.size)
-            history.train_loss.append(sum(history.step_losses[-steps:]) / steps)
-            history.train_accuracy.append(recognized / (steps * recipe.batch_size))
-            history.valid_loss.append(valid_loss)
-            history.valid_accuracy.append(valid_accuracy)
-            history.seconds.append(time.monotonic() - started)
-            bar.set_postfix_str(f"validation accuracy {valid_accuracy:.3f}")
-            if checkpoint is not None:
-                _save(checkpoint, net, trainer, run, history)
+    history = _resume(checkpoint, net, trainer, run) if resume else None
+    if history is None:
+        history = History(steps)
+    elif on_step is not None:
+        on_step(history)
+    saved = time.monotonic()
+
+    def save() -> None:
+        nonlocal saved
+        if checkpoint is not None:
+            _save(checkpoint, net, trainer, run, history)
+            saved = time.monotonic()
+
+    done = len(history.step_losses)
+    with tqdm(total=steps * recipe.epochs, initial=done, file=sys.stdout) as bar:
+        try:
+            while history.epochs < recipe.epochs:
+                for _ in _rest_of_epoch(net, fashion.train, recipe, trainer, seed, device, history):
+                    bar.update()
+                    if on_step is not None:
+                        on_step(history)
+                    if time.monotonic() - saved >= save_every:
+                        save()
+                _judge(net, fashion.valid, recipe, device, history)
+                bar.set_postfix_str(f"validation accuracy {history.valid_accuracy[-1]:.3f}")
+                save()
+        except KeyboardInterrupt:
+            save()
+            raise
     return history
 
 
-def _until_divergence(
-    net: gluon.Block, learning: Iterator[tuple[float, int]], history: History
-) -> Iterator[int]:
-    """Note each step's loss and yield its hits; undo the epoch and raise at a loss not finite."""
+def _rest_of_epoch(
+    net: gluon.Block,
+    split: data.Split,
+    recipe: Recipe,
+    trainer: gluon.Trainer,
+    seed: int,
+    device: mx.Context,
+    history: History,
+) -> Iterator[None]:
+    """Do the steps that are left of an epoch, and note each in the history."""
+    started = time.monotonic() - history.unfinished
+    rng = numpy.random.default_rng([seed, history.epochs])
+    learning = train_epoch(net, split, recipe, trainer, rng, device, start=history.position)
+    good = _Good(net, history)
+    for _ in range(history.position, history.steps_per_epoch):
+        # MXNet's generator cannot be read, so it is set anew from what a checkpoint knows.
+        mx.random.seed(_seed_of_step(seed, len(history.step_losses)))
+        with interruption.deferred():
+            loss, hits = next(learning)
+            if not math.isfinite(loss):
+                good.diverged(loss)
+            history.step_losses.append(loss)
+            history.step_hits.append(hits)
+            history.unfinished = time.monotonic() - started
+        yield
+
+
+def _seed_of_step(seed: int, step: int) -> int:
+    """Return a seed for MXNet, which takes 31 bits, that no two steps share but by chance."""
+    return int(numpy.random.SeedSequence([seed, step]).generate_state(1)[0] >> 1)
+
+
+def _judge(
+    net: gluon.Block, split: data.Split, recipe: Recipe, device: mx.Context, history: History
+) -> None:
+    """Finish an epoch: note its figures for training and validation."""
+    started = time.monotonic()
+    valid_loss, valid_accuracy = evaluate(net, split, device, recipe.size)
+    steps = history.steps_per_epoch
+    with interruption.deferred():
+        history.train_loss.append(sum(history.step_losses[-steps:]) / steps)
+        history.train_accuracy.append(sum(history.step_hits[-steps:]) / (steps * recipe.batch_size))
+        history.valid_loss.append(valid_loss)
+        history.valid_accuracy.append(valid_accuracy)
+        history.seconds.append(history.unfinished + time.monotonic() - started)
+        history.unfinished = 0.0
+
+
+class _Good:
+    """The parameters before an epoch, to go back to when the loss is no longer a number."""
+
+    def __init__(self, net: gluon.Block, history: History) -> None:
+        npx.waitall()  # a compiled network may otherwise hand out the values before the last step
+        self.parameters = list(net.collect_params().values())
+        self.values = [parameter.data().asnumpy() for parameter in self.parameters]
+        self.history, self.steps = history, len(history.step_losses)
+
+    def diverged(self, loss: float) -> None:
+        """Put everything back, and raise DivergedError."""
+        step = len(self.history.step_losses) + 1
+        del self.history.step_losses[self.steps :], self.history.step_hits[self.steps :]
+        for parameter, value in zip(self.parameters, self.values):
+            parameter.set_data(np.array(value))
+        raise DivergedError(
+            f"The loss became {loss} at step {step}, in epoch {self.history.epochs + 1}. The "
+            f"network has the parameters from after step {self.steps} again. Lower the learning "
+            "rate, and make sure that every number in the images is finite.",
+            self.history,
+        )
+
+
+def fingerprint(net: gluon.Block, history: History) -> str:
+    """Return the SHA-256 of a run's parameters and history, its times left out, in hexadecimal.
+
+    Equal fingerprints mean equal runs, to the last bit. Another kind of processor, or another
+    number of threads, adds in another order and gives another fingerprint.
+    """
     npx.waitall()  # a compiled network may otherwise hand out the values before the last step
-    parameters = list(net.collect_params().values())
-    good = [parameter.data().asnumpy() for parameter in parameters]
-    before = len(history.step_losses)
-    for loss, hits in learning:
-        if not math.isfinite(loss):
-            step = len(history.step_losses) + 1
-            del history.step_losses[before:]
-            for parameter, value in zip(parameters, good):
-                parameter.set_data(np.array(value))
-            raise DivergedError(
-                f"The loss became {loss} at step {step}, in epoch {history.epochs + 1}. The "
-                "network has the parameters from before this epoch again. Lower the learning rate, "
-                "and make sure that every number in the images is finite.",
-                history,
-            )
-        history.step_losses.append(loss)
-        yield hits
+    measured = {k: v for k, v in asdict(history).items() if k not in ("seconds", "unfinished")}
+    digest = hashlib.sha256(json.dumps(measured).encode())
+    for parameter in net.collect_params().values():
+        digest.update(parameter.data().asnumpy().tobytes())
+    return digest.hexdigest()
 
 
 def _resume(
     path: str | os.PathLike | None, net: gluon.Block, trainer: gluon.Trainer, run: dict
-) -> History:
+) -> History | None:
+    """Return the history to go on from, or None where there is no file yet."""
     if path is None:
         raise ValueError("resume=True needs the file to go on from. Pass checkpoint=its path.")
-    return History(**checkpoints.load(path, net, trainer, run))
+    if not checkpoints.exists(path):
+        print(f"There is no checkpoint {path} yet: the run starts at its beginning.")
+        return None
+    history = History(**checkpoints.load(path, net, trainer, run))
+    print(f"{path}: the run goes on after step {len(history.step_losses)}.")
+    return history
 
 
 def _save(
@@ -269,7 +362,7 @@ def _save(
         checkpoints.save(path, net, trainer, run, asdict(history))
     except OSError as error:
         tqdm.write(
-            f"The checkpoint {path} could not be written ({error}). Training goes on, and the file "
-            "of an earlier epoch, if there is one, is kept. Free some space to save the next.",
+            f"The checkpoint {path} could not be written ({error}). Training goes on, and the "
+            "earlier checkpoint, if there is one, is kept. Free some space to save the next.",
             file=sys.stdout,
         )

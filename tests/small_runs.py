@@ -1,0 +1,133 @@
+"""Small training runs on real images, for the tests; as a program, one that is to be killed.
+
+    python small_runs.py CHECKPOINT EPOCHS [MOMENT]
+
+goes on with the run in CHECKPOINT, saves after every step, prints a line for each and at the end
+the run's fingerprint. It kills itself when it saves for the third time, at a MOMENT of `MOMENTS`.
+"""
+
+import dataclasses
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+if __name__ == "__main__":
+    sys.path.insert(0, str(Path(__file__).parents[1]))
+    import utils  # noqa: F401  (before mxnet: it sets the machine up)
+
+import mxnet as mx
+import numpy
+from mxnet import npx
+from mxnet.gluon import nn
+
+from utils import checkpoint, data, train
+from utils.resnet import Residual, named, stem
+
+CPU = mx.cpu()
+RECIPE = train.Recipe(epochs=2, batch_size=32, flip=True)
+
+
+def small_net(seed=0):
+    """A stem, a block and dropout: what has normalizations, a shortcut, and chance of its own."""
+    net = named(
+        stem=stem(),
+        block=Residual(64),
+        pool=nn.GlobalAvgPool2D(),
+        dropout=nn.Dropout(0.2),
+        dense=nn.Dense(10),
+    )
+    train.initialize(net, seed=seed, device=CPU)
+    return net
+
+
+def few_images():
+    """A small part of the sample: 275 images to train, all to validate."""
+    sample = data.load("quick")
+    part = data.Split(sample.train.images[::20], sample.train.labels[::20])
+    return dataclasses.replace(sample, train=part)
+
+
+def run(net, few, recipe=RECIPE, **options):
+    return train.fit(net, few, recipe, **{"seed": 0, "device": CPU, **options})
+
+
+def parameters(net):
+    mx.npx.waitall()
+    return [p.data().asnumpy() for p in net.collect_params().values()]
+
+
+def equal(some, others):
+    return all(numpy.array_equal(a, b) for a, b in zip(some, others))
+
+
+def interrupt_at(step):
+    """Press the stop button after a step."""
+
+    def on_step(history):
+        if len(history.step_losses) == step:
+            signal.raise_signal(signal.SIGINT)
+
+    return on_step
+
+
+def start(path, epochs, moment=""):
+    """Start this file as a program, and return the process, whose lines can be read."""
+    command = [sys.executable, __file__, str(path), str(epochs), moment]
+    return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+
+
+# Where a save can be hit: before the first byte, between the parameters, before the bytes are on
+# the disk, before and between the two renamings, and after them.
+MOMENTS = {
+    "before writing": (checkpoint.cache, "clear", 1),
+    "while writing": (numpy.lib.format, "write_array", 3),
+    "before the disk has it": (os, "fsync", 1),
+    "before the first renaming": (os, "replace", 1),
+    "between the renamings": (os, "replace", 2),
+    "after the renamings": (os, "fsync", 2),
+}
+
+
+def kill_at(moment):
+    """Let this process kill itself in its third save, at the n-th call of a function."""
+    module, name, n = MOMENTS[moment]
+    called, save, saves = getattr(module, name), checkpoint.save, [0]
+
+    def counted(*arguments, **options):
+        saves[1] += 1
+        if saves[1] == n:
+            os.kill(os.getpid(), signal.SIGKILL)
+        return called(*arguments, **options)
+
+    def counting(*arguments):
+        saves[0] += 1
+        if saves[0] == 3:
+            saves.append(0)
+            setattr(module, name, counted)
+        save(*arguments)
+
+    checkpoint.save = counting
+
+
+def main(path, epochs, moment):
+    npx.set_np()
+    for _ in range(8):
+        nn.Conv2D(3, 3)  # other names for the layers that follow than in the process of the tests
+    if moment:
+        kill_at(moment)
+    net = small_net(seed=5)
+    recipe = dataclasses.replace(RECIPE, epochs=int(epochs))
+
+    def on_step(history):
+        print(f"\nstep {len(history.step_losses)}", flush=True)
+
+    options = {"checkpoint": path, "resume": True, "save_every": 0, "on_step": on_step}
+    if not checkpoint.exists(path):
+        net = small_net()
+    print(f"\nfingerprint {train.fingerprint(net, run(net, few_images(), recipe, **options))}")
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:])
