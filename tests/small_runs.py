@@ -126,7 +126,7 @@ def main(path, epochs, moment):
     options = {"checkpoint": path, "resume": True, "save_every": 0, "on_step": on_step}
     if not checkpoint.exists(path):
         net = small_net()
-    print(f"\nfingerprint {train.fingerprint(net, run(net, few_images(), recipe, **options))}")
+    print(f"\nfingerprint {run(net, few_images(), recipe, **options).fingerprint(net)}")
 
 
 if __name__ == "__main__":

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 import small_runs
+from jupyter_client.manager import start_new_kernel
 from mxnet.gluon import nn
 from small_runs import CPU, RECIPE, equal, interrupt_at, parameters, run, small_net
 
@@ -30,7 +31,7 @@ def path(tmp_path):
 def undisturbed(few):
     """The fingerprint of the run as it is when nothing happens."""
     net = small_net()
-    return train.fingerprint(net, run(net, few))
+    return run(net, few).fingerprint(net)
 
 
 @pytest.fixture
@@ -43,7 +44,7 @@ def written(few, path):
 def resumed(few, path, recipe=RECIPE):
     """Go on with a network whose own weights are others, and return the fingerprint."""
     net = small_net(seed=5)
-    return train.fingerprint(net, run(net, few, recipe, checkpoint=path, resume=True))
+    return run(net, few, recipe, checkpoint=path, resume=True).fingerprint(net)
 
 
 @pytest.mark.parametrize("step", [1, 5, 8, 12, 16])
@@ -55,7 +56,7 @@ def test_an_interrupted_run_goes_on_to_the_same_end(few, path, undisturbed, step
     net = small_net(seed=5)
     on_step = lambda history: seen.append(len(history.step_losses))  # noqa: E731
     history = run(net, few, checkpoint=path, resume=True, on_step=on_step)
-    assert train.fingerprint(net, history) == undisturbed
+    assert history.fingerprint(net) == undisturbed
     assert seen == list(range(step, 17)), "no step is done twice"
 
 
@@ -75,6 +76,46 @@ def test_an_interruption_waits_until_the_step_is_whole(few, path, undisturbed, m
     assert resumed(few, path) == undisturbed
 
 
+CELL = """
+net = small_runs.small_net()
+on_step = lambda history: print("step", len(history.step_losses), flush=True)
+options = {"checkpoint": "run.zip", "resume": True, "on_step": on_step}
+print(small_runs.run(net, small_runs.few_images(), recipe, **options).fingerprint(net))
+"""
+
+
+def test_the_stop_button_saves_and_the_cell_goes_on_when_it_runs_again(few, tmp_path):
+    """In a kernel of Jupyter's, which is interrupted as JupyterLab does it."""
+    recipe = dataclasses.replace(RECIPE, epochs=8)
+    net = small_net()
+    undisturbed = run(net, few, recipe).fingerprint(net)
+    manager, client = start_new_kernel(kernel_name="python3", cwd=str(tmp_path))
+    printed = []
+
+    def pressed_at_step_20(message):
+        printed.append(message["content"].get("text", ""))
+        if "step 20\n" in printed[-1]:
+            manager.interrupt_kernel()
+
+    try:
+        paths = [str(Path(small_runs.__file__).parent), str(Path(__file__).parents[1])]
+        client.execute_interactive(f"import sys; sys.path[:0] = {paths}; import utils, small_runs")
+        client.execute_interactive("from mxnet import npx; npx.set_np(); import dataclasses")
+        client.execute_interactive("recipe = dataclasses.replace(small_runs.RECIPE, epochs=8)")
+        stopped = client.execute_interactive(CELL, output_hook=pressed_at_step_20, timeout=120)
+        assert stopped["content"]["ename"] == "KeyboardInterrupt"
+        printed.clear()
+        again = client.execute_interactive(CELL, output_hook=pressed_at_step_20, timeout=120)
+        assert again["content"]["status"] == "ok"
+    finally:
+        client.stop_channels()
+        manager.shutdown_kernel(now=True)
+    text = "".join(printed)
+    assert "run.zip: the run goes on after step 2" in text
+    assert "step 19\n" not in text
+    assert undisturbed in text
+
+
 def test_time_spent_counts_on_both_sides_of_an_interruption(few, path):
     with pytest.raises(KeyboardInterrupt):
         run(small_net(), few, checkpoint=path, on_step=interrupt_at(12))
@@ -87,7 +128,7 @@ def test_killed_at_random_moments_it_goes_on_to_the_same_end(few, path):
     """Twenty times, each in a process of its own that saves after every step."""
     recipe = dataclasses.replace(RECIPE, epochs=10)
     net = small_net()
-    undisturbed = train.fingerprint(net, run(net, few, recipe))
+    undisturbed = run(net, few, recipe).fingerprint(net)
     rng = random.Random(0)
     for _ in range(KILLS):
         process = small_runs.start(path, recipe.epochs)
@@ -126,7 +167,7 @@ def test_what_a_killed_process_left_is_cleared_when_it_is_old(few, path):
 def test_a_run_that_has_no_checkpoint_yet_starts_at_its_beginning(few, path, undisturbed, capsys):
     net = small_net()
     history = run(net, few, checkpoint=path, resume=True)
-    assert train.fingerprint(net, history) == undisturbed
+    assert history.fingerprint(net) == undisturbed
     assert "There is no checkpoint" in capsys.readouterr().out
 
 
@@ -258,7 +299,7 @@ class TestWhatCannotBeWritten:
         printed = capsys.readouterr().out
         assert f"The checkpoint {path} could not be written" in printed
         assert contents(path) == kept, "nothing half-written is left"
-        return train.fingerprint(net, history)
+        return history.fingerprint(net)
 
     @pytest.fixture
     def begun(self, few, path):
@@ -288,7 +329,7 @@ class TestWhatCannotBeWritten:
         (tmp_path / "file").write_text("")
         net = small_net()
         history = run(net, few, checkpoint=tmp_path / "file" / "run")
-        assert train.fingerprint(net, history) == undisturbed
+        assert history.fingerprint(net) == undisturbed
         assert "could not be written" in capsys.readouterr().out
 
 

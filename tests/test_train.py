@@ -137,6 +137,6 @@ def test_a_seed_gives_the_same_run_in_two_processes(few, tmp_path):
         assert process.returncode == 0, complaint
         printed.append(out.splitlines()[-1])
     net = small_net()
-    here = train.fingerprint(net, run(net, few))
+    here = run(net, few).fingerprint(net)
     assert printed == [f"fingerprint {here}"] * 2
-    assert train.fingerprint(net, run(small_net(), few, seed=1)) != here
+    assert run(small_net(), few, seed=1).fingerprint(net) != here

@@ -1,4 +1,4 @@
-"""Training: the recipe, one step, one epoch, the whole run with its history, and checkpoints.
+"""Training: one step, one epoch, and the whole run by a recipe, with its history and checkpoints.
 
 Notebook 05 writes `train_step`, `train_epoch`, `predict` and `evaluate` out; `fit` puts them
 together.
@@ -6,128 +6,24 @@ together.
 
 from __future__ import annotations
 
-import hashlib
-import json
 import math
 import os
 import sys
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict
 
 import mxnet as mx
 import numpy
-from mxnet import autograd, gluon, init, lr_scheduler, np, npx
+from mxnet import autograd, gluon, init, np, npx
 from tqdm import tqdm
 
 from utils import checkpoint as checkpoints
-from utils import data, guards, interruption
+from utils import data, interruption
+from utils.history import DivergedError, History
+from utils.recipe import Recipe
 
 loss_function = gluon.loss.SoftmaxCrossEntropyLoss()
-
-
-@dataclass(frozen=True)
-class Recipe:
-    """How to train: all that decides the curve, apart from the network, the data and the seed.
-
-    The learning rate climbs in a straight line to `learning_rate` during the first `warm_up` part
-    of the steps, then falls to zero along a cosine ("one cycle": Smith and Topin, 2017,
-    https://arxiv.org/abs/1708.07120). Without `one_cycle` it stays where it is. The optimizer is
-    Nesterov's momentum.
-    """
-
-    epochs: int = 3
-    batch_size: int = 128
-    learning_rate: float = 0.1
-    momentum: float = 0.9
-    weight_decay: float = 5e-4
-    one_cycle: bool = True
-    warm_up: float = 0.25
-    flip: bool = False  # mirror half of the training images
-    size: int = 28  # pixels, height and width; images are scaled from 28
-
-    def __post_init__(self) -> None:
-        guards.check_positive(epochs=self.epochs, batch_size=self.batch_size, size=self.size)
-        rate = self.learning_rate
-        if not isinstance(rate, (int, float)) or not math.isfinite(rate) or rate <= 0:
-            raise ValueError(
-                f"learning_rate is {rate!r}, but it must be a finite number above 0. "
-                "0.1 is a good first choice for this network."
-            )
-
-    def steps_per_epoch(self, split: data.Split) -> int:
-        """Return how many full batches the images give; raise ValueError if they give none."""
-        if self.batch_size > len(split):
-            raise ValueError(
-                f"batch_size is {self.batch_size}, but there are only {len(split)} training "
-                f"images, not enough for one batch. Choose a batch_size of at most {len(split)}."
-            )
-        return len(split) // self.batch_size
-
-    def schedule(self, steps: int) -> lr_scheduler.LRScheduler:
-        """Return the learning rate as a function of the step, for a run of that many steps."""
-        if not self.one_cycle:
-            return lr_scheduler.FactorScheduler(steps, factor=1, base_lr=self.learning_rate)
-        return lr_scheduler.CosineScheduler(
-            max_update=steps,
-            base_lr=self.learning_rate,
-            final_lr=0,
-            warmup_steps=round(self.warm_up * steps),
-            warmup_begin_lr=self.learning_rate / 25,
-        )
-
-    def trainer(self, net: gluon.Block, steps: int) -> gluon.Trainer:
-        """Return the optimizer, tied to the parameters of the network, for a run of that length."""
-        settings = {
-            "learning_rate": self.learning_rate,
-            "momentum": self.momentum,
-            "wd": self.weight_decay,
-            "lr_scheduler": self.schedule(steps),
-        }
-        # A list, since Gluon sorts a dictionary by names such as conv9 and conv10. They depend on
-        # what was built before, and a resumed run would give its momentum to other weights.
-        return gluon.Trainer(list(net.collect_params().values()), "nag", settings)
-
-
-@dataclass
-class History:
-    """What a run measured. Losses are mean cross-entropies in nats; accuracies lie in 0..1.
-
-    The training figures of an epoch are means over its steps, taken while the network changed; the
-    validation figures belong to the network as it stood at the end of the epoch.
-    """
-
-    steps_per_epoch: int
-    step_losses: list[float] = field(default_factory=list)
-    train_loss: list[float] = field(default_factory=list)
-    train_accuracy: list[float] = field(default_factory=list)
-    valid_loss: list[float] = field(default_factory=list)
-    valid_accuracy: list[float] = field(default_factory=list)
-    seconds: list[float] = field(default_factory=list)
-    step_hits: list[int] = field(default_factory=list)  # images recognized, of a batch
-    unfinished: float = 0.0  # seconds spent so far in the epoch that is not finished
-
-    @property
-    def epochs(self) -> int:
-        """Return how many epochs are finished."""
-        return len(self.seconds)
-
-    @property
-    def position(self) -> int:
-        """Return how many steps of the epoch that is not finished are done."""
-        return len(self.step_losses) - self.epochs * self.steps_per_epoch
-
-
-class DivergedError(ArithmeticError):
-    """The loss is no longer a number. `history` holds the epochs that were finished before."""
-
-    def __init__(self, message: str, history: History) -> None:
-        super().__init__(message)
-        self.history = history
-
-    def __reduce__(self) -> tuple:
-        """Let it pass from one process to another, which rebuilds an error from its arguments."""
-        return type(self), (str(self), self.history)
 
 
 def initialize(net: gluon.Block, *, seed: int, device: mx.Context) -> None:
@@ -171,8 +67,7 @@ def train_epoch(
 
     An epoch that was interrupted goes on with the batch `start`.
     """
-    batches = data.batches(split, recipe.batch_size, device, rng, recipe.flip, recipe.size, start)
-    for X, y in batches:
+    for X, y in recipe.batches(split, device, rng, start):
         yield train_step(net, X, y, trainer)
 
 
@@ -324,20 +219,6 @@ class _Good:
             "rate, and make sure that every number in the images is finite.",
             self.history,
         )
-
-
-def fingerprint(net: gluon.Block, history: History) -> str:
-    """Return the SHA-256 of a run's parameters and history, its times left out, in hexadecimal.
-
-    Equal fingerprints mean equal runs, to the last bit. Another kind of processor, or another
-    number of threads, adds in another order and gives another fingerprint.
-    """
-    npx.waitall()  # a compiled network may otherwise hand out the values before the last step
-    measured = {k: v for k, v in asdict(history).items() if k not in ("seconds", "unfinished")}
-    digest = hashlib.sha256(json.dumps(measured).encode())
-    for parameter in net.collect_params().values():
-        digest.update(parameter.data().asnumpy().tobytes())
-    return digest.hexdigest()
 
 
 def _resume(

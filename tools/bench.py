@@ -1,0 +1,233 @@
+"""Measure what the course claims about speed, side by side, in one run.
+
+    python tools/bench.py [throughput] [seeds] [longer] [cells] [tools] [growth] [load]
+
+Without a name all parts are measured. Each measurement has a process of its own; those that are
+compared take turns, and medians are kept. Results go to tools/measure/bench.json, with a description
+of the machine, the figure to notebooks/images/bench.png, and the table into the README.
+"""
+
+from __future__ import annotations
+
+import argparse
+import gzip
+import json
+import os
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from pathlib import Path
+
+import nbformat
+from jupyter_client.manager import start_new_kernel
+from tqdm import tqdm
+
+from bench_report import RESULTS, machine, publish, verdicts
+from run_course import ROOT, code_cells, notebook_paths, write_whole
+from utils import fetch
+
+MEASURE = ROOT / "tools" / "measure"
+FOLDER = ROOT / "build" / "bench"
+PYTORCH = "torch==2.13.0+cpu"
+REPEATS = 5
+SIZES = (96, 28)  # pixels
+BATCH = 128
+TIMEOUT = 7200  # seconds for one measurement
+
+
+def measure(script: str, *arguments: object, python: str = sys.executable, **environment) -> dict:
+    """Run one measurement in a process of its own and return what it prints as its last line."""
+    command = [python, MEASURE / script, *map(str, arguments)]
+    process = subprocess.run(
+        command,
+        env={**plain_environment(), **environment},
+        capture_output=True,
+        text=True,
+        timeout=TIMEOUT,
+    )
+    if process.returncode:
+        raise RuntimeError(
+            f"{script} {' '.join(map(str, arguments))} failed. It ends with:\n"
+            f"{process.stderr[-1500:]}"
+        )
+    return json.loads(process.stdout.splitlines()[-1])
+
+
+def plain_environment() -> dict[str, str]:
+    """Return this process's environment without what sets threads: each program sets its own."""
+    return {name: value for name, value in os.environ.items() if not name.startswith("OMP_")}
+
+
+def course(thing: str, environment: dict[str, str] | None = None, **options: object) -> dict:
+    """Measure one thing of this course."""
+    arguments = [part for name, value in options.items() for part in (f"--{name}", value)]
+    return measure("course.py", thing, *arguments, **(environment or {}))
+
+
+def pytorch() -> str | None:
+    """Return the Python of an environment with PyTorch, or None, with a sentence that says why."""
+    python = FOLDER / "pytorch" / "bin" / "python"
+    if not (FOLDER / "pytorch" / "installed").exists():
+        subprocess.run(
+            [sys.executable, "-m", "venv", "--clear", "--without-pip", python.parents[1]]
+        )
+        pip = [sys.executable, "-m", "pip", "--python", python, "install", "--quiet"]
+        done = subprocess.run([*pip, PYTORCH, "numpy"], capture_output=True, text=True)
+        if done.returncode:
+            print(
+                f"PyTorch is left out: {PYTORCH} could not be installed "
+                f"({done.stderr.strip().splitlines()[-1]}). Its builds for processors lie on an "
+                "index of their own, which pytorch.org names: put its address into "
+                "PIP_EXTRA_INDEX_URL and run this again."
+            )
+            return None
+        (FOLDER / "pytorch" / "installed").touch()
+    return str(python)
+
+
+@contextmanager
+def data_for_others() -> Iterator[Path]:
+    """Give a folder with the data where MXNet's own loader looks for it, below MXNET_HOME."""
+    _, contents = fetch.find()
+    with tempfile.TemporaryDirectory() as home:
+        folder = Path(home, "datasets", "fashion-mnist")
+        folder.mkdir(parents=True)
+        for name, unpacked in contents.items():
+            (folder / f"{name}.gz").write_bytes(gzip.compress(unpacked, compresslevel=1))
+        yield folder
+
+
+def throughput() -> dict:
+    """Images per second of three systems at two sizes, and the rate of matrix products."""
+    python = pytorch()
+    rates: dict[str, list[float]] = {}
+    with data_for_others() as folder:
+        home = str(folder.parents[1])
+        turns: dict[str, Callable[[int], dict]] = {
+            "course": lambda size: course("step", size=size, batch=BATCH),
+            "book": lambda size: measure("book.py", size, BATCH, 6, MXNET_HOME=home),
+        }
+        if python:
+            turns["pytorch"] = lambda size: measure(
+                "pytorch.py", size, BATCH, 6, folder, python=python
+            )
+        for _ in tqdm(range(REPEATS), desc="throughput", file=sys.stdout):
+            for size in SIZES:
+                for name, turn in turns.items():
+                    rate = turn(size)["images_per_second"]
+                    rates.setdefault(f"{name} {size}", []).append(rate)
+                inputs = course("inputs", size=size, batch=BATCH, steps=100)
+                rates.setdefault(f"inputs {size}", []).append(inputs["images_per_second"])
+            rates.setdefault("matrix", []).append(course("matrix")["macs_per_second"])
+    medians = {name: statistics.median(values) for name, values in rates.items()}
+    macs = {size: course("costs", size=size, batch=BATCH)["macs"] / BATCH for size in SIZES}
+    return {"medians": medians, "all": rates, "macs_per_image": macs}
+
+
+def runs(recipe: str, seeds: Sequence[int]) -> list[dict]:
+    """Train once for each seed, one after the other, from a cold start to the test images."""
+    done = []
+    for seed in tqdm(seeds, desc=recipe, file=sys.stdout):
+        done.append(course("run", recipe=recipe, seed=seed, started=time.monotonic()))
+        last = done[-1]
+        tqdm.write(
+            f"seed {seed}: test accuracy {last['test_accuracy']:.4f} after "
+            f"{last['seconds'][-1]:.0f} s; {last['fingerprint'][:16]}",
+            file=sys.stdout,
+        )
+    return done
+
+
+def seeds() -> list[dict]:
+    """The recipe of the course, five seeds."""
+    return runs("RECIPE", range(5))
+
+
+def longer() -> list[dict]:
+    """The longer recipe, one seed."""
+    return runs("LONGER", range(1))
+
+
+def cells() -> dict:
+    """Seconds until each notebook's kernel has started, and until its imports are done."""
+    return {path.stem: _first_cells(path) for path in tqdm(notebook_paths(), file=sys.stdout)}
+
+
+def _first_cells(path: Path) -> dict[str, float]:
+    started = time.perf_counter()
+    manager, client = start_new_kernel(cwd=str(path.parent))
+    try:
+        ready = time.perf_counter()
+        for cell in code_cells(nbformat.read(path, as_version=4)):
+            client.execute_interactive(cell.source, timeout=600, output_hook=lambda _: None)
+            if "npx.set_np()" in cell.source or "from utils" in cell.source:
+                break
+        return {"kernel": ready - started, "imports": time.perf_counter() - ready}
+    finally:
+        client.stop_channels()
+        manager.shutdown_kernel(now=True)
+
+
+def tools() -> dict:
+    """Seconds of the shape table and of two checks."""
+    return course("tools")
+
+
+def growth() -> dict:
+    """How seconds and memory of a step grow with batch, size and depth, and of an epoch with data."""
+    changes = {
+        "batch": [{"batch": batch} for batch in (32, 64, 128, 256)],
+        "size": [{"size": size} for size in (28, 56, 96)],
+        "depth": [{"depth": depth} for depth in (18, 34)],
+    }
+    measured = {
+        name: [{**options, **course("step", **options)} for options in variants]
+        for name, variants in tqdm(changes.items(), desc="growth", file=sys.stdout)
+    }
+    images = (6_000, 20_000, 60_000)
+    measured["images"] = [{"images": n, **course("epoch", images=n)} for n in images]
+    return measured
+
+
+def load() -> dict:
+    """Ten notebooks that train at once: images per second of all together, against one alone."""
+    together: dict[str, list[float]] = {"1": [], "10": []}
+    for _ in tqdm(range(3), desc="load", file=sys.stdout):
+        for count in together:
+            with ThreadPoolExecutor(int(count)) as pool:
+                steps = 8 if count == "10" else 40
+                results = pool.map(lambda _: course("step", steps=steps), range(int(count)))
+                together[count].append(sum(result["images_per_second"] for result in results))
+    return {count: statistics.median(rates) for count, rates in together.items()}
+
+
+PARTS: dict[str, Callable[[], object]] = {
+    part.__name__: part for part in (throughput, seeds, longer, cells, tools, growth, load)
+}
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description="Measure what the course claims about speed.")
+    parser.add_argument("parts", nargs="*", metavar="PART", help=f"{', '.join(PARTS)}; all")
+    names = parser.parse_args().parts or list(PARTS)
+    unknown = [name for name in names if name not in PARTS]
+    if unknown:
+        parser.error(f"there is no part {unknown[0]!r}; there are {', '.join(PARTS)}")
+    FOLDER.mkdir(parents=True, exist_ok=True)
+    results = json.loads(RESULTS.read_text("utf-8")) if RESULTS.exists() else {}
+    for name in names:
+        measured = PARTS[name]()
+        results[name] = {"date": time.strftime("%Y-%m-%d"), "machine": machine(), "is": measured}
+        write_whole(RESULTS, json.dumps(results, indent=1) + "\n")
+    publish(results)
+    print("\n".join(verdicts(results)))
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

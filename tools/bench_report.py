@@ -1,0 +1,218 @@
+"""What `make bench` says: the machine, the table, the goals, the figure."""
+
+from __future__ import annotations
+
+import platform
+import re
+import statistics
+from collections.abc import Iterator
+from importlib.metadata import version
+from pathlib import Path
+
+from matplotlib.figure import Figure
+
+from run_course import NOTEBOOKS, ROOT, write_whole
+from utils import runtime
+from utils.plots import BLUE, GRAY, GREEN, ORANGE
+
+RESULTS = ROOT / "tools" / "measure" / "bench.json"
+FIGURE = NOTEBOOKS / "images" / "bench.png"
+TABLE = re.compile(r"(?<=<!-- table, by make bench -->\n).*?(?=<!-- end of bench -->)", re.S)
+SYSTEMS = {"course": "this course", "pytorch": "PyTorch, eager", "book": "d2l, as it is"}
+STYLES = {"course": (BLUE, ""), "pytorch": (ORANGE, "//"), "book": (GRAY, "..")}
+BOOK_EPOCHS, BOOK_IMAGES = 10, 60_000  # its chapter on residual networks
+BOOK_MEDIAN = 0.918  # of 79 builds: https://github.com/d2l-ai/d2l-en/issues/2108
+
+
+def machine() -> str:
+    """Describe the processor, as far as speed depends on it, and the versions."""
+    cpuinfo = Path("/proc/cpuinfo").read_text() if Path("/proc/cpuinfo").exists() else ""
+    model = re.search(r"model name\s*: (.*)", cpuinfo)
+    flags = re.search(r"flags\s*: (.*)", cpuinfo)
+    known = flags[1].split() if flags else []
+    widest = next((name for name in ("avx512f", "avx2", "avx") if name in known), "no AVX known")
+    return (
+        f"{model[1] if model else platform.processor()} ({widest}), "
+        f"{runtime.available_cpus()} processors, "
+        f"{runtime.available_memory() / 2**30:.0f} GiB, {platform.system()}, "
+        f"Python {platform.python_version()}, MXNet {version('mxnet')}, d2l {version('d2l')}"
+    )
+
+
+def seconds_to(run: dict, accuracy: float) -> float | None:
+    """Return the seconds to the end of the first epoch with that validation accuracy, if any."""
+    reached = zip(run["seconds"], run["valid_accuracy"])
+    return next((seconds for seconds, valid in reached if valid >= accuracy), None)
+
+
+def book_seconds(results: dict) -> float:
+    """Return how long d2l's own epochs take at 96x96 and its measured rate: extrapolated."""
+    return BOOK_EPOCHS * BOOK_IMAGES / results["throughput"]["is"]["medians"]["book 96"]
+
+
+def matrix_share(results: dict) -> float:
+    """Return the multiply-accumulates of training at 96x96, as a share of a matrix product's."""
+    measured = results["throughput"]["is"]
+    rate = measured["medians"]["course 96"] * measured["macs_per_image"]["96"]
+    return rate / measured["medians"]["matrix"]
+
+
+def rows(results: dict) -> Iterator[tuple[str, str]]:
+    """Yield what was measured, and the number with its unit."""
+    if "throughput" in results:
+        medians = results["throughput"]["is"]["medians"]
+        for size in (96, 28):
+            for name, label in SYSTEMS.items():
+                if f"{name} {size}" in medians:
+                    rate = medians[f"{name} {size}"]
+                    yield f"training at {size}×{size}, {label}", f"{rate:.0f} images/s"
+            rate = medians[f"inputs {size}"]
+            yield f"input alone at {size}×{size}, this course", f"{rate:,.0f} images/s"
+        yield "a product of float32 matrices", f"{2 * medians['matrix'] / 1e9:.0f} GFLOP/s"
+        yield "of it, training at 96×96 reaches", f"{matrix_share(results):.0%}"
+        yield (
+            f"d2l's {BOOK_EPOCHS} epochs at 96×96, extrapolated from its rate",
+            f"{book_seconds(results) / 60:.0f} min",
+        )
+    for part, name in (("seeds", "the recipe"), ("longer", "the longer recipe")):
+        if part in results:
+            yield from _runs(results[part]["is"], name)
+    if "cells" in results:
+        for notebook, parts in results["cells"]["is"].items():
+            label = f"{notebook[:2]}: kernel, then imports"
+            yield label, f"{parts['kernel']:.1f} s, {parts['imports']:.1f} s"
+    if "tools" in results:
+        for name, seconds in results["tools"]["is"].items():
+            if name != "peak_mib":
+                yield name, f"{seconds:.2f} s"
+    if "growth" in results:
+        for name, measured in results["growth"]["is"].items():
+            values = "; ".join(
+                f"{each[name]:,}: {each['seconds']:.2f} s, {each['peak_mib']:,} MiB"
+                for each in measured
+            )
+            what = "an epoch" if name == "images" else "a step"
+            yield f"{what} and peak memory, by {name}", values
+    if "load" in results:
+        alone, together = (results["load"]["is"][count] for count in ("1", "10"))
+        yield "ten notebooks training at once, together", f"{together / alone:.0%} of one alone"
+
+
+def _runs(runs: list[dict], name: str) -> Iterator[tuple[str, str]]:
+    count = f"{len(runs)} seed{'s' if len(runs) > 1 else ''}"
+    for accuracy in (0.90, BOOK_MEDIAN, 0.93):
+        reached = [seconds_to(run, accuracy) for run in runs]
+        there = [seconds for seconds in reached if seconds is not None]
+        if there:
+            label = f"{name}: cold start to {accuracy} on validation images"
+            yield label, f"{statistics.median(there):.0f} s ({len(there)} of {count} reach it)"
+    tests = [run["test_accuracy"] for run in runs]
+    yield f"{name}: test accuracy, {count}", ", ".join(f"{value:.4f}" for value in tests)
+    if len(tests) > 1:
+        yield f"{name}: test accuracy, max − min", f"{max(tests) - min(tests):.4f}"
+
+
+def verdicts(results: dict) -> list[str]:
+    """Say for each goal whether it is reached, and the ratio of what is measured to it."""
+    return [_verdict(*goal) for goal in _goals(results)]
+
+
+def _goals(results: dict) -> Iterator[tuple[str, float, float, bool]]:
+    """Yield goal, measured value, wanted value, and whether more is better."""
+    if "throughput" in results:
+        medians = results["throughput"]["is"]["medians"]
+        if "pytorch 96" in medians:
+            ratio = medians["course 96"] / medians["pytorch 96"]
+            yield "at 96×96, times PyTorch's throughput", ratio, 1.25, True
+        ratio = medians["course 96"] / medians["book 96"]
+        yield "at 96×96, times d2l's throughput", ratio, 2.3, True
+        yield "at 96×96, share of the matrix rate", matrix_share(results), 0.90, True
+    if "seeds" in results:
+        runs = results["seeds"]["is"]
+        to_median = _median_to(runs, BOOK_MEDIAN)
+        yield f"minutes to {BOOK_MEDIAN} on validation images", to_median / 60, 5, False
+        if "throughput" in results:
+            times = book_seconds(results) / to_median
+            yield "times sooner there than d2l's ten epochs", times, 30, True
+        tests = [run["test_accuracy"] for run in runs]
+        yield "spread of the test accuracy, max − min", max(tests) - min(tests), 0.006, False
+    if "longer" in results:
+        yield (
+            "minutes to 0.93 on validation images",
+            _median_to(results["longer"]["is"], 0.93) / 60,
+            15,
+            False,
+        )
+
+
+def _median_to(runs: list[dict], accuracy: float) -> float:
+    """Return the median of the seconds; a run that never gets there counts as endless."""
+    reached = (seconds_to(run, accuracy) for run in runs)
+    return statistics.median(float("inf") if value is None else value for value in reached)
+
+
+def _verdict(goal: str, measured: float, wanted: float, more: bool) -> str:
+    ratio = measured / wanted if more else wanted / measured if measured else float("inf")
+    said = "reached" if ratio >= 1 else "NOT reached"
+    bound = "at least" if more else "at most"
+    return f"{said:<11}  {goal}: {measured:.4g} ({bound} {wanted}; ratio {ratio:.2f})"
+
+
+def figure(results: dict) -> Figure:
+    """Draw throughput side by side, and accuracy against the seconds from a cold start."""
+    drawing = Figure(figsize=(10, 3.8), layout="constrained")
+    left, right = drawing.subplots(1, 2)
+    medians, every = (results["throughput"]["is"][name] for name in ("medians", "all"))
+    for place, (name, label) in enumerate(SYSTEMS.items()):
+        if f"{name} 96" not in medians:
+            continue
+        color, hatch = STYLES[name]
+        for group, size in enumerate((96, 28)):
+            x, rates = group + (place - 1) * 0.27, every[f"{name} {size}"]
+            bar = left.bar(
+                x,
+                medians[f"{name} {size}"],
+                0.25,
+                color=color,
+                hatch=hatch,
+                edgecolor="white",
+                label=label if group == 0 else None,
+            )
+            left.bar_label(bar, fmt="%.0f", padding=6, fontsize=8)
+            left.plot([x] * len(rates), rates, "_", color="black", ms=7)
+    left.set(title="ResNet-18 in training, batch 128, float32", ylabel="images per second")
+    left.set_xticks([0, 1], ["96×96 pixels", "28×28 pixels"])
+    left.margins(y=0.12)
+    left.legend()
+    for part, color, marker, label in (
+        ("seeds", BLUE, "o", "the recipe, 5 seeds"),
+        ("longer", GREEN, "s", "the longer recipe"),
+    ):
+        for number, run in enumerate(results[part]["is"]):
+            minutes = [seconds / 60 for seconds in run["seconds"]]
+            right.plot(
+                minutes,
+                run["valid_accuracy"],
+                f"{marker}-",
+                color=color,
+                ms=4,
+                label=None if number else label,
+            )
+    right.axhline(BOOK_MEDIAN, color=GRAY, ls="--", label="median of d2l's builds (test images)")
+    right.set(title="From a cold start", xlabel="minutes", ylabel="accuracy, validation images")
+    right.set_ylim(0.86, None)
+    right.grid(alpha=0.3)
+    right.legend()
+    return drawing
+
+
+def publish(results: dict) -> None:
+    """Print the table, write it into the README, and draw the figure once all parts are there."""
+    lines = ["| measured | |", "|:--|--:|"]
+    lines += [f"| {what} | {number} |" for what, number in rows(results)]
+    print("\n".join(lines))
+    readme = ROOT / "README.md"
+    text = "\n".join([*lines, "", results["throughput"]["machine"] + ".", ""])
+    write_whole(readme, TABLE.sub(lambda _: text, readme.read_text("utf-8")))
+    if {"throughput", "seeds", "longer"} <= results.keys():
+        figure(results).savefig(FIGURE, dpi=150)

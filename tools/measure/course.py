@@ -1,0 +1,172 @@
+"""Measure one thing of this course, in a process of its own, and print it as a line of JSON.
+
+python tools/measure/course.py {step,matrix,inputs,epoch,tools,run} [--size 96] ...
+"""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import io
+import itertools
+import json
+import resource
+import statistics
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
+import utils  # noqa: F401  (before mxnet: it sets this machine up)
+
+import mxnet as mx  # isort: skip
+import numpy  # isort: skip
+from mxnet import np, npx  # isort: skip
+
+from utils import checks, data, resnet, shapes, train  # isort: skip
+
+CPU = mx.cpu()
+BLOCKS = {18: (2, 2, 2, 2), 34: (3, 4, 6, 3)}  # He et al. (2015), table 1
+MATRIX = 2048  # rows and columns: large enough to keep every core busy
+
+
+def network(depth: int) -> resnet.nn.HybridSequential:
+    """Return a residual network of 18 or 34 layers, initialized and compiled."""
+    stages = {
+        f"stage{i + 1}": resnet.resnet_block(64 * 2**i, blocks, first_block=i == 0)
+        for i, blocks in enumerate(BLOCKS[depth])
+    }
+    pool, dense = resnet.nn.GlobalAvgPool2D(), resnet.nn.Dense(10)
+    net = resnet.named(stem=resnet.stem(), **stages, pool=pool, dense=dense)
+    train.initialize(net, seed=0, device=CPU)
+    net.hybridize(static_alloc=True, static_shape=True)
+    return net
+
+
+def step(options: argparse.Namespace) -> dict:
+    """The loop of this course: seconds of a step, and multiply-accumulates of one."""
+    recipe = train.Recipe(size=options.size, batch_size=options.batch)
+    net, rng = network(options.depth), numpy.random.default_rng(0)
+    trainer = recipe.trainer(net, 1000)
+    steps = train.train_epoch(net, data.load("full").train, recipe, trainer, rng, CPU)
+    times = [time.perf_counter()]
+    times += [time.perf_counter() for _ in itertools.islice(steps, options.steps + 1)]
+    seconds = statistics.median(numpy.diff(times)[1:])  # the first step compiles
+    return {"seconds": seconds, "images_per_second": options.batch / seconds}
+
+
+def costs(options: argparse.Namespace) -> dict:
+    """Multiply-accumulates of one training step, by the shapes of the layers."""
+    net = network(options.depth)
+    net.hybridize(False)
+    table = shapes.layer_table(net, (1, 1, options.size, options.size))
+    # Once forward, once for the gradients of the weights, once for those of the inputs, which the
+    # first convolution does not need.
+    macs = 3 * table.macs.iloc[0] - table.macs["stem.conv"]
+    return {"macs": int(macs) * options.batch}
+
+
+def matrix(options: argparse.Namespace) -> dict:
+    """MXNet's product of two float32 matrices: multiply-accumulates per second."""
+    A, B = (np.random.normal(size=(MATRIX, MATRIX)) for _ in range(2))
+    return {"macs_per_second": MATRIX**3 / median_seconds(lambda: np.dot(A, B), 7)}
+
+
+def inputs(options: argparse.Namespace) -> dict:
+    """The batches alone, as a training gets them, and what loading the data costs."""
+    started = time.perf_counter()
+    split = data.load("full").train
+    loaded = time.perf_counter()
+    recipe = train.Recipe(size=options.size, batch_size=options.batch)
+    batches = recipe.batches(split, CPU, numpy.random.default_rng(0))
+    for count, (X, _) in enumerate(itertools.islice(batches, options.steps), 1):
+        X.wait_to_read()
+    seconds = (time.perf_counter() - loaded) / count
+    return {"loading": loaded - started, "images_per_second": options.batch / seconds}
+
+
+def epoch(options: argparse.Namespace) -> dict:
+    """One epoch of so many images."""
+    fashion = data.load("full")
+    images, labels = (
+        numpy.concatenate([getattr(split, part) for split in (fashion.train, fashion.valid)])
+        for part in ("images", "labels")
+    )
+    part = data.Split(images[: options.images], labels[: options.images])
+    recipe = train.Recipe(size=options.size, batch_size=options.batch)
+    net = network(options.depth)
+    trainer = recipe.trainer(net, 1000)
+    started = time.perf_counter()
+    for _ in train.train_epoch(net, part, recipe, trainer, numpy.random.default_rng(0), CPU):
+        pass
+    return {"seconds": time.perf_counter() - started}
+
+
+def tools(options: argparse.Namespace) -> dict:
+    """The shape table of ResNet-18, and the checks of a right block and a right network."""
+
+    def table() -> None:
+        net = resnet.resnet18()
+        net.initialize()
+        shapes.layer_table(net, (1, 1, 96, 96))
+
+    return {
+        "shape table": median_seconds(table, 5),
+        "check of a block": median_seconds(lambda: checks.residual(resnet.Residual), 3),
+        "check of the network": median_seconds(lambda: checks.resnet18(resnet.resnet18), 3),
+    }
+
+
+def run(options: argparse.Namespace) -> dict:
+    """A whole run by a recipe, judged on the test images once, after its last epoch.
+
+    `seconds` are those from `--started`, when the process was asked for, to the end of each epoch.
+    """
+    recipe = getattr(train, options.recipe)
+    fashion = data.load("full")
+    net = resnet.resnet18()
+    train.initialize(net, seed=options.seed, device=CPU)
+    begun = time.monotonic() - options.started
+    with contextlib.redirect_stdout(io.StringIO()):
+        history = train.fit(net, fashion, recipe, seed=options.seed, device=CPU)
+    _, accuracy = train.evaluate(net, fashion.test, CPU, recipe.size)
+    return {
+        "seed": options.seed,
+        "seconds": [begun + passed for passed in itertools.accumulate(history.seconds)],
+        "valid_accuracy": history.valid_accuracy,
+        "test_accuracy": accuracy,
+        "fingerprint": history.fingerprint(net),
+    }
+
+
+def median_seconds(work: Callable[[], object], repeats: int) -> float:
+    """Return how long it takes, once it has been done before."""
+    seconds = []
+    for _ in range(repeats + 1):
+        started = time.perf_counter()
+        work()
+        npx.waitall()
+        seconds.append(time.perf_counter() - started)
+    return statistics.median(seconds[1:])
+
+
+def main() -> None:
+    things = {f.__name__: f for f in (step, costs, matrix, inputs, epoch, tools, run)}
+    parser = argparse.ArgumentParser(description="Measure one thing of this course.")
+    parser.add_argument("thing", choices=things)
+    for name, default in (("size", 28), ("batch", 128), ("depth", 18), ("steps", 6)):
+        parser.add_argument(f"--{name}", type=int, default=default)
+    parser.add_argument("--images", type=int, default=60_000)
+    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--recipe", default="RECIPE")
+    parser.add_argument("--started", type=float, default=time.monotonic())
+    options = parser.parse_args()
+    npx.set_np()
+    measured = things[options.thing](options)
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024  # MiB, on Linux
+    print(json.dumps({**measured, "peak_mib": round(peak)}))
+
+
+if __name__ == "__main__":
+    main()
