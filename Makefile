@@ -4,7 +4,7 @@ BIN := .venv/bin
 LAB_DIR ?= notebooks
 
 .DEFAULT_GOAL := help
-.PHONY: help set-up run lab test style refresh sweep lock colab publish elsewhere gpu try-gpu assignment grade formgrader
+.PHONY: help set-up run lab test style refresh sweep bench lock colab publish elsewhere gpu try-gpu assignment grade formgrader
 
 help: ## list these commands
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-10s  %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -36,6 +36,9 @@ refresh: set-up ## rewrite the outputs inside notebooks/ with a full run (NOTEBO
 
 sweep: set-up ## measure again what 01 and 06 show ready-made, 40 minutes (SWEEPS=... for some)
 	@$(BIN)/python tools/sweep.py $(SWEEPS)
+
+bench: set-up ## measure speed against d2l and PyTorch, and the goals, an hour (PARTS=... for some)
+	@$(BIN)/python tools/bench.py $(PARTS)
 
 colab: set-up ## pack notebooks that work alone, for Colab, in build/colab/
 	@$(BIN)/python tools/pack_colab.py

@@ -155,6 +155,15 @@ def test_killed_while_it_saves_it_goes_on_to_the_same_end(few, path, undisturbed
     assert resumed(few, path) == undisturbed
 
 
+def test_two_processes_may_save_to_one_file(few, path, undisturbed):
+    """A notebook that is open twice: each time the file is one's or the other's, and whole."""
+    processes = [small_runs.start(path, RECIPE.epochs) for _ in range(2)]
+    outputs = [process.communicate(timeout=120) for process in processes]
+    assert not any(process.returncode for process in processes), outputs
+    assert all(undisturbed in printed for printed, _ in outputs)
+    assert resumed(few, path) == undisturbed
+
+
 def test_what_a_killed_process_left_is_cleared_when_it_is_old(few, path):
     left, fresh = path.parent / f"{cache.PART}old", path.parent / f"{cache.PART}fresh"
     left.mkdir(), fresh.mkdir()

@@ -3,8 +3,8 @@
     python tools/bench.py [throughput] [seeds] [longer] [cells] [tools] [growth] [load]
 
 Without a name all parts are measured. Each measurement has a process of its own; those that are
-compared take turns, and medians are kept. Results go to tools/measure/bench.json, with a description
-of the machine, the figure to notebooks/images/bench.png, and the table into the README.
+compared take turns, and medians are kept. The results go to tools/measure/bench.json, with a
+description of the machine, the figure to notebooks/images/bench.png, the table into the README.
 """
 
 from __future__ import annotations
@@ -179,7 +179,7 @@ def tools() -> dict:
 
 
 def growth() -> dict:
-    """How seconds and memory of a step grow with batch, size and depth, and of an epoch with data."""
+    """Seconds and peak memory of a step by batch, size and depth, and of an epoch by images."""
     changes = {
         "batch": [{"batch": batch} for batch in (32, 64, 128, 256)],
         "size": [{"size": size} for size in (28, 56, 96)],
@@ -196,14 +196,18 @@ def growth() -> dict:
 
 def load() -> dict:
     """Ten notebooks that train at once: images per second of all together, against one alone."""
-    together: dict[str, list[float]] = {"1": [], "10": []}
+    rates: dict[int, list[float]] = {1: [], 10: []}
     for _ in tqdm(range(3), desc="load", file=sys.stdout):
-        for count in together:
-            with ThreadPoolExecutor(int(count)) as pool:
-                steps = 8 if count == "10" else 40
-                results = pool.map(lambda _: course("step", steps=steps), range(int(count)))
-                together[count].append(sum(result["images_per_second"] for result in results))
-    return {count: statistics.median(rates) for count, rates in together.items()}
+        for count, measured in rates.items():
+            measured.append(_together(count, steps=80 // count))
+    return {count: statistics.median(measured) for count, measured in rates.items()}
+
+
+def _together(count: int, steps: int) -> float:
+    """Return the images per second of so many processes that train at the same time."""
+    with ThreadPoolExecutor(count) as pool:
+        results = pool.map(lambda _: course("step", steps=steps), range(count))
+        return sum(result["images_per_second"] for result in results)
 
 
 PARTS: dict[str, Callable[[], object]] = {
@@ -224,6 +228,7 @@ def main() -> int:
         measured = PARTS[name]()
         results[name] = {"date": time.strftime("%Y-%m-%d"), "machine": machine(), "is": measured}
         write_whole(RESULTS, json.dumps(results, indent=1) + "\n")
+    results = json.loads(RESULTS.read_text("utf-8"))  # as whoever reads it later
     publish(results)
     print("\n".join(verdicts(results)))
     return 0

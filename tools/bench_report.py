@@ -206,13 +206,19 @@ def figure(results: dict) -> Figure:
     return drawing
 
 
-def publish(results: dict) -> None:
-    """Print the table, write it into the README, and draw the figure once all parts are there."""
+def table(results: dict) -> str:
+    """Return the table of all that was measured, and the machine, in Markdown."""
     lines = ["| measured | |", "|:--|--:|"]
     lines += [f"| {what} | {number} |" for what, number in rows(results)]
-    print("\n".join(lines))
+    machines = {part["machine"] for part in results.values()}
+    return "\n".join([*lines, "", f"On {' and '.join(sorted(machines))}.", ""])
+
+
+def publish(results: dict) -> None:
+    """Print the table, write it into the README, and draw the figure once all parts are there."""
+    print(table(results))
     readme = ROOT / "README.md"
-    text = "\n".join([*lines, "", results["throughput"]["machine"] + ".", ""])
-    write_whole(readme, TABLE.sub(lambda _: text, readme.read_text("utf-8")))
+    text = TABLE.sub(lambda _: table(results), readme.read_text("utf-8"))
+    write_whole(readme, text)
     if {"throughput", "seeds", "longer"} <= results.keys():
         figure(results).savefig(FIGURE, dpi=150)

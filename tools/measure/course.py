@@ -80,9 +80,9 @@ def inputs(options: argparse.Namespace) -> dict:
     loaded = time.perf_counter()
     recipe = train.Recipe(size=options.size, batch_size=options.batch)
     batches = recipe.batches(split, CPU, numpy.random.default_rng(0))
-    for count, (X, _) in enumerate(itertools.islice(batches, options.steps), 1):
+    for X, _ in itertools.islice(batches, options.steps):
         X.wait_to_read()
-    seconds = (time.perf_counter() - loaded) / count
+    seconds = (time.perf_counter() - loaded) / options.steps
     return {"loading": loaded - started, "images_per_second": options.batch / seconds}
 
 
@@ -113,8 +113,8 @@ def tools(options: argparse.Namespace) -> dict:
 
     return {
         "shape table": median_seconds(table, 5),
-        "check of a block": median_seconds(lambda: checks.residual(resnet.Residual), 3),
-        "check of the network": median_seconds(lambda: checks.resnet18(resnet.resnet18), 3),
+        "check of a block": median_seconds(lambda: checks.residual_block(resnet.Residual), 3),
+        "check of the network": median_seconds(lambda: checks.resnet18(resnet.resnet18()), 3),
     }
 
 
