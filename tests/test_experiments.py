@@ -7,8 +7,9 @@ import pandas
 import pytest
 
 import sweep
-from utils import experiments, train
+from utils import experiments, recipes, train
 from utils.experiments import Effect, effect_of_depth, final
+from utils.ingredients import effects, trials
 
 TINY = train.Recipe(epochs=2, batch_size=32, size=14)
 STORED = sorted(path.stem for path in experiments.RESULTS.glob("*.json"))
@@ -104,6 +105,26 @@ def test_a_gain_counts_if_it_is_more_than_twice_the_spread_of_both_rows():
     assert list(gains.gain[1:]) == pytest.approx([0.3, 0.1])
     assert list(gains.counts) == [False, True, True]
     assert gains.spread["plain"] == pytest.approx(0.1414, abs=1e-4)
+
+
+def test_an_effect_counts_if_it_is_more_than_twice_the_spread_of_both_rows():
+    table = pandas.DataFrame(
+        {
+            "change": ["the recipe"] * 3 + ["much worse"] * 3 + ["within the spread"] * 3,
+            "valid_accuracy": [0.91, 0.92, 0.93, 0.80, 0.81, 0.82, 0.90, 0.91, 0.92],
+        }
+    )
+    rows = effects(table, "valid_accuracy")
+    assert list(rows.index) == ["the recipe", "much worse", "within the spread"]
+    assert rows.effect.tolist() == pytest.approx([0, -0.11, -0.01])
+    assert rows.counts.tolist() == [False, True, False]
+
+
+def test_each_variant_of_a_recipe_differs_from_it_in_one_thing():
+    recipe = recipes.SHORT
+    for trial in trials(recipe, seeds=(0,))[1:]:
+        changed = dataclasses.asdict(trial.recipe).items() - dataclasses.asdict(recipe).items()
+        assert len(changed) == 1, trial.labels
 
 
 def test_a_run_that_diverges_says_so_in_the_process_that_asked():

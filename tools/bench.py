@@ -145,12 +145,12 @@ def runs(recipe: str, seeds: Sequence[int]) -> list[dict]:
 
 def seeds() -> list[dict]:
     """The recipe of the course, five seeds."""
-    return runs("RECIPE", range(5))
+    return runs("SHORT", range(5))
 
 
 def longer() -> list[dict]:
     """The longer recipe, one seed."""
-    return runs("LONGER", range(1))
+    return runs("LONG", range(1))
 
 
 def cells() -> dict:

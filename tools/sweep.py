@@ -1,6 +1,6 @@
 """Run the large sweeps and store what they measured where the notebooks find it.
 
-    python tools/sweep.py [depth] [rate] [start] [longer] [loss_log]
+    python tools/sweep.py [depth] [rate] [start] [longer] [loss_log] [ingredients]
 
 A file in utils/results/ holds the command, the recipe and the seeds that made it, and one entry for
 each run. Without a name all are made.
@@ -16,7 +16,8 @@ from dataclasses import asdict, replace
 
 import utils  # noqa: F401  (before mxnet: it sets this machine up)
 from run_course import write_whole
-from utils import experiments, train
+from utils import experiments, recipes, train
+from utils.ingredients import trials as ingredient_trials
 
 LOSS_LOG_RECIPE = train.Recipe(epochs=3, batch_size=64, learning_rate=0.05, flip=True)
 
@@ -57,8 +58,13 @@ def loss_log() -> list[experiments.Trial]:
     return experiments.loss_log_trials(seeds=range(3), recipe=LOSS_LOG_RECIPE)
 
 
+def ingredients() -> list[experiments.Trial]:
+    """The recipe of notebook 05, and each of its ingredients left out or halved."""
+    return ingredient_trials(recipes.SHORT, seeds=range(3))
+
+
 SWEEPS: dict[str, Callable[[], list[experiments.Trial]]] = {
-    sweep.__name__: sweep for sweep in (depth, rate, start, longer, loss_log)
+    sweep.__name__: sweep for sweep in (depth, rate, start, longer, loss_log, ingredients)
 }
 
 

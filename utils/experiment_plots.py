@@ -211,3 +211,23 @@ def class_activations(rows: Sequence[tuple]) -> Figure:
     figure.colorbar(shown, ax=figure.axes, label="score of the pixel", shrink=0.5)
     figure.suptitle("The most confident mistakes: what speaks for the truth, what for the answer")
     return figure
+
+
+def ingredients(table: pandas.DataFrame) -> Figure:
+    """Draw the validation accuracy of a recipe and its variants: a dot a run, a bar a mean.
+
+    `table` comes from `experiments.final`; its first rows are the recipe's.
+    """
+    means = table.groupby("change", sort=False).valid_accuracy.mean()
+    figure = Figure(figsize=(8, 3.4), layout="constrained")
+    axes = figure.subplots()
+    axes.plot(table.valid_accuracy, table.change, "o", color=BLUE, alpha=0.6, ms=6, mew=0)
+    axes.plot(means, means.index, "|", color=ORANGE, ms=16, mew=2.5, label="mean of the seeds")
+    axes.axvline(means.iloc[0], color=GRAY, ls="--", lw=1, label="mean of the recipe")
+    worst = means.iloc[1:].idxmin()
+    axes.set_title(f"The most costly change: {worst} ({means[worst] - means.iloc[0]:+.3f})")
+    axes.set(xlabel="accuracy on the validation images")
+    axes.invert_yaxis()
+    axes.grid(axis="x", alpha=0.3)
+    axes.legend()
+    return figure

@@ -35,7 +35,7 @@ DEPTH_RECIPE = train.Recipe(epochs=5, batch_size=128, learning_rate=0.1, size=14
 
 @dataclass(frozen=True)
 class Trial:
-    """One training run on the first `images` training images of the bundled sample.
+    """One training run on the first `images` training images, of the sample or (`budget`) of all.
 
     `build` returns the new network. `labels` say what distinguishes the trial: a column each in
     the table of results.
@@ -46,13 +46,14 @@ class Trial:
     seed: int
     images: int = 5500
     labels: dict = field(default_factory=dict)
+    budget: str = "quick"
 
 
 def run(trial: Trial) -> dict:
     """Train the trial's network; return its labels, its seed and what each epoch measured."""
     npx.set_np()
     device, _ = runtime.best_device()
-    fashion = data.load("quick")
+    fashion = data.load(trial.budget)
     chosen = data.Split(fashion.train.images[: trial.images], fashion.train.labels[: trial.images])
     net = trial.build()
     train.initialize(net, seed=trial.seed, device=device)
@@ -223,14 +224,19 @@ def effect_of_depth(table: pandas.DataFrame, family: str) -> Effect:
     return Effect(family, *ends.index.tolist(), *ends["mean"].tolist(), ends["std"].max())
 
 
+def by_change(table: pandas.DataFrame, measure: str) -> pandas.DataFrame:
+    """Return mean and spread (standard deviation) of a measure over the seeds, a row a change."""
+    rows = table.groupby("change", sort=False)[measure].agg(["mean", "std"])
+    return rows.set_axis(["mean", "spread"], axis=1)
+
+
 def gains(table: pandas.DataFrame, measure: str) -> pandas.DataFrame:
     """Return what each change of the loss log did to a measure, against the row above.
 
     `table` comes from `final`. Columns: mean and spread (standard deviation) over the seeds, the
     gain, and whether it counts: whether it is more than twice the larger spread of both rows.
     """
-    rows = table.groupby("change", sort=False)[measure].agg(["mean", "std"])
-    rows.columns = ["mean", "spread"]
+    rows = by_change(table, measure)
     rows["gain"] = rows["mean"].diff()
     rows["counts"] = rows.gain.abs() > 2 * rows.spread.rolling(2).max()
     return rows

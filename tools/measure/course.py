@@ -24,7 +24,7 @@ import mxnet as mx  # isort: skip
 import numpy  # isort: skip
 from mxnet import np, npx  # isort: skip
 
-from utils import checks, data, resnet, shapes, train  # isort: skip
+from utils import checks, data, recipes, resnet, shapes, train  # isort: skip
 
 CPU = mx.cpu()
 BLOCKS = {18: (2, 2, 2, 2), 34: (3, 4, 6, 3)}  # He et al. (2015), table 1
@@ -123,7 +123,7 @@ def run(options: argparse.Namespace) -> dict:
 
     `seconds` are those from `--started`, when the process was asked for, to the end of each epoch.
     """
-    recipe = getattr(train, options.recipe)
+    recipe = getattr(recipes, options.recipe)
     fashion = data.load("full")
     net = resnet.resnet18()
     train.initialize(net, seed=options.seed, device=CPU)
@@ -159,7 +159,7 @@ def main() -> None:
         parser.add_argument(f"--{name}", type=int, default=default)
     parser.add_argument("--images", type=int, default=60_000)
     parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--recipe", default="RECIPE")
+    parser.add_argument("--recipe", default="SHORT")
     parser.add_argument("--started", type=float, default=time.monotonic())
     options = parser.parse_args()
     npx.set_np()

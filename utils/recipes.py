@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import mxnet as mx
 import numpy
@@ -32,6 +32,7 @@ class Recipe:
     warm_up: float = 0.25
     flip: bool = False  # mirror half of the training images
     size: int = 28  # pixels, height and width; images are scaled from 28
+    small_epochs: int = 0  # so many epochs come first, on images that are not scaled
 
     def __post_init__(self) -> None:
         guards.check_positive(epochs=self.epochs, batch_size=self.batch_size, size=self.size)
@@ -41,6 +42,13 @@ class Recipe:
                 f"learning_rate is {rate!r}, but it must be a finite number above 0. "
                 "0.1 is a good first choice for this network."
             )
+
+    def in_epoch(self, epoch: int) -> Recipe:
+        """Return how to train in an epoch, counted from 0: on small images first, then on large.
+
+        Source: Howard, "Training Imagenet in 3 hours for $25", 2018, progressive resizing.
+        """
+        return replace(self, size=28) if epoch < self.small_epochs else self
 
     def steps_per_epoch(self, split: data.Split) -> int:
         """Return how many full batches the images give; raise ValueError if they give none."""
@@ -84,3 +92,11 @@ class Recipe:
         # A list, since Gluon sorts a dictionary by names such as conv9 and conv10. They depend on
         # what was built before, and a resumed run would give its momentum to other weights.
         return gluon.Trainer(list(net.collect_params().values()), "nag", settings)
+
+
+# Notebook 05: minutes on two processor cores.
+SHORT = Recipe(epochs=6, batch_size=256, learning_rate=0.2, flip=True)
+# A quarter of an hour on the same cores, for a few more images in a thousand.
+LONG = Recipe(epochs=6, batch_size=256, learning_rate=0.2, flip=True, size=56, small_epochs=3)
+# For a GPU, with d2l's size of the images. It was never run on one.
+ON_GPU = Recipe(epochs=20, batch_size=256, learning_rate=0.2, flip=True, size=96)
