@@ -14,8 +14,8 @@ GIB = 2**30
 
 
 def in_fresh_python(code, **environment):
-    """Run code in a Python of its own, which inherits no OMP_NUM_THREADS; return what it prints."""
-    inherited = {name: text for name, text in os.environ.items() if name != "OMP_NUM_THREADS"}
+    """Run code in a Python of its own, which inherits no OMP_...; return what it prints."""
+    inherited = {name: text for name, text in os.environ.items() if not name.startswith("OMP_")}
     done = subprocess.run(
         [sys.executable, "-c", code],
         cwd=ROOT,
@@ -159,6 +159,16 @@ COUNT_THREADS = "import mxnet; print(utils.runtime.threads_used())"
 def test_mxnet_computes_with(wish, expected):
     """The count comes from the OpenMP library itself. MXNet would end Python over a list."""
     assert in_fresh_python(f"import utils; {COUNT_THREADS}", **wish) == str(expected)
+
+
+@pytest.mark.parametrize(
+    ("wish", "expected"), [({}, "PASSIVE"), ({"OMP_WAIT_POLICY": "ACTIVE"}, "ACTIVE")]
+)
+def test_waiting_threads_sleep_unless_the_reader_wishes_otherwise(wish, expected):
+    """As the OpenMP library understands it, which shows its settings when it is loaded."""
+    show = {"OMP_DISPLAY_ENV": "TRUE", **wish}
+    code = "import os; os.dup2(1, 2); import utils, mxnet"
+    assert f"OMP_WAIT_POLICY = '{expected}'" in in_fresh_python(code, **show)
 
 
 def test_importing_utils_imports_no_mxnet():

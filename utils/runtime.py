@@ -41,14 +41,21 @@ def prepare() -> None:
     It finds in numpy the names it was written for, and its own build for this machine.
     OMP_NUM_THREADS may already say how many processors. Without the variable MXNet 1.9.1 takes half
     of them. It reads it while it is being imported, and never again, so this comes first.
+
+    A thread that waits for the others sleeps. By default it spins, which gains nothing here when the
+    machine is idle, and lets ten notebooks that train at once get a quarter of the work done
+    (`make bench` measures it). OMP_WAIT_POLICY may say otherwise.
     """
     with contextlib.suppress(ImportError):  # before anything is installed there is no numpy
         from utils import numpy_names
 
         preparation.names += numpy_names.put_back()
     packages.use()
-    if not (preparation.too_late or preparation.keeps_wish):
+    if preparation.too_late:
+        return
+    if not preparation.keeps_wish:
         os.environ["OMP_NUM_THREADS"] = str(available_cpus())
+    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 
 
 def available_cpus(root: Path = Path("/")) -> int:
