@@ -210,13 +210,12 @@ PARAMETERS = [
             train.fit(net, fashion, train.Recipe(epochs=1), **settings)
             train.fit(net, fashion, train.Recipe(epochs=2), **settings, resume=True)
         """,
-        until="belongs to another run:",
+        until="(this call says 2)",
         cause="With `resume=True` the training goes on to the curve of the first call, and that "
-        "is possible only with the same recipe, seed and images. The rest of the message shows "
-        "both settings; compare them. *Belongs to another network* means that the shapes of the "
-        "weights differ.",
-        cure="Repeat the call that was interrupted as it was, or start a new run without "
-        "`resume=True`.",
+        "is possible only with the same recipe, seed and images. The message says what differs. "
+        "*Belongs to another network* means that the shapes of the weights differ.",
+        cure="Repeat the call that was interrupted as it was, or give the new run a file of its "
+        "own: another name, or delete the old one if you need it no more.",
         mend=(
             "train.fit(net, fashion, train.Recipe(epochs=2), **settings, resume=True)",
             "train.fit(net, fashion, train.Recipe(epochs=1), **settings, resume=True)",

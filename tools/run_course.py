@@ -12,6 +12,7 @@ import argparse
 import asyncio
 import os
 import re
+import shutil
 import signal
 import sys
 import time
@@ -29,6 +30,8 @@ from tqdm import tqdm
 ROOT = Path(__file__).resolve().parent.parent
 NOTEBOOKS = ROOT / "notebooks"
 OUTPUT = ROOT / "build" / "run"
+TRAINING = "05_train_fashion_mnist"
+CHECKPOINTS = NOTEBOOKS / "checkpoints"
 CELL_TIMEOUT = 3600  # seconds: several times the longest training, on a slow machine
 KERNELSPEC = {"display_name": "Python 3 (ipykernel)", "language": "python", "name": "python3"}
 TERMINAL_COLOR = re.compile(r"\x1b\[[0-9;]*m")
@@ -195,6 +198,8 @@ def run_course(
             bar.set_description(path.stem)
             start = time.monotonic()
             error = ""
+            if in_place and path.stem == TRAINING:  # it would go on where an earlier run ended
+                shutil.rmtree(CHECKPOINTS, ignore_errors=True)
             try:
                 notebook = run_notebook(
                     path, budget, on_cell=bar.update, on_line=status.set_description_str

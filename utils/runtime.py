@@ -42,9 +42,9 @@ def prepare() -> None:
     OMP_NUM_THREADS may already say how many processors. Without the variable MXNet 1.9.1 takes half
     of them. It reads it while it is being imported, and never again, so this comes first.
 
-    A thread that waits for the others sleeps. By default it spins, which gains nothing here when the
-    machine is idle, and lets ten notebooks that train at once get a quarter of the work done
-    (`make bench` measures it). OMP_WAIT_POLICY may say otherwise.
+    A thread that waits for the others sleeps. Otherwise it would spin, which gains little when the
+    machine is idle and costs most of the work of ten notebooks that train at once (`make bench`
+    measures it). OMP_WAIT_POLICY may say otherwise.
     """
     with contextlib.suppress(ImportError):  # before anything is installed there is no numpy
         from utils import numpy_names

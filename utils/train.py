@@ -110,9 +110,9 @@ def fit(
     the same curve, or from the beginning where there is no file yet. `on_step` gets the history so
     far after each step, for drawing.
 
-    Raises DivergedError when a loss is not a finite number; the network then has the parameters it
-    had after the last finished epoch. Raises checkpoint.CheckpointError where the file belongs to
-    another network or run.
+    Raises DivergedError when a loss is not a finite number; the network then has the parameters
+    with which the epoch began, or the part of it that was resumed. Raises
+    checkpoint.CheckpointError where the file belongs to another network or run.
     """
     steps = recipe.steps_per_epoch(fashion.train)
     trainer = recipe.trainer(net, steps * recipe.epochs)
