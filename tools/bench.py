@@ -211,7 +211,7 @@ def load() -> dict:
 def _together(count: int, environment: dict[str, str]) -> float:
     """Return the images per second of so many processes that train at the same time."""
     with ThreadPoolExecutor(count) as pool:
-        results = pool.map(lambda _: course("step", environment, steps=8), range(count))
+        results = pool.map(lambda _: course("step", environment, steps=4), range(count))
         return sum(result["images_per_second"] for result in results)
 
 

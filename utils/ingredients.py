@@ -13,19 +13,18 @@ from utils.resnet import resnet18
 
 
 def trials(recipe: Recipe, seeds: Sequence[int]) -> list[Trial]:
-    """Return a trial of ResNet-18 on all images for each seed, of the recipe and of its variants.
+    """Return a trial of ResNet-18 for each seed, of the recipe and of its variants.
 
-    Each variant differs from the recipe in one ingredient.
+    Each variant differs from the recipe in one ingredient. The first 20,000 training images keep
+    the time for all of them below an hour.
     """
     variants = {
         "the recipe": {},
         "no flips": {"flip": False},
         "constant learning rate": {"one_cycle": False},
         "no warm-up": {"warm_up": 0.0},
-        "half the learning rate": {"learning_rate": recipe.learning_rate / 2},
         "no momentum": {"momentum": 0.0},
         "no weight decay": {"weight_decay": 0.0},
-        "half the batch": {"batch_size": recipe.batch_size // 2},
     }
     varied = sorted({name for changes in variants.values() for name in changes})
     return [
@@ -33,7 +32,7 @@ def trials(recipe: Recipe, seeds: Sequence[int]) -> list[Trial]:
             resnet18,
             changed,
             seed,
-            images=55_000,
+            images=20_000,
             labels={"change": change, **{name: getattr(changed, name) for name in varied}},
             budget="full",
         )
