@@ -2,6 +2,7 @@
 
 import gzip
 import importlib.util
+from collections import Counter
 from pathlib import Path
 
 import mxnet as mx
@@ -202,11 +203,46 @@ def test_flips_mirror_half_of_the_images_left_right_and_leave_the_originals_alon
     assert numpy.array_equal(split.images, originals)
 
 
-def test_nothing_is_flipped_unless_asked_nor_in_a_pass_for_evaluation(rng):
+def test_images_move_by_up_to_so_many_pixels_with_black_behind_them(rng):
+    """Each of the 25 moves occurs, about as often as the others."""
+    images = rng.integers(1, 256, (2000, 28, 28), "uint8")
+    split = data.Split(images, numpy.zeros(2000, "int32"))
+    originals, counts = images.copy(), Counter()
+    order = numpy.random.default_rng(0).permutation(2000)
+    (X, _), *_ = data.batches(split, 2000, CPU, numpy.random.default_rng(0), shift=2)
+    for image, number in zip(pixels(X), order):
+        framed = numpy.pad(images[number], 2)
+        moves = [
+            (down, right)
+            for down in range(5)
+            for right in range(5)
+            if numpy.array_equal(image, framed[down : down + 28, right : right + 28])
+        ]
+        assert len(moves) == 1
+        counts[moves[0]] += 1
+    assert len(counts) == 25
+    assert min(counts.values()) > 40
+    assert numpy.array_equal(split.images, originals)
+
+
+@pytest.mark.parametrize("start", [0, 1, 3])
+def test_a_pass_that_goes_on_has_the_batches_of_the_whole_one(start):
+    split = numbered(250)
+    whole, rest = (
+        list(data.batches(split, 64, CPU, numpy.random.default_rng(3), True, 28, 2, begin))
+        for begin in (0, start)
+    )
+    assert len(rest) == len(whole) - start
+    for (X, y), (again, label) in zip(whole[start:], rest):
+        assert numpy.array_equal(X.asnumpy(), again.asnumpy())
+        assert numpy.array_equal(y.asnumpy(), label.asnumpy())
+
+
+def test_nothing_is_changed_unless_asked_nor_in_a_pass_for_evaluation(rng):
     split = numbered(50)
     for batches in (
         data.batches(split, 50, CPU, rng),
-        data.batches(split, 50, CPU, flip=True),
+        data.batches(split, 50, CPU, flip=True, shift=2),
     ):
         X, _ = next(batches)
         assert numpy.array_equal(pixels(X), split.images[numbers(X)])
@@ -228,6 +264,12 @@ def test_another_size_is_interpolated_between_the_pixels(sample, size):
 
 
 # Bad input
+
+
+@pytest.mark.parametrize("shift", [-1, 28, 0.5, "2", None])
+def test_a_shift_that_leaves_nothing_of_an_image_is_refused(sample, shift):
+    with pytest.raises(ValueError, match=rf"shift is {shift!r}, but it must be a whole number of"):
+        data.batches(sample.test, 8, CPU, shift=shift)
 
 
 @pytest.mark.parametrize("batch_size", [0, -8, 2.5, "64", True, None])

@@ -64,17 +64,6 @@ def test_without_one_cycle_the_learning_rate_stays():
     assert {rate(step) for step in range(1, 101)} == {RECIPE.learning_rate}
 
 
-def test_images_are_small_in_the_first_epochs_and_then_large(few, monkeypatch):
-    """Also those that judge; and an interrupted run goes on with the size of its epoch."""
-    net, seen = small_net(), []
-    net.register_forward_hook(lambda _, inputs, __: seen.append(inputs[0].shape))
-    monkeypatch.setattr(net, "hybridize", lambda **_: None)  # compiled, it calls no hooks
-    run(net, few, dataclasses.replace(RECIPE, small_epochs=1, size=40))
-    epoch = len(seen) // 2
-    assert {shape[2:] for shape in seen[:epoch]} == {(28, 28)}
-    assert {shape[2:] for shape in seen[epoch:]} == {(40, 40)}
-
-
 def test_a_run_of_a_single_step_has_a_learning_rate(few):
     recipe = train.Recipe(epochs=1, batch_size=len(few.train))
     assert run(small_net(), few, recipe).epochs == 1

@@ -99,34 +99,42 @@ def batches(
     rng: numpy.random.Generator | None = None,
     flip: bool = False,
     size: int = 28,
+    shift: int = 0,
     start: int = 0,
 ) -> Iterator[tuple[np.ndarray, np.ndarray]]:
     """Yield X, float32 (batch_size, 1, size, size), and y, int32 (batch_size,), on the device.
 
     With an rng it is a pass for training: in random order, each image mirrored left-right half of
-    the time if `flip`, an incomplete last batch left out. Without one it is a pass for evaluation:
+    the time if `flip`, and moved up to `shift` pixels in both directions, with black behind it; an
+    incomplete last batch is left out. Without one it is a pass for evaluation:
     in order, every image once, so that the last batch may be smaller. `start` is the number of the
     first batch: a pass that goes on there has the same batches as the whole one.
     A size other than 28 is interpolated, bilinear, corner pixels on corner pixels.
-    Raises ValueError if batch_size or size is not a positive whole number, or if a pass for
-    training would not have a single batch.
+    Raises ValueError if batch_size or size is not a positive whole number, if shift is not one of 0
+    to 27 pixels, or if a pass for training would not have a single batch.
     """
     guards.check_positive(batch_size=batch_size, size=size)
+    if shift not in range(28):
+        raise ValueError(
+            f"shift is {shift!r}, but it must be a whole number of pixels from 0 to 27, or nothing "
+            "of an image is left. 2 is a good first choice."
+        )
     if rng is not None and batch_size > len(split):
         raise ValueError(
             f"batch_size is {batch_size}, but there are {len(split)} images, which do not fill one "
             f"batch. Pass a batch_size of at most {len(split)}."
         )
-    return _batches(split, batch_size, device, rng, flip, size, start)
+    return _batches(split, batch_size, device, rng, flip, size, shift, start)
 
 
-def _batches(split, batch_size, device, rng, flip, size, start):
+def _batches(split, batch_size, device, rng, flip, size, shift, start):
     """Draw all that is left to chance before the first batch, so that each follows from its place.
 
     A generator whose parameters `batches` has checked.
     """
     order = numpy.arange(len(split)) if rng is None else rng.permutation(len(split))
     mirrored = rng.random(len(split)) < 0.5 if rng is not None and flip else None
+    moves = rng.integers(0, 2 * shift + 1, (len(split), 2)) if rng is not None and shift else None
     end = len(split) if rng is None else len(split) - batch_size + 1
     for first in range(start * batch_size, end, batch_size):
         places = slice(first, first + batch_size)
@@ -134,8 +142,17 @@ def _batches(split, batch_size, device, rng, flip, size, start):
         images = split.images[chosen]
         if mirrored is not None:
             images[mirrored[places]] = images[mirrored[places], :, ::-1]
+        if moves is not None:
+            images = _moved(images, moves[places], shift)
         X = np.array(normalize(images), ctx=device)
         yield _resize(X, size), np.array(split.labels[chosen], ctx=device)
+
+
+def _moved(images: numpy.ndarray, moves: numpy.ndarray, shift: int) -> numpy.ndarray:
+    """Cut each image out of a larger one with a black border; `moves` (N, 2): 0 to 2 * shift."""
+    framed = numpy.pad(images, ((0, 0), (shift, shift), (shift, shift)))
+    windows = numpy.lib.stride_tricks.sliding_window_view(framed, images.shape[1:], axis=(1, 2))
+    return windows[numpy.arange(len(images)), moves[:, 0], moves[:, 1]]
 
 
 def _resize(X: np.ndarray, size: int) -> np.ndarray:

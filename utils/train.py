@@ -135,14 +135,13 @@ def fit(
     with tqdm(total=steps * recipe.epochs, initial=done, file=sys.stdout) as bar:
         try:
             while history.epochs < recipe.epochs:
-                now = recipe.in_epoch(history.epochs)
-                for _ in _rest_of_epoch(net, fashion.train, now, trainer, seed, device, history):
+                for _ in _rest_of_epoch(net, fashion.train, recipe, trainer, seed, device, history):
                     bar.update()
                     if on_step is not None:
                         on_step(history)
                     if time.monotonic() - saved >= save_every:
                         save()
-                _judge(net, fashion.valid, now, device, history)
+                _judge(net, fashion.valid, recipe, device, history)
                 bar.set_postfix_str(f"validation accuracy {history.valid_accuracy[-1]:.3f}")
                 save()
         except KeyboardInterrupt:
