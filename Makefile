@@ -34,7 +34,7 @@ refresh: set-up ## rewrite the outputs inside notebooks/ with a full run (NOTEBO
 	@$(BIN)/python tools/pictures.py
 	@$(BIN)/python tools/error_page.py
 
-sweep: set-up ## measure again what 01 and 06 show ready-made, 40 minutes (SWEEPS=... for some)
+sweep: set-up ## measure again what 01, 05 and 06 show ready-made, over an hour (SWEEPS=... for some)
 	@$(BIN)/python tools/sweep.py $(SWEEPS)
 
 bench: set-up ## measure speed against d2l and PyTorch, and the goals, an hour (PARTS=... for some)
