@@ -11,7 +11,7 @@ import os
 import sys
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 
 import mxnet as mx
 import numpy
@@ -117,31 +117,32 @@ def fit(
     steps = recipe.steps_per_epoch(fashion.train)
     trainer = recipe.trainer(net, steps * recipe.epochs)
     net.hybridize(static_alloc=True, static_shape=True)
-    run = {"recipe": asdict(recipe), "seed": seed, "images": len(fashion.train)}
-    history = _resume(checkpoint, net, trainer, run) if resume else None
-    if history is None:
-        history = History(steps)
-    elif on_step is not None:
+    settings = {"recipe": asdict(recipe), "seed": seed, "images": len(fashion.train)}
+    history = History(steps)
+    if resume:
+        history = _resume(checkpoint, net, trainer, settings) or history
+    if history.step_losses and on_step is not None:
         on_step(history)
+    run = _Run(net, recipe, trainer, seed, device, history)
     saved = time.monotonic()
 
     def save() -> None:
         nonlocal saved
         if checkpoint is not None:
-            _save(checkpoint, net, trainer, run, history)
+            _save(checkpoint, net, trainer, settings, history)
             saved = time.monotonic()
 
     done = len(history.step_losses)
     with tqdm(total=steps * recipe.epochs, initial=done, file=sys.stdout) as bar:
         try:
             while history.epochs < recipe.epochs:
-                for _ in _rest_of_epoch(net, fashion.train, recipe, trainer, seed, device, history):
+                for _ in run.rest_of_epoch(fashion.train):
                     bar.update()
                     if on_step is not None:
                         on_step(history)
                     if time.monotonic() - saved >= save_every:
                         save()
-                _judge(net, fashion.valid, recipe, device, history)
+                run.finish_epoch(fashion.valid)
                 bar.set_postfix_str(f"validation accuracy {history.valid_accuracy[-1]:.3f}")
                 save()
         except KeyboardInterrupt:
@@ -150,75 +151,81 @@ def fit(
     return history
 
 
-def _rest_of_epoch(
-    net: gluon.Block,
-    split: data.Split,
-    recipe: Recipe,
-    trainer: gluon.Trainer,
-    seed: int,
-    device: mx.Context,
-    history: History,
-) -> Iterator[None]:
-    """Do the steps that are left of an epoch, and note each in the history."""
-    started = time.monotonic() - history.unfinished
-    rng = numpy.random.default_rng([seed, history.epochs])
-    learning = train_epoch(net, split, recipe, trainer, rng, device, start=history.position)
-    good = _Good(net, history)
-    for _ in range(history.position, history.steps_per_epoch):
-        # MXNet's generator cannot be read, so it is set anew from what a checkpoint knows.
-        mx.random.seed(_seed_of_step(seed, len(history.step_losses)))
+@dataclass(frozen=True)
+class _Run:
+    """What a run consists of. Whenever an interruption gets through, the history fits the weights.
+
+    So it can be saved at any such moment.
+    """
+
+    net: gluon.Block
+    recipe: Recipe
+    trainer: gluon.Trainer
+    seed: int
+    device: mx.Context
+    history: History
+
+    def rest_of_epoch(self, split: data.Split) -> Iterator[None]:
+        """Do the steps that are left of an epoch, and note each in the history."""
+        history, start = self.history, self.history.position
+        started = time.monotonic() - history.unfinished
+        rng = numpy.random.default_rng([self.seed, history.epochs])
+        learning = train_epoch(self.net, split, self.recipe, self.trainer, rng, self.device, start)
+        good = _parameters(self.net)
+        for _ in range(start, history.steps_per_epoch):
+            mx.random.seed(self._seed_of_step())
+            with interruption.deferred():
+                loss, hits = next(learning)
+                if not math.isfinite(loss):
+                    self._go_back(good, start, loss)
+                history.step_losses.append(loss)
+                history.step_hits.append(hits)
+                history.unfinished = time.monotonic() - started
+            yield
+
+    def finish_epoch(self, split: data.Split) -> None:
+        """Judge the network, and note the figures of the epoch."""
+        started, history = time.monotonic(), self.history
+        valid_loss, valid_accuracy = evaluate(self.net, split, self.device, self.recipe.size)
+        losses, hits = (
+            figures[-history.steps_per_epoch :]
+            for figures in (history.step_losses, history.step_hits)
+        )
         with interruption.deferred():
-            loss, hits = next(learning)
-            if not math.isfinite(loss):
-                good.diverged(loss)
-            history.step_losses.append(loss)
-            history.step_hits.append(hits)
-            history.unfinished = time.monotonic() - started
-        yield
+            history.train_loss.append(sum(losses) / len(losses))
+            history.train_accuracy.append(sum(hits) / (len(hits) * self.recipe.batch_size))
+            history.valid_loss.append(valid_loss)
+            history.valid_accuracy.append(valid_accuracy)
+            history.seconds.append(history.unfinished + time.monotonic() - started)
+            history.unfinished = 0.0
 
+    def _seed_of_step(self) -> int:
+        """Return a seed for MXNet, which takes 31 bits, from the run's seed and the step.
 
-def _seed_of_step(seed: int, step: int) -> int:
-    """Return a seed for MXNet, which takes 31 bits, that no two steps share but by chance."""
-    return int(numpy.random.SeedSequence([seed, step]).generate_state(1)[0] >> 1)
+        MXNet's generator cannot be read and saved, so it is set anew from what a checkpoint knows.
+        """
+        sequence = numpy.random.SeedSequence([self.seed, len(self.history.step_losses)])
+        return int(sequence.generate_state(1)[0] >> 1)
 
-
-def _judge(
-    net: gluon.Block, split: data.Split, recipe: Recipe, device: mx.Context, history: History
-) -> None:
-    """Finish an epoch: note its figures for training and validation."""
-    started = time.monotonic()
-    valid_loss, valid_accuracy = evaluate(net, split, device, recipe.size)
-    steps = history.steps_per_epoch
-    with interruption.deferred():
-        history.train_loss.append(sum(history.step_losses[-steps:]) / steps)
-        history.train_accuracy.append(sum(history.step_hits[-steps:]) / (steps * recipe.batch_size))
-        history.valid_loss.append(valid_loss)
-        history.valid_accuracy.append(valid_accuracy)
-        history.seconds.append(history.unfinished + time.monotonic() - started)
-        history.unfinished = 0.0
-
-
-class _Good:
-    """The parameters before an epoch, to go back to when the loss is no longer a number."""
-
-    def __init__(self, net: gluon.Block, history: History) -> None:
-        npx.waitall()  # a compiled network may otherwise hand out the values before the last step
-        self.parameters = list(net.collect_params().values())
-        self.values = [parameter.data().asnumpy() for parameter in self.parameters]
-        self.history, self.steps = history, len(history.step_losses)
-
-    def diverged(self, loss: float) -> None:
-        """Put everything back, and raise DivergedError."""
-        step = len(self.history.step_losses) + 1
-        del self.history.step_losses[self.steps :], self.history.step_hits[self.steps :]
-        for parameter, value in zip(self.parameters, self.values):
+    def _go_back(self, good: list[numpy.ndarray], position: int, loss: float) -> None:
+        """Put back the parameters of a position in the epoch, and raise DivergedError."""
+        history = self.history
+        diverged = len(history.step_losses) + 1
+        left = history.epochs * history.steps_per_epoch + position
+        del history.step_losses[left:], history.step_hits[left:]
+        for parameter, value in zip(self.net.collect_params().values(), good):
             parameter.set_data(np.array(value))
         raise DivergedError(
-            f"The loss became {loss} at step {step}, in epoch {self.history.epochs + 1}. The "
-            f"network has the parameters from after step {self.steps} again. Lower the learning "
-            "rate, and make sure that every number in the images is finite.",
-            self.history,
+            f"The loss became {loss} at step {diverged}, in epoch {history.epochs + 1}. The "
+            f"network has the parameters from after step {left} again. Lower the learning rate, "
+            "and make sure that every number in the images is finite.",
+            history,
         )
+
+
+def _parameters(net: gluon.Block) -> list[numpy.ndarray]:
+    npx.waitall()  # a compiled network may otherwise hand out the values before the last step
+    return [parameter.data().asnumpy() for parameter in net.collect_params().values()]
 
 
 def _resume(
