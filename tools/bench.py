@@ -160,7 +160,9 @@ def cells() -> dict:
 
 def _first_cells(path: Path) -> dict[str, float]:
     started = time.perf_counter()
-    manager, client = start_new_kernel(cwd=str(path.parent))
+    manager, client = start_new_kernel(
+        cwd=str(path.parent), extra_arguments=["--log-level=CRITICAL"]
+    )
     try:
         ready = time.perf_counter()
         for cell in code_cells(nbformat.read(path, as_version=4)):
