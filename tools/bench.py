@@ -34,7 +34,7 @@ from utils import fetch
 MEASURE = ROOT / "tools" / "measure"
 FOLDER = ROOT / "build" / "bench"
 PYTORCH = "torch==2.13.0+cpu"
-REPEATS = 5
+REPEATS = 3
 SIZES = (96, 28)  # pixels
 BATCH = 128
 TIMEOUT = 7200  # seconds for one measurement
@@ -204,7 +204,7 @@ def load() -> dict:
     spinning = {"GOMP_SPINCOUNT": "300000"}
     cases = {"1": (1, {}), "10": (10, {}), "10, spinning": (10, spinning)}
     rates: dict[str, list[float]] = {name: [] for name in cases}
-    for _ in tqdm(range(3), desc="load", file=sys.stdout):
+    for _ in tqdm(range(REPEATS), desc="load", file=sys.stdout):
         for name, (count, environment) in cases.items():
             rates[name].append(_together(count, environment))
     return {name: statistics.median(measured) for name, measured in rates.items()}

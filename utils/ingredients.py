@@ -20,11 +20,10 @@ def trials(recipe: Recipe, seeds: Sequence[int]) -> list[Trial]:
     """
     variants = {
         "the recipe": {},
-        "no flips": {"flip": False},
+        "no flips" if recipe.flip else "flips": {"flip": not recipe.flip},
+        "twice the learning rate": {"learning_rate": 2 * recipe.learning_rate},
         "constant learning rate": {"one_cycle": False},
-        "no warm-up": {"warm_up": 0.0},
         "no momentum": {"momentum": 0.0},
-        "no weight decay": {"weight_decay": 0.0},
     }
     varied = sorted({name for changes in variants.values() for name in changes})
     return [
