@@ -91,7 +91,7 @@ class Recipe:
 
 # Minutes on two processor cores with AVX-512, more on others.
 SHORT = Recipe(epochs=5, learning_rate=0.05, flip=True)
-# A quarter of an hour on the same cores: so many epochs need more variety.
+# A quarter of an hour on the same cores.
 LONG = Recipe(epochs=16, learning_rate=0.05, flip=True, shift=2)
 # For a GPU, on images as large as d2l's. It was never run on one.
 ON_GPU = Recipe(epochs=30, learning_rate=0.05, flip=True, shift=2, size=96)
