@@ -60,7 +60,8 @@ def measure(script: str, *arguments: object, python: str = sys.executable, **env
 
 def plain_environment() -> dict[str, str]:
     """Return this process's environment without what sets threads: each program sets its own."""
-    return {name: value for name, value in os.environ.items() if not name.startswith("OMP_")}
+    threads = ("OMP_", "GOMP_")
+    return {name: value for name, value in os.environ.items() if not name.startswith(threads)}
 
 
 def course(thing: str, environment: dict[str, str] | None = None, **options: object) -> dict:

@@ -42,9 +42,10 @@ def prepare() -> None:
     OMP_NUM_THREADS may already say how many processors. Without the variable MXNet 1.9.1 takes half
     of them. It reads it while it is being imported, and never again, so this comes first.
 
-    A thread that waits for the others sleeps. Otherwise it would spin, which gains little when the
-    machine is idle and costs most of the work of ten notebooks that train at once (`make bench`
-    measures it). OMP_WAIT_POLICY may say otherwise.
+    A thread that waits for the others goes to sleep soon. Otherwise it would spin for so long that
+    ten notebooks which train at once lose most of their work (`make bench` measures it); sleeping
+    at once (OMP_WAIT_POLICY=PASSIVE) makes a single one slower. The variable is that of GNU's
+    OpenMP, which MXNet uses on Linux. A wish of the reader's stays.
     """
     with contextlib.suppress(ImportError):  # before anything is installed there is no numpy
         from utils import numpy_names
@@ -55,7 +56,8 @@ def prepare() -> None:
         return
     if not preparation.keeps_wish:
         os.environ["OMP_NUM_THREADS"] = str(available_cpus())
-    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+    if not {"OMP_WAIT_POLICY", "GOMP_SPINCOUNT"} & os.environ.keys():
+        os.environ["GOMP_SPINCOUNT"] = "1000"
 
 
 def available_cpus(root: Path = Path("/")) -> int:
