@@ -14,7 +14,7 @@ GIB = 2**30
 
 
 def in_fresh_python(code, **environment):
-    """Run code in a Python of its own, which inherits no wish for threads; return what it prints."""
+    """Run code in a Python of its own, without wishes for threads; return what it prints."""
     threads = ("OMP_", "GOMP_")
     inherited = {name: text for name, text in os.environ.items() if not name.startswith(threads)}
     done = subprocess.run(
