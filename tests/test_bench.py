@@ -66,6 +66,19 @@ def test_the_books_time_is_extrapolated_from_its_rate_and_its_epochs():
     assert seconds == 10 * 60_000 / 50
 
 
+@pytest.mark.parametrize(
+    ("left_out", "said"), [([], "2.0 times PyTorch, 4.0 times d2l"), (["pytorch"], "4.0 times d2l")]
+)
+def test_the_figure_says_how_many_times_faster(left_out, said):
+    measured = throughput(200, 100, 50)
+    measured["all"] = {name: [rate] * 3 for name, rate in measured["medians"].items()}
+    for name in left_out:
+        del measured["medians"][f"{name} 96"]
+    rates, accuracies = bench_report.figure(results(throughput=measured, seeds=[RUN, SLOW])).axes
+    assert rates.get_title().endswith(f"at 96×96: {said}")
+    assert len([line for line in accuracies.lines if len(line.get_xdata()) == 3]) == 2
+
+
 def test_a_measurement_runs_and_says_what_it_needed():
     measured = bench.course("step", batch=8, steps=1)
     assert measured["images_per_second"] == pytest.approx(8 / measured["seconds"])

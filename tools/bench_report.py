@@ -187,11 +187,12 @@ def _draw_rates(axes: Axes, measured: dict) -> None:
         color, hatch = STYLES[name]
         x = [group + (place - 1) * 0.27 for group in range(len(sizes))]
         heights = [medians[f"{name} {size}"] for size in sizes]
-        bars = axes.bar(x, heights, 0.25, color=color, hatch=hatch, edgecolor="white", label=label)
-        axes.bar_label(bars, fmt="%.0f", padding=6, fontsize=8)
-        for middle, size in zip(x, sizes):
+        axes.bar(x, heights, 0.25, color=color, hatch=hatch, edgecolor="white", label=label)
+        for middle, height, size in zip(x, heights, sizes):
             rates = measured["all"][f"{name} {size}"]
             axes.plot([middle] * len(rates), rates, "_", color="black", ms=7)
+            above = {"xytext": (0, 5), "textcoords": "offset points", "ha": "center"}
+            axes.annotate(f"{height:.0f}", (middle, max(rates)), fontsize=8, **above)
     times = [
         f"{medians['course 96'] / medians[f'{name} 96']:.1f} times {label.split(',')[0]}"
         for name, label in systems.items()
