@@ -249,7 +249,11 @@ def main() -> int:
     try:
         results = run_course(paths, arguments.budget, arguments.in_place)
     except KeyboardInterrupt:
-        print("\nInterrupted. Run the same command to start again.", file=sys.stderr)
+        print(
+            "\nInterrupted. Run the same command to start again; the training of 05 goes on where "
+            "it was saved last.",
+            file=sys.stderr,
+        )
         return 130
     print(table(results))
     return int(any(result.error for result in results))
