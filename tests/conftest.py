@@ -37,12 +37,9 @@ def sample():
 @pytest.fixture
 def few(sample):
     """A small part of the sample: 275 images to train, all to validate."""
-    import dataclasses
+    from small_runs import few_images
 
-    from utils import data
-
-    train_split = data.Split(sample.train.images[::20], sample.train.labels[::20])
-    return dataclasses.replace(sample, train=train_split)
+    return few_images(sample)
 
 
 @pytest.fixture(scope="session")

@@ -42,9 +42,8 @@ def small_net(seed=0):
     return net
 
 
-def few_images():
+def few_images(sample):
     """A small part of the sample: 275 images to train, all to validate."""
-    sample = data.load("quick")
     part = data.Split(sample.train.images[::20], sample.train.labels[::20])
     return dataclasses.replace(sample, train=part)
 
@@ -126,7 +125,8 @@ def main(path, epochs, moment):
     options = {"checkpoint": path, "resume": True, "save_every": 0, "on_step": on_step}
     if not checkpoint.exists(path):
         net = small_net()
-    print(f"\nfingerprint {run(net, few_images(), recipe, **options).fingerprint(net)}")
+    few = few_images(data.load("quick"))
+    print(f"\nfingerprint {run(net, few, recipe, **options).fingerprint(net)}")
 
 
 if __name__ == "__main__":

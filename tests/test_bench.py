@@ -1,6 +1,7 @@
 """The benchmark: what it measures runs, and what it says follows from what was measured."""
 
 import json
+import re
 import subprocess
 import sys
 
@@ -33,8 +34,6 @@ def verdict(goal, **parts):
     ("course", "said"), [(200, "reached      .*ratio 1.60"), (120, "NOT reached  .*ratio 0.96")]
 )
 def test_a_goal_is_reached_or_not_with_the_ratio(course, said):
-    import re
-
     line = verdict("PyTorch", throughput=throughput(course, 100, 50))
     assert re.match(said, line), line
 

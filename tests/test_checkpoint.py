@@ -78,10 +78,10 @@ def test_an_interruption_waits_until_the_step_is_whole(few, path, undisturbed, m
 
 
 CELL = """
-net = small_runs.small_net()
+net, few = small_runs.small_net(), small_runs.few_images(small_runs.data.load("quick"))
 on_step = lambda history: print("step", len(history.step_losses), flush=True)
 options = {"checkpoint": "run.zip", "resume": True, "on_step": on_step}
-print(small_runs.run(net, small_runs.few_images(), recipe, **options).fingerprint(net))
+print(small_runs.run(net, few, recipe, **options).fingerprint(net))
 """
 
 

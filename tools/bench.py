@@ -9,7 +9,6 @@ description of the machine, the figure to notebooks/images/bench.png, the table 
 
 from __future__ import annotations
 
-import argparse
 import gzip
 import json
 import os
@@ -27,15 +26,14 @@ import nbformat
 from jupyter_client.manager import start_new_kernel
 from tqdm import tqdm
 
-from bench_report import RESULTS, machine, publish, verdicts
-from run_course import ROOT, code_cells, notebook_paths, write_whole
+from bench_report import RESULTS, SIZES, machine, publish, verdicts
+from run_course import ROOT, asked_for, code_cells, notebook_paths, write_whole
 from utils import fetch
 
 MEASURE = ROOT / "tools" / "measure"
 FOLDER = ROOT / "build" / "bench"
 PYTORCH = "torch==2.13.0+cpu"
 REPEATS = 3
-SIZES = (96, 28)  # pixels
 BATCH = 128
 TIMEOUT = 7200  # seconds for one measurement
 
@@ -224,12 +222,7 @@ PARTS: dict[str, Callable[[], object]] = {
 
 
 def main() -> int:
-    parser = argparse.ArgumentParser(description="Measure what the course claims about speed.")
-    parser.add_argument("parts", nargs="*", metavar="PART", help=f"{', '.join(PARTS)}; all")
-    names = parser.parse_args().parts or list(PARTS)
-    unknown = [name for name in names if name not in PARTS]
-    if unknown:
-        parser.error(f"there is no part {unknown[0]!r}; there are {', '.join(PARTS)}")
+    names = asked_for("Measure what the course claims about speed.", "part", [*PARTS])
     FOLDER.mkdir(parents=True, exist_ok=True)
     results = json.loads(RESULTS.read_text("utf-8")) if RESULTS.exists() else {}
     for name in names:

@@ -21,6 +21,7 @@ FIGURE = NOTEBOOKS / "images" / "bench.png"
 TABLE = re.compile(r"(?<=<!-- table, by make bench -->\n).*?(?=<!-- end of bench -->)", re.S)
 SYSTEMS = {"course": "this course", "pytorch": "PyTorch, eager", "book": "d2l, as it is"}
 STYLES = {"course": (BLUE, ""), "pytorch": (ORANGE, "//"), "book": (GRAY, "..")}
+SIZES = (96, 28)  # pixels
 BOOK_EPOCHS, BOOK_IMAGES = 10, 60_000  # its chapter on residual networks
 BOOK_MEDIAN = 0.918  # of 79 builds: https://github.com/d2l-ai/d2l-en/issues/2108
 
@@ -62,7 +63,7 @@ def rows(results: dict) -> Iterator[tuple[str, str]]:
     """Yield what was measured, and the number with its unit."""
     if "throughput" in results:
         medians = results["throughput"]["is"]["medians"]
-        for size in (96, 28):
+        for size in SIZES:
             for name, label in SYSTEMS.items():
                 if f"{name} {size}" in medians:
                     rate = medians[f"{name} {size}"]
@@ -181,14 +182,14 @@ def figure(results: dict) -> Figure:
 
 def _draw_rates(axes: Axes, measured: dict) -> None:
     """A bar for each system and size, the median; a dash for each repeat."""
-    medians, sizes = measured["medians"], (96, 28)
+    medians = measured["medians"]
     systems = {name: label for name, label in SYSTEMS.items() if f"{name} 96" in medians}
     for place, (name, label) in enumerate(systems.items()):
         color, hatch = STYLES[name]
-        x = [group + (place - 1) * 0.27 for group in range(len(sizes))]
-        heights = [medians[f"{name} {size}"] for size in sizes]
+        x = [group + (place - 1) * 0.27 for group in range(len(SIZES))]
+        heights = [medians[f"{name} {size}"] for size in SIZES]
         axes.bar(x, heights, 0.25, color=color, hatch=hatch, edgecolor="white", label=label)
-        for middle, height, size in zip(x, heights, sizes):
+        for middle, height, size in zip(x, heights, SIZES):
             rates = measured["all"][f"{name} {size}"]
             axes.plot([middle] * len(rates), rates, "_", color="black", ms=7)
             above = {"xytext": (0, 5), "textcoords": "offset points", "ha": "center"}
@@ -200,7 +201,7 @@ def _draw_rates(axes: Axes, measured: dict) -> None:
     ]
     axes.set_title(f"Training, batch 128, float32; at 96×96: {', '.join(times)}", fontsize=10)
     axes.set_ylabel("images per second")
-    axes.set_xticks(range(len(sizes)), [f"{size}×{size} pixels" for size in sizes])
+    axes.set_xticks(range(len(SIZES)), [f"{size}×{size} pixels" for size in SIZES])
     axes.margins(y=0.12)
     axes.legend()
 

@@ -170,6 +170,19 @@ def write_whole(path: Path, text: str) -> None:
     os.replace(part, path)
 
 
+def asked_for(description: str, noun: str, names: Sequence[str]) -> list[str]:
+    """The names on the command line, or all of them where it has none; an unknown one ends it."""
+    parser = argparse.ArgumentParser(description=description)
+    parser.add_argument(
+        "asked", nargs="*", metavar=noun.upper(), help=f"{', '.join(names)}; default: all"
+    )
+    asked = parser.parse_args().asked or list(names)
+    unknown = [name for name in asked if name not in names]
+    if unknown:
+        parser.error(f"there is no {noun} {unknown[0]!r}; there are {', '.join(names)}")
+    return asked
+
+
 def save(notebook: NotebookNode, path: Path) -> None:
     """Write a notebook as JupyterLab does."""
     write_whole(path, nbformat.writes(notebook) + "\n")

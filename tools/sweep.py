@@ -8,14 +8,13 @@ each run. Without a name all are made.
 
 from __future__ import annotations
 
-import argparse
 import json
 import sys
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, replace
 
 import utils  # noqa: F401  (before mxnet: it sets this machine up)
-from run_course import write_whole
+from run_course import asked_for, write_whole
 from utils import experiments, recipes, train
 from utils.ingredients import trials as ingredient_trials
 
@@ -92,13 +91,7 @@ def document(name: str, trials: Sequence[experiments.Trial], runs: list[dict]) -
 
 
 def main() -> int:
-    parser = argparse.ArgumentParser(description="Run the large sweeps and store their results.")
-    parser.add_argument("sweeps", nargs="*", metavar="SWEEP", help=f"{', '.join(SWEEPS)}; all")
-    names = parser.parse_args().sweeps or list(SWEEPS)
-    unknown = [name for name in names if name not in SWEEPS]
-    if unknown:
-        parser.error(f"there is no sweep {unknown[0]!r}; there are {', '.join(SWEEPS)}")
-    for name in names:
+    for name in asked_for("Run the large sweeps and store their results.", "sweep", [*SWEEPS]):
         trials = SWEEPS[name]()
         print(f"{name}: {len(trials)} runs")
         write_whole(
