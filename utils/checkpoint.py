@@ -19,9 +19,9 @@ from pathlib import Path
 from typing import BinaryIO, NamedTuple
 
 import numpy
-from mxnet import gluon, np, npx
+from mxnet import gluon
 
-from utils import cache
+from utils import cache, parameters
 
 FORMAT = 2  # a file of another format is refused
 OPTIMIZER, RUN = "optimizer.pickle", "run.json"
@@ -70,15 +70,14 @@ def save(
     of the two files is whole.
     Raises OSError (full disk, no permission); the older files are then still there.
     """
-    npx.waitall()  # a compiled network may otherwise hand out the values before the last step
-    path = Path(path)
+    path, values = Path(path), parameters.read(net)
     path.parent.mkdir(parents=True, exist_ok=True)
     cache.clear(path.parent)
     with tempfile.TemporaryDirectory(dir=path.parent, prefix=cache.PART) as folder:
         whole, states = Path(folder, path.name), Path(folder, OPTIMIZER)
         trainer.save_states(str(states))
         with whole.open("wb") as file:
-            _write(file, net, states, {"format": FORMAT, "run": run, "history": history})
+            _write(file, values, states, {"format": FORMAT, "run": run, "history": history})
             file.flush()
             os.fsync(file.fileno())
         if _is_whole(path):  # a damaged one must not take the place of a good one
@@ -105,7 +104,7 @@ def load(path: str | os.PathLike, net: gluon.Block, trainer: gluon.Trainer, run:
         states = Path(folder, OPTIMIZER)
         states.write_bytes(stored.optimizer)
         trainer.load_states(str(states))
-    _set_parameters(net, stored)
+    parameters.put(net, stored.parameters)
     return stored.history
 
 
@@ -115,17 +114,16 @@ def load_parameters(path: str | os.PathLike, net: gluon.Block) -> dict:
     Falls back and raises as `load` does.
     """
     stored = _newest(path, net)
-    _set_parameters(net, stored)
+    parameters.put(net, stored.parameters)
     return stored.run
 
 
-def _write(file: BinaryIO, net: gluon.Block, states: Path, description: dict) -> None:
-    parameters = net.collect_params().values()
+def _write(file: BinaryIO, values: list[numpy.ndarray], states: Path, description: dict) -> None:
     with zipfile.ZipFile(file, "w") as archive:
-        archive.writestr(RUN, json.dumps({**description, "parameters": len(parameters)}))
-        for number, parameter in enumerate(parameters):
+        archive.writestr(RUN, json.dumps({**description, "parameters": len(values)}))
+        for number, value in enumerate(values):
             with archive.open(_entry(number), "w") as entry:
-                numpy.lib.format.write_array(entry, parameter.data().asnumpy())
+                numpy.lib.format.write_array(entry, value)
         archive.write(states, OPTIMIZER)
 
 
@@ -164,9 +162,9 @@ def _read(path: Path, net: gluon.Block) -> Checkpoint:
                     "file, or use the version that wrote it."
                 )
             count = description["parameters"]
-            parameters = [_array(archive, _entry(number)) for number in range(count)]
+            values = [_array(archive, _entry(number)) for number in range(count)]
             stored = Checkpoint(
-                description["run"], description["history"], parameters, archive.read(OPTIMIZER)
+                description["run"], description["history"], values, archive.read(OPTIMIZER)
             )
     except CheckpointError:
         raise
@@ -201,11 +199,6 @@ def _is_whole(path: Path) -> bool:
             return archive.testzip() is None
     except DAMAGE:
         return False
-
-
-def _set_parameters(net: gluon.Block, stored: Checkpoint) -> None:
-    for parameter, value in zip(net.collect_params().values(), stored.parameters):
-        parameter.set_data(np.array(value))
 
 
 def _sync_names(folder: Path) -> None:

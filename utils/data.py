@@ -101,6 +101,7 @@ def batches(
     size: int = 28,
     shift: int = 0,
     start: int = 0,
+    part: tuple[int, int] = (0, 1),
 ) -> Iterator[tuple[np.ndarray, np.ndarray]]:
     """Yield X, float32 (batch_size, 1, size, size), and y, int32 (batch_size,), on the device.
 
@@ -108,10 +109,12 @@ def batches(
     the time if `flip`, and moved up to `shift` pixels in both directions, with black behind it; an
     incomplete last batch is left out. Without one it is a pass for evaluation:
     in order, every image once, so that the last batch may be smaller. `start` is the number of the
-    first batch: a pass that goes on there has the same batches as the whole one.
+    first batch: a pass that goes on there has the same batches as the whole one. `part` (k, n)
+    leaves the k-th of n equal parts of each batch; together they are the whole one's images.
     A size other than 28 is interpolated, bilinear, corner pixels on corner pixels.
-    Raises ValueError if batch_size or size is not a positive whole number, if shift is not one of 0
-    to 27 pixels, or if a pass for training would not have a single batch.
+    Raises ValueError if batch_size or size is not a positive whole number or does not divide into
+    the parts, if shift is not one of 0 to 27 pixels, or if a pass for training would not have a
+    single batch.
     """
     guards.check_positive(batch_size=batch_size, size=size)
     if shift not in range(28):
@@ -124,10 +127,11 @@ def batches(
             f"batch_size is {batch_size}, but there are {len(split)} images, which do not fill one "
             f"batch. Pass a batch_size of at most {len(split)}."
         )
-    return _batches(split, batch_size, device, rng, flip, size, shift, start)
+    guards.check_divides(batch_size, workers=part[1])
+    return _batches(split, batch_size, device, rng, flip, size, shift, start, part)
 
 
-def _batches(split, batch_size, device, rng, flip, size, shift, start):
+def _batches(split, batch_size, device, rng, flip, size, shift, start, part):
     """Draw all that is left to chance before the first batch, so that each follows from its place.
 
     A generator whose parameters `batches` has checked.
@@ -136,8 +140,9 @@ def _batches(split, batch_size, device, rng, flip, size, shift, start):
     mirrored = rng.random(len(split)) < 0.5 if rng is not None and flip else None
     moves = rng.integers(0, 2 * shift + 1, (len(split), 2)) if rng is not None and shift else None
     end = len(split) if rng is None else len(split) - batch_size + 1
+    length = batch_size // part[1]
     for first in range(start * batch_size, end, batch_size):
-        places = slice(first, first + batch_size)
+        places = slice(first + part[0] * length, first + (part[0] + 1) * length)
         chosen = order[places]
         images = split.images[chosen]
         if mirrored is not None:

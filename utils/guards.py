@@ -25,6 +25,18 @@ def check_positive(**values: int) -> None:
             )
 
 
+def check_divides(batch_size: int, workers: int, devices: int = 1) -> None:
+    """Raise ValueError unless every device of every worker gets the same number of images."""
+    parts = workers * devices
+    if batch_size % parts:
+        larger = (batch_size // parts + 1) * parts
+        raise ValueError(
+            f"batch_size is {batch_size}, which does not divide into {parts} equal parts: for "
+            f"{workers} workers with {devices} device{'s' * (devices > 1)} each. Choose a multiple "
+            f"of {parts}, such as {larger}."
+        )
+
+
 def check_images(X: np.ndarray) -> None:
     """Raise TypeError or ValueError unless X is float32 (batch, channels, height, width)."""
     if isinstance(X, Symbol):

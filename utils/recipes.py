@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 import mxnet as mx
@@ -58,10 +58,14 @@ class Recipe:
         device: mx.Context,
         rng: numpy.random.Generator,
         start: int = 0,
+        part: tuple[int, int] = (0, 1),
     ) -> Iterator[tuple[np.ndarray, np.ndarray]]:
-        """Return a pass over the images for training, from the batch `start` on."""
+        """Return a pass over the images for training, from the batch `start` on.
+
+        `part` (k, n) leaves the k-th of n equal parts of each batch.
+        """
         return data.batches(
-            split, self.batch_size, device, rng, self.flip, self.size, self.shift, start
+            split, self.batch_size, device, rng, self.flip, self.size, self.shift, start, part
         )
 
     def schedule(self, steps: int) -> lr_scheduler.LRScheduler:
@@ -76,8 +80,16 @@ class Recipe:
             warmup_begin_lr=self.learning_rate / 25,
         )
 
-    def trainer(self, net: gluon.Block, steps: int) -> gluon.Trainer:
-        """Return the optimizer, tied to the parameters of the network, for a run of that length."""
+    def trainer(
+        self,
+        net: gluon.Block,
+        steps: int,
+        make: Callable[..., gluon.Trainer] = gluon.Trainer,
+    ) -> gluon.Trainer:
+        """Return the optimizer, tied to the parameters of the network, for a run of that length.
+
+        `make` is called as gluon.Trainer is: with parameters, the optimizer's name, its settings.
+        """
         settings = {
             "learning_rate": self.learning_rate,
             "momentum": self.momentum,
@@ -86,7 +98,7 @@ class Recipe:
         }
         # A list, since Gluon sorts a dictionary by names such as conv9 and conv10. They depend on
         # what was built before, and a resumed run would give its momentum to other weights.
-        return gluon.Trainer(list(net.collect_params().values()), "nag", settings)
+        return make(list(net.collect_params().values()), "nag", settings)
 
 
 # Minutes on two processor cores with AVX-512, more on others.

@@ -10,31 +10,32 @@ import math
 import os
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, dataclass
+from functools import partial
 
 import mxnet as mx
 import numpy
 from mxnet import autograd, gluon, init, np, npx
 from tqdm import tqdm
 
-from utils import checkpoint as checkpoints
-from utils import data, interruption
+from utils import data, guards, interruption, parallel, parameters
 from utils.history import DivergedError, History
 from utils.recipes import Recipe
+from utils.run_file import RunFile
 
 loss_function = gluon.loss.SoftmaxCrossEntropyLoss()
 
 
-def initialize(net: gluon.Block, *, seed: int, device: mx.Context) -> None:
-    """Draw the weights from the seed (Xavier), for images with one channel.
+def initialize(net: gluon.Block, *, seed: int, device: mx.Context | Sequence[mx.Context]) -> None:
+    """Draw the weights from the seed (Xavier), for images with one channel; all devices' alike.
 
     Layers wait for a first image before they know the shapes of their weights, and draw them only
     then. The image of zeros is that image, so that nothing can come between the seed and the draw.
     """
     mx.random.seed(seed)
     net.initialize(init.Xavier(), ctx=device, force_reinit=True)
-    net(np.zeros((1, 1, 28, 28), ctx=device)).wait_to_read()
+    net(np.zeros((1, 1, 28, 28), ctx=_devices(device)[0])).wait_to_read()
 
 
 def train_step(
@@ -94,7 +95,8 @@ def fit(
     recipe: Recipe,
     *,
     seed: int,
-    device: mx.Context,
+    device: mx.Context | Sequence[mx.Context],
+    kvstore: mx.kv.KVStore | str = "device",
     checkpoint: str | os.PathLike | None = None,
     resume: bool = False,
     save_every: float = 60,
@@ -105,50 +107,42 @@ def fit(
     All that is left to chance, the order of the images, how they are changed, and layers such as
     dropout, follows from `seed`, the epoch and the step alone, whatever ran before.
 
+    Several devices share every batch, and so do the workers of a distributed `kvstore`
+    ("dist_sync"): `recipe.batch_size` is that of all of them together. The history is that of the
+    whole batches, too. Normalizations see the part on their device alone; the running statistics
+    that count are those of worker 0's first device. Worker 0 judges and saves.
+
     The file `checkpoint` is replaced every `save_every` seconds, after each epoch and when the run
     is interrupted (Ctrl-C, the stop button). The same call with `resume=True` goes on from there to
     the same curve, or from the beginning where there is no file yet. `on_step` gets the history so
     far after each step, for drawing.
 
-    Raises DivergedError when a loss is not a finite number; the network then has the parameters
-    with which the epoch began, or the part of it that was resumed. Raises
-    checkpoint.CheckpointError where the file belongs to another network or run.
+    Raises ValueError where a batch does not divide. Raises DivergedError when a loss is not a
+    finite number; the network then has the parameters with which the epoch began, or the part of it
+    that was resumed. Raises checkpoint.CheckpointError where the file belongs to another network or
+    run, parallel.TeamError where the workers differ.
     """
     steps = recipe.steps_per_epoch(fashion.train)
-    trainer = recipe.trainer(net, steps * recipe.epochs)
-    net.hybridize(static_alloc=True, static_shape=True)
-    settings = {"recipe": asdict(recipe), "seed": seed, "images": len(fashion.train)}
-    history = History(steps)
-    if resume:
-        history = _resume(checkpoint, net, trainer, settings) or history
-    if history.step_losses and on_step is not None:
-        on_step(history)
-    run = _Run(net, recipe, trainer, seed, device, history)
-    saved = time.monotonic()
-
-    def save() -> None:
-        nonlocal saved
-        if checkpoint is not None:
-            _save(checkpoint, net, trainer, settings, history)
-            saved = time.monotonic()
-
-    done = len(history.step_losses)
-    with tqdm(total=steps * recipe.epochs, initial=done, file=sys.stdout) as bar:
-        try:
-            while history.epochs < recipe.epochs:
-                for _ in run.rest_of_epoch(fashion.train):
-                    bar.update()
-                    if on_step is not None:
-                        on_step(history)
-                    if time.monotonic() - saved >= save_every:
-                        save()
-                run.finish_epoch(fashion.valid)
-                bar.set_postfix_str(f"validation accuracy {history.valid_accuracy[-1]:.3f}")
-                save()
-        except KeyboardInterrupt:
-            save()
-            raise
+    devices, store = _devices(device), parallel.store(kvstore)
+    guards.check_divides(recipe.batch_size, store.num_workers, len(devices))
+    with parallel.Team(store) as team:
+        several = team.size * len(devices) > 1
+        make = partial(parallel.Trainer, team=team) if several else gluon.Trainer
+        trainer = recipe.trainer(net, steps * recipe.epochs, make)
+        net.hybridize(static_alloc=True, static_shape=True)
+        settings = {"recipe": asdict(recipe), "seed": seed, "images": len(fashion.train)}
+        team.agree(settings)
+        file = RunFile(checkpoint, net, trainer, settings, team)
+        history = file.start(resume) or History(steps)
+        if history.step_losses and on_step is not None:
+            on_step(history)
+        run = _Run(net, recipe, trainer, seed, devices, team, history)
+        run.to_end(fashion, file, save_every, on_step)
     return history
+
+
+def _devices(device: mx.Context | Sequence[mx.Context]) -> list[mx.Context]:
+    return [device] if isinstance(device, mx.Context) else list(device)
 
 
 @dataclass(frozen=True)
@@ -162,31 +156,68 @@ class _Run:
     recipe: Recipe
     trainer: gluon.Trainer
     seed: int
-    device: mx.Context
+    devices: list[mx.Context]
+    team: parallel.Team
     history: History
+
+    def to_end(
+        self,
+        fashion: data.FashionMNIST,
+        file: RunFile,
+        save_every: float,
+        on_step: Callable[[History], None] | None,
+    ) -> None:
+        """Do all that is left, and save as `fit` says."""
+        history, saved = self.history, time.monotonic()
+        total, done = history.steps_per_epoch * self.recipe.epochs, len(history.step_losses)
+        pause = 0.1 if self.team.size == 1 else parallel.PATIENCE  # a log need not move
+        with tqdm(total=total, initial=done, file=sys.stdout, mininterval=pause) as bar:
+            try:
+                while history.epochs < self.recipe.epochs:
+                    for _ in self.rest_of_epoch(fashion.train):
+                        bar.update()
+                        if on_step is not None:
+                            on_step(history)
+                        if time.monotonic() - saved >= save_every:
+                            file.save(history)
+                            saved = time.monotonic()
+                    self.finish_epoch(fashion.valid)
+                    bar.set_postfix_str(f"validation accuracy {history.valid_accuracy[-1]:.3f}")
+                    file.save(history)
+                    saved = time.monotonic()
+            except KeyboardInterrupt:
+                file.save(history)
+                raise
 
     def rest_of_epoch(self, split: data.Split) -> Iterator[None]:
         """Do the steps that are left of an epoch, and note each in the history."""
         history, start = self.history, self.history.position
         started = time.monotonic() - history.unfinished
         rng = numpy.random.default_rng([self.seed, history.epochs])
-        learning = train_epoch(self.net, split, self.recipe, self.trainer, rng, self.device, start)
-        good = _parameters(self.net)
+        share = parallel.Share(self.recipe, self.team.rank, self.team.size)
+        net = self.net if len(self.devices) == 1 else parallel.Spread(self.net, self.devices)
+        learning = train_epoch(net, split, share, self.trainer, rng, self.devices[0], start)
+        good = parameters.read(self.net)
         for _ in range(start, history.steps_per_epoch):
             mx.random.seed(self._seed_of_step())
             with interruption.deferred():
                 loss, hits = next(learning)
+                loss, hits = self.team.total(loss / self.team.size, hits)
                 if not math.isfinite(loss):
                     self._go_back(good, start, loss)
                 history.step_losses.append(loss)
-                history.step_hits.append(hits)
+                history.step_hits.append(int(hits))
                 history.unfinished = time.monotonic() - started
             yield
 
     def finish_epoch(self, split: data.Split) -> None:
         """Judge the network, and note the figures of the epoch."""
         started, history = time.monotonic(), self.history
-        valid_loss, valid_accuracy = evaluate(self.net, split, self.device, self.recipe.size)
+        self.team.tell_waiting(history.unfinished)
+        judged = (0.0, 0.0)
+        if self.team.rank == 0:
+            judged = evaluate(self.net, split, self.devices[0], self.recipe.size)
+        valid_loss, valid_accuracy = self.team.total(*judged)
         losses, hits = (
             figures[-history.steps_per_epoch :]
             for figures in (history.step_losses, history.step_hits)
@@ -200,11 +231,12 @@ class _Run:
             history.unfinished = 0.0
 
     def _seed_of_step(self) -> int:
-        """Return a seed for MXNet, which takes 31 bits, from the run's seed and the step.
+        """Return a seed for MXNet, which takes 31 bits, from the run's seed, step and worker.
 
         MXNet's generator cannot be read and saved, so it is set anew from what a checkpoint knows.
         """
-        sequence = numpy.random.SeedSequence([self.seed, len(self.history.step_losses)])
+        step, rank = len(self.history.step_losses), self.team.rank
+        sequence = numpy.random.SeedSequence([self.seed, step, rank])
         return int(sequence.generate_state(1)[0] >> 1)
 
     def _go_back(self, good: list[numpy.ndarray], position: int, loss: float) -> None:
@@ -213,44 +245,10 @@ class _Run:
         diverged = len(history.step_losses) + 1
         left = history.epochs * history.steps_per_epoch + position
         del history.step_losses[left:], history.step_hits[left:]
-        for parameter, value in zip(self.net.collect_params().values(), good):
-            parameter.set_data(np.array(value))
+        parameters.put(self.net, good)
         raise DivergedError(
             f"The loss became {loss} at step {diverged}, in epoch {history.epochs + 1}. The "
             f"network has the parameters from after step {left} again. Lower the learning rate, "
             "and make sure that every number in the images is finite.",
             history,
-        )
-
-
-def _parameters(net: gluon.Block) -> list[numpy.ndarray]:
-    npx.waitall()  # a compiled network may otherwise hand out the values before the last step
-    return [parameter.data().asnumpy() for parameter in net.collect_params().values()]
-
-
-def _resume(
-    path: str | os.PathLike | None, net: gluon.Block, trainer: gluon.Trainer, run: dict
-) -> History | None:
-    """Return the history to go on from, or None where there is no file yet."""
-    if path is None:
-        raise ValueError("resume=True needs the file to go on from. Pass checkpoint=its path.")
-    if not checkpoints.exists(path):
-        print(f"There is no checkpoint {path} yet: the run starts at its beginning.")
-        return None
-    history = History(**checkpoints.load(path, net, trainer, run))
-    print(f"{path}: the run goes on after step {len(history.step_losses)}.")
-    return history
-
-
-def _save(
-    path: str | os.PathLike, net: gluon.Block, trainer: gluon.Trainer, run: dict, history: History
-) -> None:
-    """Save, or say why not and go on: a full disk must not end a run that took an hour."""
-    try:
-        checkpoints.save(path, net, trainer, run, asdict(history))
-    except OSError as error:
-        tqdm.write(
-            f"The checkpoint {path} could not be written ({error}). Training goes on, and the "
-            "earlier checkpoint, if there is one, is kept. Free some space to save the next.",
-            file=sys.stdout,
         )
