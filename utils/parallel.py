@@ -10,6 +10,7 @@ add. MXNet can also let them keep the weights; then a worker cannot save the opt
 
 from __future__ import annotations
 
+import atexit
 import contextlib
 import functools
 import hashlib
@@ -27,6 +28,7 @@ from weakref import WeakKeyDictionary
 import mxnet as mx
 import numpy
 from mxnet import gluon, np, npx
+from tqdm import tqdm
 
 from utils import data
 from utils.recipes import Recipe
@@ -78,16 +80,19 @@ class Share:
 class Team:
     """The workers that train together, one process each, and what they tell one another.
 
-    With a store that reaches no other process it is a team of one. `rank` counts from 0 and is
-    that of DMLC_RANK, as `utils.launch` sets it. MXNet deals out ranks of its own, other ones at
-    each start, so that a checkpoint would wander; they are used where there is no DMLC_RANK.
+    With a store that reaches no other process it is a team of one. `rank` counts from 0. The
+    variable TEAM_RANK says it, as `utils.launch` sets it; MXNet deals out ranks of its own, other
+    ones at each start, so that a checkpoint would wander. They serve where the variable is not set.
     """
 
     def __init__(self, store: mx.kv.KVStore) -> None:
         self.store = store
         self.size = store.num_workers
-        self.rank = 0 if self.size == 1 else int(os.environ.get("DMLC_RANK", store.rank))
+        self.rank = 0 if self.size == 1 else int(os.environ.get("TEAM_RANK", store.rank))
         self.waited = 0.0  # seconds in which this worker sent, received and waited
+        if self.size > 1 and store not in _known:
+            _known[store] = set()
+            atexit.register(_free, store)
 
     def __enter__(self) -> Team:
         return self
@@ -104,9 +109,10 @@ class Team:
         calls in the same order.
         """
         for name, arrays in parts.items():
-            if name not in _known.setdefault(self.store, set()):
+            known = _known.setdefault(self.store, set())
+            if name not in known:
                 self.store.init(name, np.zeros_like(arrays[0]))
-                _known[self.store].add(name)
+                known.add(name)
         # Not `pushpull`: its server answers before it has added.
         for act in (self.store.push, self.store.pull):
             for place, (name, arrays) in enumerate(parts.items()):
@@ -166,16 +172,16 @@ class Team:
             return
         said = ", ".join(f"worker {rank} {share:.0%}" for rank, share in enumerate(shares))
         slow = min(range(self.size), key=shares.__getitem__)
-        print(f"Of the time, sent, received or waited: {said}.", flush=True)
+        say(f"Sending, receiving and waiting took, of the time of each: {said}.")
         if max(shares) - shares[slow] > SLOW:
-            print(f"Worker {slow} is slow, and the others wait for it at every step.", flush=True)
+            say(f"Worker {slow} is slow: the others wait for it.")
 
     def _check_ranks(self) -> None:
         counts = self.total(*(rank == self.rank for rank in range(self.size)))
         if set(counts) != {1.0}:
             raise TeamError(
                 f"This worker has the rank {self.rank} of {self.size}, and not every rank from 0 "
-                f"to {self.size - 1} is there once. Give each worker its own DMLC_RANK."
+                f"to {self.size - 1} is there once. Give each worker its own TEAM_RANK."
             )
 
     @contextlib.contextmanager
@@ -186,7 +192,7 @@ class Team:
         def speak() -> None:
             while not done.wait(PATIENCE):
                 waited = time.monotonic() - started
-                print(f"Worker {self.rank} has waited {waited:.0f} s for the others.", flush=True)
+                say(f"Worker {self.rank} has waited {waited:.0f} s for the others.")
 
         if self.size > 1:
             threading.Thread(target=speak, daemon=True).start()
@@ -226,6 +232,18 @@ def store(kvstore: mx.kv.KVStore | str) -> mx.kv.KVStore:
 def _created(name: str) -> mx.kv.KVStore:
     """A process can enter the distributed store only once."""
     return mx.kv.create(name)
+
+
+def _free(store: mx.kv.KVStore) -> None:
+    """Leave the others in good order. At the end of Python, where it is too late, MXNet aborts."""
+    mx.base.check_call(mx.base._LIB.MXKVStoreFree(store.handle))
+    store.handle = None
+
+
+def say(sentence: str) -> None:
+    """Print a line of its own, between two states of a progress bar."""
+    tqdm.write(sentence, file=sys.stdout)
+    sys.stdout.flush()
 
 
 def code_version() -> str:

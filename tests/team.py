@@ -1,0 +1,97 @@
+"""What the workers of the tests run: a small training on real images, shared by a team.
+
+    python team.py FOLDER [OPTION=VALUE ...]
+
+prints a line for each step and at the end the SHA-256 of what the network has learned.
+"""
+
+import dataclasses
+import hashlib
+import os
+import sys
+import time
+from pathlib import Path
+
+import utils  # noqa: F401  (before mxnet: it sets the machine up)
+
+sys.path.insert(0, str(Path(__file__).parent))
+
+import mxnet as mx
+import numpy
+from mxnet import npx
+from mxnet.gluon import nn
+from small_runs import RECIPE, few_images, small_net
+
+from utils import data, train
+from utils.resnet import resnet18
+
+RANK = int(os.environ.get("TEAM_RANK", 0))
+# Twenty steps of ResNet-18, from a rate with which the rounding of one step does not grow.
+TWENTY = train.Recipe(epochs=1, batch_size=64, learning_rate=0.01, flip=True)
+
+
+def freeze(net):
+    """Let every normalization use its running statistics, in training too."""
+
+    def of_layer(layer):
+        if isinstance(layer, nn.BatchNorm):
+            layer._kwargs["use_global_stats"] = True
+
+    net.apply(of_layer)
+
+
+def learned(net):
+    """What a network has learned. Running statistics differ from worker to worker."""
+    mx.npx.waitall()
+    parameters = net.collect_params().values()
+    return [p.list_data()[0].asnumpy() for p in parameters if p.grad_req != "null"]
+
+
+def sha256(arrays):
+    return hashlib.sha256(b"".join(array.tobytes() for array in arrays)).hexdigest()
+
+
+def frozen_run(sample, device, kvstore):
+    """Twenty steps of ResNet-18 with frozen normalizations; return the network and its history."""
+    devices = device if isinstance(device, list) else [device]
+    net = resnet18()
+    train.initialize(net, seed=0, device=devices)
+    freeze(net)
+    images = 20 * TWENTY.batch_size
+    few = data.Split(sample.train.images[:images], sample.train.labels[:images])
+    fashion = dataclasses.replace(sample, train=few)
+    return net, train.fit(net, fashion, TWENTY, seed=0, device=devices, kvstore=kvstore)
+
+
+def main(folder, epochs="2", kind="small", slow="", seed_of="", batch_size="32"):
+    npx.set_np()
+    sample = data.load("quick")
+    if kind == "frozen":
+        net, _ = frozen_run(sample, mx.cpu(), "dist_sync")
+        numpy.savez(f"{folder}/{RANK}.npz", *learned(net))
+    else:
+        net = small_net()
+        recipe = dataclasses.replace(RECIPE, epochs=int(epochs), batch_size=int(batch_size))
+
+        def on_step(history):
+            print(f"\nstep {len(history.step_losses)}", flush=True)
+            if slow == str(RANK):
+                time.sleep(0.3)
+
+        train.fit(
+            net,
+            few_images(sample),
+            recipe,
+            seed=1 if seed_of == str(RANK) else 0,
+            device=mx.cpu(),
+            kvstore="dist_sync",
+            checkpoint=f"{folder}/{RANK}.zip",  # worker 0 alone writes one, and reads it
+            resume=True,
+            save_every=0,
+            on_step=on_step,
+        )
+    print(f"\nlearned {sha256(learned(net))}", flush=True)
+
+
+if __name__ == "__main__":
+    main(sys.argv[1], **dict(option.split("=") for option in sys.argv[2:]))
