@@ -1,0 +1,78 @@
+"""Several devices: they share every batch, and learn what one device learns from the whole."""
+
+import dataclasses
+
+import mxnet as mx
+import numpy
+import pytest
+import team
+from small_runs import CPU, RECIPE, equal, interrupt_at, run, small_net
+
+from utils import data, parameters, train
+
+pytestmark = pytest.mark.usefixtures("numpy_mode")
+
+TWO = [mx.cpu(0), mx.cpu(1)]
+
+
+def spread_net():
+    net = small_net()
+    train.initialize(net, seed=0, device=TWO)
+    return net
+
+
+@pytest.mark.parametrize("kvstore", ["local", "device"])
+def test_two_devices_learn_what_one_learns(sample, kvstore):
+    """Twenty steps of ResNet-18 on real images, without what cannot be compared."""
+    (one, alone), (two, shared) = (
+        team.twenty_steps(sample, device, kvstore) for device in (CPU, TWO)
+    )
+    for whole, parts in zip(team.learned(one), team.learned(two)):
+        assert abs(whole - parts).max() <= 1e-6
+    assert alone.step_losses[-1] < alone.step_losses[0] - 0.5
+    assert shared.step_losses == pytest.approx(alone.step_losses, abs=1e-5)
+    for parameter in two.collect_params().values():
+        here, there = parameter.list_data()
+        assert numpy.array_equal(here.asnumpy(), there.asnumpy())
+
+
+def test_a_run_on_two_devices_goes_on_after_an_interruption(few, tmp_path):
+    options = {"device": TWO, "checkpoint": tmp_path / "run.zip", "resume": True}
+    whole, stopped, fresh = (spread_net() for _ in range(3))
+    expected = run(whole, few, device=TWO).fingerprint(whole)
+    with pytest.raises(KeyboardInterrupt):
+        run(stopped, few, on_step=interrupt_at(5), **options)
+    assert run(fresh, few, **options).fingerprint(fresh) == expected
+    both = [[p.list_data()[place].asnumpy() for p in _learned(fresh)] for place in (0, 1)]
+    assert equal(*both)
+
+
+def _learned(net):
+    return [p for p in net.collect_params().values() if p.grad_req != "null"]
+
+
+def test_a_network_is_judged_by_its_first_device(few):
+    net = spread_net()
+    history = run(net, few, device=TWO)
+    assert train.evaluate(net, few.valid, CPU)[0] == history.valid_loss[-1]
+    alone = small_net()
+    parameters.put(alone, parameters.read(net))
+    assert train.evaluate(alone, few.valid, CPU)[0] == history.valid_loss[-1]
+
+
+def test_a_batch_that_does_not_divide_among_the_devices_is_refused(few):
+    odd = dataclasses.replace(RECIPE, batch_size=33)
+    with pytest.raises(ValueError, match="33, which does not divide into 2 equal parts: for 1"):
+        run(spread_net(), few, odd, device=TWO)
+
+
+@pytest.mark.parametrize("parts", [2, 4])
+def test_the_parts_of_a_batch_are_the_whole_one_without_overlap(few, parts):
+    def batches(part):
+        rng = numpy.random.default_rng(7)
+        return list(data.batches(few.train, 64, CPU, rng, flip=True, shift=2, part=part))
+
+    divided = [batches((rank, parts)) for rank in range(parts)]
+    for whole, *pieces in zip(batches((0, 1)), *divided):
+        for expected, found in zip(whole, map(list, zip(*pieces))):
+            assert numpy.array_equal(expected.asnumpy(), mx.np.concatenate(found).asnumpy())
