@@ -64,9 +64,7 @@ def twenty_steps(sample, device, kvstore):
     """Train the smooth network; return it and its history."""
     net = smooth_resnet18()
     train.initialize(net, seed=0, device=device)
-    images = 20 * TWENTY.batch_size
-    few = data.Split(sample.train.images[:images], sample.train.labels[:images])
-    fashion = dataclasses.replace(sample, train=few)
+    fashion = dataclasses.replace(sample, train=sample.train.first(20 * TWENTY.batch_size))
     return net, train.fit(net, fashion, TWENTY, seed=0, device=device, kvstore=kvstore)
 
 

@@ -40,7 +40,7 @@ def test_a_seed_gives_the_same_run_in_any_process(runs):
 
 def test_the_processes_compute_with_one_thread_and_this_one_as_before(runs):
     before = os.environ["OMP_NUM_THREADS"]
-    with experiments._one_thread():
+    with experiments.threads(1):
         assert os.environ["OMP_NUM_THREADS"] == "1"
     assert os.environ["OMP_NUM_THREADS"] == before
 

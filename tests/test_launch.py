@@ -23,7 +23,7 @@ pytestmark = pytest.mark.usefixtures("numpy_mode")
 
 TESTS = Path(__file__).parent
 # On hosts of their own the workers would take more threads, and add in another order.
-PYTHON = ("env", "OMP_NUM_THREADS=1", "python")
+PYTHON = ("env", "OMP_NUM_THREADS=1", sys.executable)
 STARTED = re.compile(r"\[(.+)\] started, process (\d+)")
 
 

@@ -97,7 +97,7 @@ def build(lock):
         f"Python {COURSE_PYTHON}, install it in another way and run the same command again.",
         pass_fds=[lock],
     )
-    say("Installing the packages (220 MB; a minute or two, longer on a slow line).")
+    say("Installing the packages (280 MB; a minute or two, longer on a slow line).")
     run(
         [uv, "pip", "sync", "--python", PYTHON, "--require-hashes", LOCK],
         "The packages of requirements.txt could not be installed.",

@@ -21,8 +21,8 @@ from utils.installing import InstallError
 from utils.packages import Package
 
 # What the course imports beside MXNet and d2l; each has the same name for pip.
-IMPORTED = ["IPython", "ipywidgets", "jinja2", "matplotlib", "matplotlib_inline", "numpy", "pandas"]
-IMPORTED += ["requests", "tqdm"]
+IMPORTED = ["IPython", "ipywidgets", "jinja2", "matplotlib", "matplotlib_inline", "numpy", "onnx"]
+IMPORTED += ["onnxruntime", "pandas", "requests", "tqdm"]
 if sys.version_info >= (3, 12):
     IMPORTED.append("setuptools")  # it brings distutils, which MXNet imports
 TRIED = "This course was tried with Python 3.9 to 3.13 and numpy 1.23 to 2.5."

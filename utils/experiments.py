@@ -54,7 +54,7 @@ def run(trial: Trial) -> dict:
     npx.set_np()
     device, _ = runtime.best_device()
     fashion = data.load(trial.budget)
-    chosen = data.Split(fashion.train.images[: trial.images], fashion.train.labels[: trial.images])
+    chosen = fashion.train.first(trial.images)
     net = trial.build()
     train.initialize(net, seed=trial.seed, device=device)
     with contextlib.redirect_stdout(io.StringIO()):  # one bar for all trials, not one for each
@@ -72,7 +72,7 @@ def run_all(trials: Sequence[Trial]) -> list[dict]:
     thread, and with one thread a seed gives the same numbers however many processors there are.
     """
     workers = max(1, min(runtime.available_cpus(), len(trials)))
-    with _one_thread(), ProcessPoolExecutor(workers, multiprocessing.get_context("spawn")) as pool:
+    with threads(1), ProcessPoolExecutor(workers, multiprocessing.get_context("spawn")) as pool:
         try:
             results = pool.map(run, trials)
             return list(tqdm(results, total=len(trials), unit="run", file=sys.stdout))
@@ -82,10 +82,10 @@ def run_all(trials: Sequence[Trial]) -> list[dict]:
 
 
 @contextlib.contextmanager
-def _one_thread() -> Iterator[None]:
-    """Let the processes that are started meanwhile compute with one thread each."""
+def threads(count: int) -> Iterator[None]:
+    """Let the processes that are started meanwhile compute with so many threads each."""
     before = os.environ["OMP_NUM_THREADS"]
-    os.environ["OMP_NUM_THREADS"] = "1"
+    os.environ["OMP_NUM_THREADS"] = str(count)
     try:
         yield
     finally:

@@ -33,7 +33,7 @@ ROOT = Path(__file__).parents[1]
 SSH_FAILED = 255  # the exit code by which ssh says that it is ssh itself that failed
 # Nobody can type a password, and a machine that is gone is noticed.
 SSH_OPTIONS = ["BatchMode=yes", "ConnectTimeout=10", "ServerAliveInterval=5"]
-SERVE = ["python", "-c", "import utils, mxnet"]  # with a DMLC_ROLE the import does all the work
+SERVE = [sys.executable, "-c", "import utils, mxnet"]  # with a DMLC_ROLE the import is the work
 FAREWELL = 10  # seconds in which scheduler and servers end after the last worker
 
 
@@ -116,10 +116,12 @@ class Launch:
 
     def start(self, command: Sequence[str], port: int, ssh: Sequence[str]) -> None:
         """Start all roles; those that are not workers serve."""
+        program, *arguments = command
+        work = [sys.executable if program == "python" else program, *arguments]
         for role in self.roles:
             neighbors = [worker for worker in self.workers if worker.host == role.host]
             task = keeper.Task(
-                command=list(command) if role.kind == "worker" else SERVE,
+                command=work if role.kind == "worker" else SERVE,
                 folder=os.getcwd(),
                 environment=self._environment(role, port),
                 workers_here=max(1, len(neighbors)),
@@ -158,7 +160,6 @@ class Launch:
     def _environment(self, role: Role, port: int) -> dict[str, str]:
         paths = [str(ROOT), *filter(None, [os.environ.get("PYTHONPATH")])]
         return {
-            "PATH": os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]]),
             "PYTHONPATH": os.pathsep.join(paths),
             "DMLC_ROLE": role.kind,
             "TEAM_RANK": str(role.number),
@@ -239,6 +240,8 @@ def run(options: argparse.Namespace) -> None:
 def main(arguments: Sequence[str]) -> int:
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:
+        if sys.platform != "linux":
+            raise LaunchError("MXNet's distributed store exists for Linux alone. Run this there.")
         run(parse(arguments))
     except LaunchError as error:
         print(error, file=sys.stderr)

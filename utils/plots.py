@@ -57,7 +57,7 @@ def two_blocks() -> Figure:
     _block(regular, "Regular block: the framed layers learn f(x)")
     _block(residual, "Residual block: the framed layers learn f(x) − x")
     residual.plot([0, 2.3, 2.3, 0.6], [6.5, 6.5, 1.35, 1.35], color=ORANGE, lw=2)
-    _arrow(residual, (0.7, 1.35), (0.26, 1.35), ORANGE)
+    arrow(residual, (0.7, 1.35), (0.26, 1.35), ORANGE)
     residual.add_patch(Circle((0, 1.35), 0.26, fc="white", ec=ORANGE, lw=2, zorder=3))
     residual.text(0, 1.33, "+", ha="center", va="center", size=14, color=ORANGE, zorder=4)
     residual.text(2.45, 3.9, "shortcut: x", color=ORANGE, rotation=-90, ha="left", va="center")
@@ -73,7 +73,7 @@ def _block(axes: Axes, title: str) -> None:
     layers |= {3.2: "3×3 convolution", 2.4: "normalization", 0.35: "ReLU"}
     stops = [6.75, *layers, -0.6]
     for above, below in zip(stops, stops[1:]):  # from behind one box to the edge of the next
-        _arrow(axes, (0, above), (0, below + 0.25), "black")
+        arrow(axes, (0, above), (0, below + 0.25), "black")
     for y, label in layers.items():
         color = GREEN if label == "ReLU" else BLUE if "conv" in label else SKY
         box = FancyBboxPatch((-1.4, y - 0.22), 2.8, 0.44, "round,pad=0.1", fc=color, ec="none")
@@ -82,7 +82,8 @@ def _block(axes: Axes, title: str) -> None:
     axes.text(0, 6.95, "x", ha="center", va="center", style="italic", size=13)
 
 
-def _arrow(axes: Axes, start: tuple[float, float], end: tuple[float, float], color: str) -> None:
+def arrow(axes: Axes, start: tuple[float, float], end: tuple[float, float], color: str) -> None:
+    """Draw an arrow between two points of a drawing without scales."""
     style = {"arrowstyle": "-|>", "mutation_scale": 12, "shrinkA": 0, "shrinkB": 0, "lw": 1.5}
     axes.add_patch(FancyArrowPatch(start, end, color=color, **style))
 

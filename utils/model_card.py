@@ -1,0 +1,170 @@
+"""A model card: what one has to know of a network before using its ONNX file, on one page.
+
+After Mitchell et al., "Model Cards for Model Reporting", 2019, https://arxiv.org/abs/1810.03993.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import math
+import os
+from collections import Counter
+from collections.abc import Iterable
+from dataclasses import asdict
+from pathlib import Path
+
+import mxnet as mx
+import numpy
+from mxnet import gluon
+from mxnet.gluon import nn
+
+from utils import data, shapes
+from utils.export import INPUT, OPSET, OUTPUT, appearing_whole
+from utils.recipes import Recipe
+
+STATISTICS = ("running_mean", "running_var")  # how Gluon names what a normalization has measured
+USES = {
+    "train": "learned from",
+    "valid": "judged after each epoch",
+    "test": "judged below",
+}
+
+
+def write(
+    onnx_file: str | os.PathLike,
+    net: gluon.Block,
+    fashion: data.FashionMNIST,
+    scores: numpy.ndarray,
+    *,
+    recipe: Recipe,
+    seed: int,
+) -> Path:
+    """Write the card of a network beside its ONNX file, and return the path: `resnet18.md`.
+
+    `fashion`, `recipe` and `seed` are those of the training. `scores` (N, 10) are those of all test
+    images, in order, from the file itself or from `train.predict`.
+
+    Raises ValueError unless there are ten finite scores for each test image, and OSError where
+    there is no such file or the card cannot be written.
+    """
+    onnx_file = Path(onnx_file)
+    confusions = _confusions(scores, fashion.test.labels)
+    digest = hashlib.sha256(onnx_file.read_bytes()).hexdigest()
+    sections = [
+        _network(onnx_file, net, recipe.size, digest),
+        _data(fashion),
+        _training(recipe, seed),
+        _accuracy(confusions),
+        _limits(confusions),
+    ]
+    card = onnx_file.with_suffix(".md")
+    with appearing_whole(card.parent) as part:
+        (part / card.name).write_text("\n".join(sections), encoding="utf-8")
+    return card
+
+
+def _confusions(scores: numpy.ndarray, labels: numpy.ndarray) -> numpy.ndarray:
+    """Return how often images of one class (row) were taken for another (column): (10, 10)."""
+    expected = (len(labels), len(data.CLASSES))
+    strange = numpy.count_nonzero(~numpy.isfinite(scores))
+    if scores.shape != expected or strange:
+        raise ValueError(
+            f"The scores have the shape {scores.shape}, and {strange} of them are not finite, but "
+            f"finite numbers of the shape {expected} are needed: a row for each test image, a "
+            "column for each class. Pass what train.predict(net, fashion.test, device) returns."
+        )
+    confusions = numpy.zeros((len(data.CLASSES),) * 2, dtype=int)
+    numpy.add.at(confusions, (labels, scores.argmax(axis=1)), 1)
+    return confusions
+
+
+def _network(onnx_file: Path, net: gluon.Block, size: int, digest: str) -> str:
+    kinds = Counter(
+        type(part).__name__
+        for part in shapes.parts(net).values()
+        if not isinstance(part, (nn.Sequential, nn.HybridSequential))
+    )
+    parameters = net.collect_params().values()
+    learned = _count(p for p in parameters if p.grad_req != "null")
+    statistics = _count(p for p in parameters if p.name.endswith(STATISTICS))
+    scaled = "" if size == 28 else ", scaled from 28×28, bilinear, corner pixels on corner pixels"
+    return f"""# {onnx_file.stem}
+
+A network that sorts gray photos of clothes into ten classes. It was trained in a course on residual
+networks, to learn from and to compare with, and is not made for decisions that matter to anybody.
+
+- Layers and blocks: {", ".join(f"{count} {kind}" for kind, count in kinds.items())}
+- Parameters: {learned:,} learned; {statistics:,} running means and variances of normalizations
+- Input: `{INPUT}`, float32 (N, 1, {size}, {size}), any N{scaled}; a pixel p, from 0 (black)
+  to 255, enters as (p / 255 − {data.MEAN}) / {data.STD}
+- Output: `{OUTPUT}`, float32 (N, {len(data.CLASSES)}), before softmax; the largest is the answer
+- Classes, in this order: {", ".join(data.CLASSES)}
+- File: `{onnx_file.name}`, ONNX with operators of version {OPSET}
+- SHA-256 of the file: `{digest}`
+- License: MIT, that of the course
+"""
+
+
+def _count(parameters: Iterable[gluon.Parameter]) -> int:
+    return sum(math.prod(parameter.shape) for parameter in parameters)
+
+
+def _data(fashion: data.FashionMNIST) -> str:
+    rows = [(name, f"{len(getattr(fashion, name)):,}", use) for name, use in USES.items()]
+    total = sum(len(getattr(fashion, name)) for name in USES)
+    return f"""## Data
+
+[Fashion-MNIST](https://github.com/zalandoresearch/fashion-mnist): photos of articles that Zalando
+sells, 28×28 pixels (Xiao, Rasul and Vollgraf, 2017, https://arxiv.org/abs/1708.07747). MIT license,
+© 2017 Zalando SE. Used were {total:,} of its 70,000 images:
+
+{_table(("split", "images", "use"), rows)}
+"""
+
+
+def _training(recipe: Recipe, seed: int) -> str:
+    rows = [(f"`{name}`", value) for name, value in {**asdict(recipe), "seed": seed}.items()]
+    return f"""## Training
+
+With MXNet {mx.__version__}, by gradient descent with Nesterov's momentum; the docstring of the
+course's `utils.recipes.Recipe` says what the settings mean:
+
+{_table(("setting", "value"), rows)}
+"""
+
+
+def _accuracy(confusions: numpy.ndarray) -> str:
+    images, recognized = confusions.sum(axis=1), confusions.diagonal()
+    rows = [
+        (name, f"{n:,}", f"{hits:,}", f"{hits / n:.3f}")
+        for name, n, hits in zip(data.CLASSES, images, recognized)
+        if n
+    ]
+    n, hits = images.sum(), recognized.sum()
+    return f"""## Accuracy on the test images
+
+{_table(("class", "images", "recognized", "accuracy"), rows)}
+
+Of all {n:,} images it recognizes {hits:,}: accuracy {hits / n:.4f}.
+"""
+
+
+def _limits(confusions: numpy.ndarray) -> str:
+    errors = confusions - numpy.diag(confusions.diagonal())
+    row, column = numpy.unravel_index(errors.argmax(), errors.shape)
+    confused = (
+        f"What it confuses most: {data.CLASSES[row]} taken for {data.CLASSES[column]}, "
+        f"{errors[row, column]:,} of {confusions[row].sum():,} images."
+    )
+    return f"""## Limits
+
+- It knows one article in the middle of a small gray photo, on black. Photos in color, on other
+  backgrounds or of people were not tried.
+- It gives every image one of the ten classes, also one that shows something else.
+- {confused if errors.any() else "It confused no two classes of these images."}
+"""
+
+
+def _table(header: tuple[str, ...], rows: list[tuple]) -> str:
+    lines = [header, ("---",) * len(header), *rows]
+    return "\n".join(f"| {' | '.join(map(str, line))} |" for line in lines)

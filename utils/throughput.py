@@ -1,0 +1,123 @@
+"""How long a training step takes, by operator and by thread, and what more machines would bring.
+
+All times are those of ResNet-18 on real images, medians over several steps.
+"""
+
+from __future__ import annotations
+
+import json
+import multiprocessing
+import os
+import statistics
+import time
+from collections.abc import Callable, Sequence
+from concurrent.futures import ProcessPoolExecutor
+from functools import partial
+
+import mxnet as mx
+import pandas
+from mxnet import gluon, np, npx
+
+from utils import data, experiments, parallel, recipes, train
+from utils.resnet import resnet18
+
+WARM_UP = 3  # steps that are not measured: the first ones build plans and fill caches
+
+
+def training_step(batch_size: int, device: mx.Context, compiled: bool = True) -> Callable[[], None]:
+    """Return a function that does one step of ResNet-18 on the first images of the sample."""
+    X, y = next(data.batches(data.load("quick").train, batch_size, device))
+    net = resnet18()
+    train.initialize(net, seed=0, device=device)
+    net.hybridize(compiled, static_alloc=compiled, static_shape=compiled)
+    trainer = recipes.SHORT.trainer(net, steps=1000)
+
+    def step() -> None:
+        train.train_step(net, X, y, trainer)
+        npx.waitall()
+
+    return step
+
+
+def seconds(work: Callable[[], None], times: int = 10) -> float:
+    """Return how long a call takes, the median; a few calls before are not measured."""
+    for _ in range(WARM_UP):
+        work()
+    return statistics.median(_timed(work) for _ in range(times))
+
+
+def by_operator(work: Callable[[], None], times: int = 5) -> pandas.Series:
+    """Return the milliseconds that each kind of operator takes in one call, the longest first.
+
+    From MXNet's profiler. A compiled network runs its operators in bundles, which it does not see
+    into: measure one that is not compiled.
+    """
+    for _ in range(WARM_UP):
+        work()
+    # Without a name for its file it would leave one in the reader's folder.
+    mx.profiler.set_config(profile_imperative=True, aggregate_stats=True, filename=os.devnull)
+    mx.profiler.set_state("run")
+    for _ in range(times):
+        work()
+    mx.profiler.set_state("stop")
+    operators = json.loads(mx.profiler.dumps(reset=True, format="json"))["Time"]["operator"]
+    totals = {name: figures["Total"] / times for name, figures in operators.items()}
+    return pandas.Series(totals, name="ms").sort_values(ascending=False)
+
+
+def by_threads(counts: Sequence[int], batch_size: int = 128) -> pandas.Series:
+    """Return images per second in training, by the number of threads.
+
+    MXNet fixes its number of threads when it is imported, so each is measured in a new process.
+    """
+    rates = {count: batch_size / _in_new_process(count, batch_size) for count in counts}
+    return pandas.Series(rates, name="images per second")
+
+
+def exchange_seconds(team: parallel.Team, net: gluon.Block, times: int = 10) -> float:
+    """Return how long it takes to add up gradients of the network's sizes over all workers."""
+    learned = [p for p in net.collect_params().values() if p.grad_req != "null"]
+    arrays = {f"exchange {place}": [np.zeros(p.shape)] for place, p in enumerate(learned)}
+    return seconds(partial(team.add_up, arrays), times)
+
+
+def gradient_bytes(net: gluon.Block) -> int:
+    """Return the size of the gradient, of float32 numbers, in bytes."""
+    learned = [p for p in net.collect_params().values() if p.grad_req != "null"]
+    return sum(4 * p.data().size for p in learned)
+
+
+def seconds_per_step(
+    compute_seconds: float,
+    gradient_bytes: int,
+    bytes_per_second: float,
+    workers: int,
+    servers: int = 1,
+) -> float:
+    """Return the seconds of a synchronous step: computing, sending gradients, receiving sums.
+
+    Every worker and every server has a line of that speed in each direction. The gradients of all
+    workers arrive at the servers, which share them; a server's line is the narrow place as soon as
+    there are more workers than servers.
+    """
+    if workers == 1:  # it has the sum already
+        return compute_seconds
+    one_way = gradient_bytes * max(1, workers / servers) / bytes_per_second
+    return compute_seconds + 2 * one_way
+
+
+def _timed(work: Callable[[], None]) -> float:
+    started = time.perf_counter()
+    work()
+    return time.perf_counter() - started
+
+
+def _in_new_process(threads: int, batch_size: int) -> float:
+    spawn = multiprocessing.get_context("spawn")
+    with experiments.threads(threads), ProcessPoolExecutor(1, spawn) as pool:
+        return pool.submit(_measure, batch_size).result()
+
+
+def _measure(batch_size: int) -> float:
+    npx.set_np()
+    return seconds(training_step(batch_size, mx.cpu()))
