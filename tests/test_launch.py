@@ -30,9 +30,9 @@ STARTED = re.compile(r"\[(.+)\] started, process (\d+)")
 class Running:
     """A launch, its lines so far, and all the processes that came of it."""
 
-    def __init__(self, *options, script=TESTS / "team.py", arguments=()):
+    def __init__(self, *options, program=PYTHON, script=TESTS / "team.py", arguments=()):
         command = [sys.executable, "-m", "utils.launch", "--workers", "2", *options, "--"]
-        command += [*PYTHON, script, *arguments]
+        command += [*program, script, *arguments]
         self.command = list(map(str, command))
         self.mark = f"LAUNCH_OF_A_TEST={uuid.uuid4()}"
         env = {**os.environ, "PYTHONPATH": str(TESTS.parent), **dict([self.mark.split("=")])}
@@ -237,3 +237,6 @@ def test_a_script_or_program_that_is_not_there_is_named(launch, tmp_path):
     assert running.finish() == 1
     assert "can't open file" in running.output
     assert re.search(r"The worker \d on this machine ended with exit code 2", running.output)
+    running = launch(program=("no-such-program",))
+    assert running.finish() == 1
+    assert "There is no no-such-program on this machine." in running.output

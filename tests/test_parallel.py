@@ -66,6 +66,19 @@ def test_a_batch_that_does_not_divide_among_the_devices_is_refused(few):
         run(spread_net(), few, odd, device=TWO)
 
 
+@pytest.mark.parametrize(
+    ("kvstore", "sentence"),
+    [
+        ("dist_async", "'dist_async', but it must be one of local, device, dist_sync"),
+        ("dist_sync", "has no role in a distributed training. Start it with `python -m utils.lau"),
+    ],
+)
+def test_a_store_that_cannot_work_is_refused(few, monkeypatch, kvstore, sentence):
+    monkeypatch.delenv("DMLC_ROLE", raising=False)
+    with pytest.raises(ValueError, match=sentence):
+        run(small_net(), few, kvstore=kvstore)
+
+
 @pytest.mark.parametrize("parts", [2, 4])
 def test_the_parts_of_a_batch_are_the_whole_one_without_overlap(few, parts):
     def batches(part):

@@ -99,7 +99,10 @@ def main() -> int:
     try:
         return keep(task)
     except FileNotFoundError as error:
-        print(f"{error.filename} was not found on this machine; it is needed in {task['folder']}.")
+        print(
+            f"There is no {error.filename} on this machine. The course, the program and the folder "
+            f"{task['folder']} have to be at the same place on all machines."
+        )
     except OSError as error:
         print(error)
     return 1

@@ -33,6 +33,7 @@ from tqdm import tqdm
 from utils import data
 from utils.recipes import Recipe
 
+STORES = ("local", "device", "dist_sync", "dist_device_sync")
 PATIENCE = 10  # seconds that a worker waits for the others before it says so
 SLOW = 0.25  # part of the time that others wait more than the slowest one
 _known = WeakKeyDictionary()  # store: the names it has been given; a name is given once
@@ -90,7 +91,7 @@ class Team:
         self.size = store.num_workers
         self.rank = 0 if self.size == 1 else int(os.environ.get("TEAM_RANK", store.rank))
         self.waited = 0.0  # seconds in which this worker sent, received and waited
-        if self.size > 1 and store not in _known:
+        if store.type.startswith("dist") and store not in _known:
             _known[store] = set()
             atexit.register(_free, store)
 
@@ -224,7 +225,23 @@ class Trainer(gluon.Trainer):
 
 
 def store(kvstore: mx.kv.KVStore | str) -> mx.kv.KVStore:
-    """Return the store of that name, or the store itself."""
+    """Return the store of that name, or the store itself.
+
+    Raises ValueError for one that does not wait for all workers, and for a distributed one in a
+    process that nobody has given a role.
+    """
+    name = kvstore if isinstance(kvstore, str) else kvstore.type
+    if name not in STORES:
+        raise ValueError(
+            f"kvstore is {name!r}, but it must be one of {', '.join(STORES)}: stores that add up "
+            "the gradients of all before anybody goes on."
+        )
+    if name.startswith("dist") and "DMLC_ROLE" not in os.environ:
+        raise ValueError(
+            f"kvstore is {name!r}, but this process has no role in a distributed training. Start "
+            "it with `python -m utils.launch --workers 2 -- python your_script.py`, or use "
+            "'device'."
+        )
     return _created(kvstore) if isinstance(kvstore, str) else kvstore
 
 
