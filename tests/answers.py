@@ -25,6 +25,7 @@ from right_networks import (
 from wrong_blocks import NOT_A_CLASS, WRONG_BLOCKS
 from wrong_exercises import LIKE, WRONG_EXERCISES
 from wrong_networks import WRONG_NETWORKS, WRONG_STAGES, WRONG_STEMS
+from wrong_scaling import RIGHT_SCALING
 from wrong_training import RIGHT_TRAINING, WRONG_TRAINING
 
 from utils import checks
@@ -144,12 +145,15 @@ SOLVED = {
     "paper_resnet18": ("04_resnet18", "paper_resnet18"),
     "accuracy_without": ("06_look_inside", "accuracy_without"),
     "scaled_residual": ("06_look_inside", "scale_residual"),
+    "batch_part": ("07_scale_up", "my_part"),
+    "ring_step_seconds": ("07_scale_up", "ring_step_seconds"),
+    "accumulated_step": ("07_scale_up", "accumulated_step"),
 }
 
 
 def _exercise(check: str) -> list[Version]:
     file, name = SOLVED[check]
-    right = [runpy.run_path(str(SOLUTIONS / f"{file}.py"))[name]]
+    right = [runpy.run_path(str(SOLUTIONS / f"{file}.py"))[name], *RIGHT_SCALING.get(check, [])]
     if check in ("bottleneck", "preactivation"):
         right.append(with_large_epsilon(right[0]))
     options = {"like": LIKE, "warm_up": 0.0} if check == "experiment" else {}

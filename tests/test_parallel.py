@@ -62,7 +62,10 @@ def test_a_network_is_judged_by_its_first_device(few):
 
 def test_a_batch_that_does_not_divide_among_the_devices_is_refused(few):
     odd = dataclasses.replace(RECIPE, batch_size=33)
-    with pytest.raises(ValueError, match="33, which does not divide into 2 equal parts: for 1"):
+    with pytest.raises(
+        ValueError,
+        match=r"33, which .* 2 equal parts, one for each device \(2\) of each worker \(1\)",
+    ):
         run(spread_net(), few, odd, device=TWO)
 
 

@@ -31,9 +31,9 @@ def check_divides(batch_size: int, workers: int, devices: int = 1) -> None:
     if batch_size % parts:
         larger = (batch_size // parts + 1) * parts
         raise ValueError(
-            f"batch_size is {batch_size}, which does not divide into {parts} equal parts: for "
-            f"{workers} workers with {devices} device{'s' * (devices > 1)} each. Choose a multiple "
-            f"of {parts}, such as {larger}."
+            f"batch_size is {batch_size}, which does not divide into {parts} equal parts, one for "
+            f"each device ({devices}) of each worker ({workers}). Choose a multiple of {parts}, "
+            f"such as {larger}."
         )
 
 

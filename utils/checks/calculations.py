@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import math
 from collections.abc import Callable, Mapping
 from functools import partial
 from typing import Any
@@ -14,6 +15,13 @@ from utils.checks.asking import Question, check_function, report, short
 from utils.checks.keeping import contained
 from utils.checks.report import Mistake, Report
 from utils.shapes import NETWORK, layer_table
+
+# By the kind of the right result: what is asked for, and the types that it may have.
+KINDS = {
+    bool: ("True or False", (bool, numpy.bool_)),
+    int: ("A whole number", (int, numpy.integer)),
+    float: ("A number", (int, float, numpy.integer, numpy.floating)),
+}
 
 
 def difference_counts(function: Callable[..., Any]) -> Report:
@@ -105,6 +113,52 @@ def resnet18_parameters(function: Callable[..., Any]) -> Report:
     )
 
 
+def ring_step_seconds(function: Callable[..., Any]) -> Report:
+    """Question `ring_step_seconds(compute_seconds, gradient_bytes, bytes_per_second, workers)`.
+
+    It returns the seconds of a step whose gradient goes round a ring in as many pieces as there are
+    workers: once to add up, once to hand the sums round (Patarasuk and Yuan, 2009,
+    https://doi.org/10.1016/j.jpdc.2008.09.002).
+    """
+    advice = (
+        "The time of a step says how many workers are worth having.",
+        "Draw three workers in a ring, and their gradients in three pieces. After how many rounds "
+        "is the sum of a piece complete, and after how many more does everyone have all sums? How "
+        "many bytes does a worker send in one round?",
+    )
+    # ResNet-18 on a line of one gigabit per second.
+    compute, gradient, rate, workers = 0.3, 45_000_000, 125_000_000, 5
+    whole = gradient / rate  # seconds to send all of it once
+    sending = 2 * (workers - 1) * whole / workers
+    cases = {
+        "several workers": (
+            (compute, gradient, rate, workers),
+            compute + sending,
+            {
+                compute + sending / 2: "one trip only",
+                compute + sending * workers: "whole gradient in every round",
+                compute + sending * workers / 2: "whole gradient in every round",
+                compute + 2 * whole: "n rounds in place of n - 1",
+                compute: "sending forgotten",
+                sending: "compute forgotten",
+                compute * workers + sending: "compute multiplied by the workers",
+                compute / workers + sending: "compute divided by the workers",
+                compute + 8 * sending: "bits taken for bytes",
+                compute + sending / 8: "bits taken for bytes",
+            },
+        ),
+        "one worker": (
+            (compute, gradient, rate, 1),
+            compute,
+            {
+                compute + whole: "one worker sends to itself",
+                compute + 2 * whole: "one worker sends to itself",
+            },
+        ),
+    }
+    return report("Step in a ring", _questions("ring_step_seconds", cases, advice), function)
+
+
 def _parameters_of_resnet18(channels: int, classes: int) -> int:
     net = resnet.resnet18(classes)
     net.initialize()
@@ -133,19 +187,23 @@ def _ask(
 ) -> None:
     check_function(function)
     result = function(*copy.deepcopy(arguments))
-    truth = isinstance(expected, bool)
-    if not isinstance(result, (bool, numpy.bool_) if truth else (int, numpy.integer)):
+    wanted, types = KINDS[type(expected)]
+    if not isinstance(result, types):
         raise Mistake(
             "returns something else",
-            f"{'True or False' if truth else 'A whole number'} was expected, but this came: "
-            f"{short(result)}.",
+            f"{wanted} was expected, but this came: {short(result)}.",
             "The answer is compared with the right one.",
             "Read the last line of your function. What does it return?",
         )
-    if result == expected:
+    if math.isclose(result, expected):
         return
+    matching = [name for wrong, name in mistakes.items() if math.isclose(result, wrong)]
     raise Mistake(
-        mistakes.get(result, "wrong result"),
-        f"{call} returned {result}, but {expected} was expected.",
+        matching[0] if matching else "wrong result",
+        f"{call} returned {_said(result)}, but {_said(expected)} was expected.",
         *advice,
     )
+
+
+def _said(result: Any) -> str:
+    return f"{result:.6g}" if isinstance(result, (float, numpy.floating)) else str(result)

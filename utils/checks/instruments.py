@@ -62,6 +62,27 @@ class Witness(nn.Block):
         return [number for call in calls for number in call.numbers]
 
 
+class Memory(nn.Block):
+    """A network that notes how many images wait, inside of it, for their backward pass."""
+
+    def __init__(self, net: Witness) -> None:
+        super().__init__()
+        self.net = net
+        self.waiting = self.largest_call = self.most_held = 0
+
+    def forward(self, X: np.ndarray) -> np.ndarray:
+        scores = self.net(X)
+        if not autograd.is_recording():
+            return scores
+        weight = self.net.weight.data()
+        if weight._fresh_grad:  # MXNet sets it in a backward pass, the trainer takes it back
+            weight._fresh_grad, self.waiting = False, 0
+        self.waiting += len(X)
+        self.largest_call = max(self.largest_call, len(X))
+        self.most_held = max(self.most_held, self.waiting)
+        return scores
+
+
 def knowing() -> Witness:
     """Return a network that gives the class shown in the image by far the highest score."""
     return _ready(20 * numpy.eye(10))
@@ -78,9 +99,10 @@ def _ready(weight: numpy.ndarray) -> Witness:
     return net
 
 
-def trainer(net: gluon.Block) -> gluon.Trainer:
-    """Return plain gradient descent."""
-    return gluon.Trainer(net.collect_params(), "sgd", {"learning_rate": RATE})
+def trainer(net: gluon.Block, momentum: float = 0.0) -> gluon.Trainer:
+    """Return gradient descent, plain or with momentum."""
+    settings = {"learning_rate": RATE, "momentum": momentum}
+    return gluon.Trainer(net.collect_params(), "sgd", settings)
 
 
 def numbered(count: int, first: int = 0) -> data.Split:
