@@ -19,7 +19,7 @@ NOTEBOOKS = notebook_paths()
 SOLUTIONS = ROOT / "coursework" / "solutions"
 NOTEBOOK_06 = ROOT / "notebooks" / "06_look_inside.ipynb"
 LONGEST_CELL = 15  # lines of code that a reader can take in at once
-TOOLBOX = [ROOT / "utils" / f"{name}.py" for name in ("families", "resnet", "train")]
+TOOLBOX = [ROOT / "utils" / f"{name}.py" for name in ("families", "parallel", "resnet", "train")]
 MACHINE_PATH = re.compile(r"(?<![\w.~/])/(home|root|tmp|work|opt|var|mnt|usr|Users|content)/\w")
 MATH = re.compile(r"(?<!\\)\$[^$\n]+\$")
 

@@ -43,6 +43,13 @@ class TeamError(RuntimeError):
     """The workers do not fit together; the message says which one differs, and in what."""
 
 
+def split(X: np.ndarray, devices: Sequence[mx.Context]) -> list[np.ndarray]:
+    """Return a part of the batch for each device, on it. Gluon's own fails with numpy 2."""
+    ends = [len(X) * k // len(devices) for k in range(len(devices) + 1)]
+    parts = zip(ends, ends[1:], devices)
+    return [X[start:end].as_in_ctx(device) for start, end, device in parts]
+
+
 @dataclass(frozen=True)
 class Spread:
     """A network on several devices: each gets an equal part of the images.
@@ -55,7 +62,7 @@ class Spread:
 
     def __call__(self, X: np.ndarray) -> np.ndarray:
         # None waits for the one before it: the devices compute at the same time.
-        scores = [self.net(part) for part in gluon.utils.split_and_load(X, self.devices)]
+        scores = [self.net(part) for part in split(X, self.devices)]
         return np.concatenate([part.as_in_ctx(self.devices[0]) for part in scores])
 
 
