@@ -22,7 +22,7 @@ from mxnet import npx
 from mxnet.gluon import nn
 from small_runs import RECIPE, few_images, small_net
 
-from utils import data, train
+from utils import data, parallel, parameters, train
 from utils.resnet import resnet18
 
 RANK = int(os.environ.get("TEAM_RANK", 0))
@@ -51,9 +51,8 @@ def smooth_resnet18():
 
 def learned(net):
     """What a network has learned. Running statistics differ from worker to worker."""
-    mx.npx.waitall()
-    parameters = net.collect_params().values()
-    return [p.list_data()[0].asnumpy() for p in parameters if p.grad_req != "null"]
+    npx.waitall()
+    return [p.list_data()[0].asnumpy() for p in parameters.learned(net)]
 
 
 def sha256(arrays):
@@ -68,8 +67,10 @@ def twenty_steps(sample, device, kvstore):
     return net, train.fit(net, fashion, TWENTY, seed=0, device=device, kvstore=kvstore)
 
 
-def main(folder, epochs="2", kind="small", slow="", seed_of="", batch_size="32"):
+def main(folder, epochs="2", kind="small", slow="", seed_of="", batch_size="32", give_up=""):
     npx.set_np()
+    if give_up:
+        parallel.PATIENCE, parallel.GIVE_UP = 1, float(give_up)
     sample = data.load("quick")
     if kind == "smooth":
         net, _ = twenty_steps(sample, mx.cpu(), "dist_sync")
@@ -89,7 +90,7 @@ def main(folder, epochs="2", kind="small", slow="", seed_of="", batch_size="32")
             recipe,
             seed=1 if seed_of == str(RANK) else 0,
             device=mx.cpu(),
-            kvstore="dist_sync",
+            kvstore="device" if kind == "alone" else "dist_sync",
             checkpoint=f"{folder}/{RANK}.zip",  # worker 0 alone writes one, and reads it
             resume=True,
             save_every=0,

@@ -142,7 +142,7 @@ def test_what_dies_on_a_host_ends_the_processes_of_all_hosts(over_ssh):
     assert alive(running.roles.values()) == []
 
 
-def test_a_lost_connection_ends_all_and_is_named(over_ssh):
+def test_a_lost_connection_ends_the_processes_of_all_hosts(over_ssh):
     running = over_ssh("epochs=50")
     running.read_until("step 3")
     connections = Path(f"/proc/{running.process.pid}/task/{running.process.pid}/children")
@@ -151,6 +151,7 @@ def test_a_lost_connection_ends_all_and_is_named(over_ssh):
             os.kill(int(process), signal.SIGKILL)
             break
     assert running.finish() == 1
+    assert f"on {NAMES[1]} was killed by SIGKILL." in running.output
     limit = time.monotonic() + 20
     while alive(running.roles.values()) and time.monotonic() < limit:
         time.sleep(0.2)
@@ -178,6 +179,9 @@ def test_a_file_of_hosts_has_names_addresses_and_remarks(tmp_path):
     assert found == [hosts.Host("me@127.0.0.1", "127.0.0.1"), hosts.Host("machine", "127.0.0.2")]
     file.write_text("# nobody\n")
     with pytest.raises(hosts.LaunchError, match="names no host"):
+        hosts.read(file)
+    file.write_text("localhost\n")
+    with pytest.raises(hosts.LaunchError, match="by which other machines cannot reach"):
         hosts.read(file)
     with pytest.raises(hosts.LaunchError, match="cannot be read: No such file"):
         hosts.read(tmp_path / "missing.txt")

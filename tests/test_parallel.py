@@ -21,19 +21,21 @@ def spread_net():
     return net
 
 
-@pytest.mark.parametrize("kvstore", ["local", "device"])
-def test_two_devices_learn_what_one_learns(sample, kvstore):
-    """Twenty steps of ResNet-18 on real images, without what cannot be compared."""
-    (one, alone), (two, shared) = (
-        team.twenty_steps(sample, device, kvstore) for device in (CPU, TWO)
-    )
-    for whole, parts in zip(team.learned(one), team.learned(two)):
+@pytest.mark.parametrize(("kvstore", "count"), [("local", 2), ("device", 2), ("device", 4)])
+def test_several_devices_learn_what_one_learns(sample, kvstore, count):
+    """Twenty steps of ResNet-18 on real images, without what cannot be compared.
+
+    Two devices, and then four with the same store: it keeps what it needs for each number apart.
+    """
+    one, alone = team.twenty_steps(sample, CPU, kvstore)
+    several, shared = team.twenty_steps(sample, [mx.cpu(k) for k in range(count)], kvstore)
+    for whole, parts in zip(team.learned(one), team.learned(several)):
         assert abs(whole - parts).max() <= 1e-6
     assert alone.step_losses[-1] < alone.step_losses[0] - 0.5
     assert shared.step_losses == pytest.approx(alone.step_losses, abs=1e-5)
-    for parameter in two.collect_params().values():
-        here, there = parameter.list_data()
-        assert numpy.array_equal(here.asnumpy(), there.asnumpy())
+    for parameter in several.collect_params().values():
+        first, *others = (values.asnumpy() for values in parameter.list_data())
+        assert all(numpy.array_equal(first, other) for other in others)
 
 
 def test_a_run_on_two_devices_goes_on_after_an_interruption(few, tmp_path):
@@ -43,12 +45,8 @@ def test_a_run_on_two_devices_goes_on_after_an_interruption(few, tmp_path):
     with pytest.raises(KeyboardInterrupt):
         run(stopped, few, on_step=interrupt_at(5), **options)
     assert run(fresh, few, **options).fingerprint(fresh) == expected
-    both = [[p.list_data()[place].asnumpy() for p in _learned(fresh)] for place in (0, 1)]
-    assert equal(*both)
-
-
-def _learned(net):
-    return [p for p in net.collect_params().values() if p.grad_req != "null"]
+    learned = parameters.learned(fresh)
+    assert equal(*([p.list_data()[place].asnumpy() for p in learned] for place in (0, 1)))
 
 
 def test_a_network_is_judged_by_its_first_device(few):
@@ -88,6 +86,7 @@ def test_the_parts_of_a_batch_are_the_whole_one_without_overlap(few, parts):
         rng = numpy.random.default_rng(7)
         return list(data.batches(few.train, 64, CPU, rng, flip=True, shift=2, part=part))
 
+    assert len(batches((0, 1))) == 4
     divided = [batches((rank, parts)) for rank in range(parts)]
     for whole, *pieces in zip(batches((0, 1)), *divided):
         for expected, found in zip(whole, map(list, zip(*pieces))):

@@ -1,7 +1,7 @@
 """The machines of a distributed training, read from a file.
 
 A line for each: its name for ssh and, where the other machines need another, its address. What
-stands behind a # is left out.
+stands behind a # is left out. The first also runs worker 0 and keeps the checkpoint.
 """
 
 from __future__ import annotations
@@ -48,9 +48,15 @@ def _host(line: list[str], where: str) -> Host:
     name = line[0]
     address = line[1] if len(line) > 1 else name.rpartition("@")[2]
     try:
-        return Host(name, socket.gethostbyname(address))
+        found = socket.gethostbyname(address)
     except OSError as error:
         raise LaunchError(
             f"The host {address} in {where} is not known to this machine ({error.strerror}). "
             "Correct its name, or write its address behind the name."
         ) from error
+    if found.startswith("127.") and found != address:  # as Debian has it for a machine's own name
+        raise LaunchError(
+            f"The host {address} in {where} has the address {found}, by which other machines "
+            "cannot reach it. Write its address behind the name."
+        )
+    return Host(name, found)

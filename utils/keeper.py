@@ -3,8 +3,8 @@
     python -m utils.keeper
 
 reads its task from standard input, one line of JSON, and ends the process when that input ends:
-when `utils.launch` closes it, has died, or can no longer be reached by ssh. So no process is left
-on any machine.
+when `utils.launch` closes it or has died, and when the ssh server notices that the line is cut (its
+setting ClientAliveInterval says how soon). So no process is left on any machine.
 """
 
 from __future__ import annotations
@@ -62,8 +62,13 @@ def _start(task: Task) -> subprocess.Popen:
         env={**os.environ, **added},
         stdin=subprocess.DEVNULL,
         start_new_session=True,  # a Ctrl-C at the keyboard is the launcher's to hand on
-        preexec_fn=lambda: library.prctl(KILL_ME_WITH_MY_PARENT, signal.SIGKILL),
+        preexec_fn=lambda: _before_it_starts(library),
     )
+
+
+def _before_it_starts(library: ctypes.CDLL) -> None:
+    library.prctl(KILL_ME_WITH_MY_PARENT, signal.SIGKILL)
+    signal.signal(signal.SIGINT, signal.SIG_DFL)  # a shell's `&` would let it be ignored
 
 
 def _end_with_input(process: subprocess.Popen, is_worker: bool) -> None:

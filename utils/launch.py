@@ -57,27 +57,36 @@ class Role:
             there = f"cd {shlex.quote(str(ROOT))} && exec {shlex.join(command)}"
             options = [part for option in SSH_OPTIONS for part in ("-o", option)]
             command = [*ssh, *options, self.host.name, there]
-        self.keeper = subprocess.Popen(
-            command,
-            cwd=ROOT,
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            text=True,  # a progress bar's "\r" ends a line, too
-            errors="replace",
-            start_new_session=True,
-        )
+        try:
+            self.keeper = subprocess.Popen(
+                command,
+                cwd=ROOT,
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.STDOUT,
+                text=True,  # a progress bar's "\r" ends a line, too
+                errors="replace",
+                start_new_session=True,
+            )
+        except OSError as error:
+            raise LaunchError(
+                f"{command[0]} cannot be started on this machine: {error.strerror}. Install it, or "
+                "name another program with --ssh."
+            ) from error
         with contextlib.suppress(BrokenPipeError):  # it has failed, which its end will tell
             self.keeper.stdin.write(json.dumps(task) + "\n")
             self.keeper.stdin.flush()
 
     def follow(self, ended: queue.Queue) -> None:
         """Print what it says, behind its name; at its end put it into the queue."""
-        for line in self.keeper.stdout:
-            self.heard = time.monotonic()
-            if line.strip():
-                # One write, so that the lines of two roles stay apart.
-                print(f"[{self}] {line.rstrip()}\n", end="", flush=True)
+        try:
+            for line in self.keeper.stdout:
+                self.heard = time.monotonic()
+                if line.strip():
+                    # One write, so that the lines of two roles stay apart.
+                    print(f"[{self}] {line.rstrip()}\n", end="", flush=True)
+        except BrokenPipeError:  # nobody reads what is printed any more
+            self.ask_to_end()
         self.keeper.wait()
         ended.put(self)
 
@@ -85,11 +94,14 @@ class Role:
         with contextlib.suppress(BrokenPipeError):
             self.keeper.stdin.close()
 
-    def see_end(self, seconds: float) -> None:
+    def see_end(self, seconds: float) -> bool:
+        """Wait for its end; return whether it came by itself."""
         try:
             self.keeper.wait(seconds)
         except subprocess.TimeoutExpired:
             self.keeper.kill()
+            return False
+        return True
 
     def how_it_ended(self) -> str:
         """Return the end of a sentence that begins with its name, "" if it ended well."""
@@ -112,6 +124,7 @@ class Launch:
         self.roles = roles
         self.workers = [role for role in roles if role.kind == "worker"]
         self.ended = queue.Queue()
+        self.followers: list[threading.Thread] = []
         self.started = time.monotonic()
 
     def start(self, command: Sequence[str], port: int, ssh: Sequence[str]) -> None:
@@ -127,7 +140,9 @@ class Launch:
                 workers_here=max(1, len(neighbors)),
             )
             role.start(task, ssh)
-            threading.Thread(target=role.follow, args=(self.ended,), daemon=True).start()
+            follower = threading.Thread(target=role.follow, args=(self.ended,), daemon=True)
+            follower.start()
+            self.followers.append(follower)
 
     def watch(self, limit: float, silence: float) -> None:
         """Return when all workers have ended well; raise LaunchError when one role has not."""
@@ -152,10 +167,13 @@ class Launch:
     def end(self, first: Role | None = None) -> None:
         """End all that still run; `first` before the others, so that it can finish its step."""
         for group in ([first] if first else [], self.roles):
-            for role in group:
+            started = [role for role in group if role.keeper]
+            for role in started:
                 role.ask_to_end()
-            for role in group:
+            for role in started:
                 role.see_end(keeper.GRACE + 2)
+        for follower in self.followers:  # what was said last is still to be printed
+            follower.join(1)
 
     def _environment(self, role: Role, port: int) -> dict[str, str]:
         paths = [str(ROOT), *filter(None, [os.environ.get("PYTHONPATH")])]
@@ -176,8 +194,8 @@ class Launch:
     def _after(self) -> str:
         seconds = time.monotonic() - self.started
         return (
-            f"All others were ended, after {seconds:.0f} s. The same command goes on from the "
-            "checkpoint, if the script keeps one."
+            f"This was after {seconds:.0f} s; all others were ended. The same command goes on from "
+            "the checkpoint, if the script keeps one."
         )
 
 
@@ -203,7 +221,7 @@ def parse(arguments: Sequence[str]) -> argparse.Namespace:
     parser.add_argument("--servers", type=_count, default=1)
     parser.add_argument("--hosts", type=Path, help="a file of hosts")
     parser.add_argument("--port", type=int, help="the scheduler's, otherwise a free one")
-    parser.add_argument("--limit", type=float, default=3600, help="seconds for all, at most")
+    parser.add_argument("--limit", type=float, default=86_400, help="seconds for all, at most")
     parser.add_argument("--silence", type=float, default=120, help="seconds without a word")
     parser.add_argument("--ssh", type=shlex.split, default=["ssh"], help="instead of ssh")
     parser.add_argument("command", nargs="+", help="what each worker runs")
@@ -226,8 +244,11 @@ def run(options: argparse.Namespace) -> None:
     try:
         launch.start(options.command, port, options.ssh)
         launch.watch(options.limit, options.silence)
-        for role in launch.roles:
-            role.see_end(FAREWELL)
+        if not all(role.see_end(FAREWELL) for role in launch.roles):
+            raise LaunchError(
+                "The workers have ended, but the scheduler and the servers still wait for them: "
+                'each worker has trained alone. Pass kvstore="dist_sync" to train.fit.'
+            )
     except KeyboardInterrupt:
         launch.end(first=launch.workers[0])
         raise

@@ -35,6 +35,7 @@ from utils.recipes import Recipe
 
 STORES = ("local", "device", "dist_sync", "dist_device_sync")
 PATIENCE = 10  # seconds that a worker waits for the others before it says so
+GIVE_UP = 600  # seconds after which it ends
 SLOW = 0.25  # part of the time that others wait more than the slowest one
 _known = WeakKeyDictionary()  # store: the names it has been given; a name is given once
 
@@ -97,7 +98,7 @@ class Team:
         self.store = store
         self.size = store.num_workers
         self.rank = 0 if self.size == 1 else int(os.environ.get("TEAM_RANK", store.rank))
-        self.waited = 0.0  # seconds in which this worker sent, received and waited
+        self.count_anew()
         if store.type.startswith("dist") and store not in _known:
             _known[store] = set()
             atexit.register(_free, store)
@@ -116,16 +117,17 @@ class Team:
         `parts` has a list for each name, with an array for each device. All workers make the same
         calls in the same order.
         """
-        for name, arrays in parts.items():
-            known = _known.setdefault(self.store, set())
-            if name not in known:
-                self.store.init(name, np.zeros_like(arrays[0]))
-                known.add(name)
-        # Not `pushpull`: its server answers before it has added.
-        for act in (self.store.push, self.store.pull):
-            for place, (name, arrays) in enumerate(parts.items()):
-                act(name, arrays, priority=-place)
+        # The store keeps room for as many arrays as the first call had under a name.
+        parts = {f"{name}, {len(arrays)} devices": arrays for name, arrays in parts.items()}
+        known = _known.setdefault(self.store, set())
         with self._speaking_up():
+            for name in [name for name in parts if name not in known]:
+                self.store.init(name, np.zeros_like(parts[name][0]))
+                known.add(name)
+            # Not `pushpull`: its server answers before it has added.
+            for act in (self.store.push, self.store.pull):
+                for place, (name, arrays) in enumerate(parts.items()):
+                    act(name, arrays, priority=-place)
             npx.waitall()
 
     def total(self, *values: float) -> list[float]:
@@ -170,12 +172,15 @@ class Team:
             "of the course, of the script and of its settings to all machines, then start again."
         )
 
-    def tell_waiting(self, seconds: float) -> None:
-        """Let worker 0 print which part of these seconds each one has waited; count anew."""
+    def count_anew(self) -> None:
+        """Begin to count the seconds in which this worker sends, receives and waits."""
+        self._waited, self._counted_since = 0.0, time.monotonic()
+
+    def tell_waiting(self) -> None:
+        """Let worker 0 print which part of the time each one has waited since `count_anew`."""
         if self.size == 1:
             return
-        shares = self.of_each(self.waited / seconds)
-        self.waited = 0.0
+        shares = self.of_each(self._waited / (time.monotonic() - self._counted_since))
         if self.rank > 0:
             return
         said = ", ".join(f"worker {rank} {share:.0%}" for rank, share in enumerate(shares))
@@ -201,6 +206,9 @@ class Team:
             while not done.wait(PATIENCE):
                 waited = time.monotonic() - started
                 say(f"Worker {self.rank} has waited {waited:.0f} s for the others.")
+                if waited > GIVE_UP:
+                    say(f"Worker {self.rank} gives up: somebody hangs, or a machine is gone.")
+                    os._exit(1)  # its own main thread is waiting inside MXNet
 
         if self.size > 1:
             threading.Thread(target=speak, daemon=True).start()
@@ -208,7 +216,7 @@ class Team:
             yield
         finally:
             done.set()
-            self.waited += time.monotonic() - started
+            self._waited += time.monotonic() - started
 
 
 class Trainer(gluon.Trainer):

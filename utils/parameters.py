@@ -8,6 +8,11 @@ import numpy
 from mxnet import gluon, np, npx
 
 
+def learned(net: gluon.Block) -> list[gluon.Parameter]:
+    """Return the parameters that have a gradient, in order."""
+    return [p for p in net.collect_params().values() if p.grad_req != "null"]
+
+
 def read(net: gluon.Block) -> list[numpy.ndarray]:
     """Return every parameter, running statistics too, in order; of several devices, the first's."""
     npx.waitall()  # a compiled network may otherwise hand out the values before the last step

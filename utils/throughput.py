@@ -1,14 +1,16 @@
 """How long a training step takes, by operator and by thread, and what more machines would bring.
 
-All times are those of ResNet-18 on real images, medians over several steps.
+What is trained is ResNet-18, on real images.
 """
 
 from __future__ import annotations
 
 import json
+import math
 import multiprocessing
 import os
 import statistics
+import tempfile
 import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import ProcessPoolExecutor
@@ -18,7 +20,7 @@ import mxnet as mx
 import pandas
 from mxnet import gluon, np, npx
 
-from utils import data, experiments, parallel, recipes, train
+from utils import data, experiments, parallel, parameters, recipes, train
 from utils.resnet import resnet18
 
 WARM_UP = 3  # steps that are not measured: the first ones build plans and fill caches
@@ -54,13 +56,14 @@ def by_operator(work: Callable[[], None], times: int = 5) -> pandas.Series:
     """
     for _ in range(WARM_UP):
         work()
-    # Without a name for its file it would leave one in the reader's folder.
-    mx.profiler.set_config(profile_imperative=True, aggregate_stats=True, filename=os.devnull)
-    mx.profiler.set_state("run")
-    for _ in range(times):
-        work()
-    mx.profiler.set_state("stop")
-    operators = json.loads(mx.profiler.dumps(reset=True, format="json"))["Time"]["operator"]
+    with tempfile.TemporaryDirectory() as folder:  # where it leaves a file that nobody needs
+        file = os.path.join(folder, "profile.json")
+        mx.profiler.set_config(profile_imperative=True, aggregate_stats=True, filename=file)
+        mx.profiler.set_state("run")
+        for _ in range(times):
+            work()
+        mx.profiler.set_state("stop")
+        operators = json.loads(mx.profiler.dumps(reset=True, format="json"))["Time"]["operator"]
     totals = {name: figures["Total"] / times for name, figures in operators.items()}
     return pandas.Series(totals, name="ms").sort_values(ascending=False)
 
@@ -76,15 +79,14 @@ def by_threads(counts: Sequence[int], batch_size: int = 128) -> pandas.Series:
 
 def exchange_seconds(team: parallel.Team, net: gluon.Block, times: int = 10) -> float:
     """Return how long it takes to add up gradients of the network's sizes over all workers."""
-    learned = [p for p in net.collect_params().values() if p.grad_req != "null"]
-    arrays = {f"exchange {place}": [np.zeros(p.shape)] for place, p in enumerate(learned)}
+    learned = enumerate(parameters.learned(net))
+    arrays = {f"exchange {place}": [np.zeros(parameter.shape)] for place, parameter in learned}
     return seconds(partial(team.add_up, arrays), times)
 
 
 def gradient_bytes(net: gluon.Block) -> int:
     """Return the size of the gradient, of float32 numbers, in bytes."""
-    learned = [p for p in net.collect_params().values() if p.grad_req != "null"]
-    return sum(4 * p.data().size for p in learned)
+    return sum(4 * math.prod(parameter.shape) for parameter in parameters.learned(net))
 
 
 def seconds_per_step(

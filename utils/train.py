@@ -58,7 +58,7 @@ def train_step(
 def train_epoch(
     net: gluon.Block,
     split: data.Split,
-    recipe: Recipe,
+    recipe: Recipe | parallel.Share,
     trainer: gluon.Trainer,
     rng: numpy.random.Generator,
     device: mx.Context,
@@ -123,9 +123,9 @@ def fit(
     run, parallel.TeamError where the workers differ.
     """
     steps = recipe.steps_per_epoch(fashion.train)
-    devices, store = _devices(device), parallel.store(kvstore)
-    guards.check_divides(recipe.batch_size, store.num_workers, len(devices))
-    with parallel.Team(store) as team:
+    devices = _devices(device)
+    with parallel.Team(parallel.store(kvstore)) as team:
+        guards.check_divides(recipe.batch_size, team.size, len(devices))
         several = team.size * len(devices) > 1
         make = partial(parallel.Trainer, team=team) if several else gluon.Trainer
         trainer = recipe.trainer(net, steps * recipe.epochs, make)
@@ -198,6 +198,7 @@ class _Run:
         net = self.net if len(self.devices) == 1 else parallel.Spread(self.net, self.devices)
         learning = train_epoch(net, split, share, self.trainer, rng, self.devices[0], start)
         good = parameters.read(self.net)
+        self.team.count_anew()
         for _ in range(start, history.steps_per_epoch):
             mx.random.seed(self._seed_of_step())
             with interruption.deferred():
@@ -213,7 +214,7 @@ class _Run:
     def finish_epoch(self, split: data.Split) -> None:
         """Judge the network, and note the figures of the epoch."""
         started, history = time.monotonic(), self.history
-        self.team.tell_waiting(history.unfinished)
+        self.team.tell_waiting()
         judged = (0.0, 0.0)
         if self.team.rank == 0:
             judged = evaluate(self.net, split, self.devices[0], self.recipe.size)
@@ -235,7 +236,7 @@ class _Run:
 
         MXNet's generator cannot be read and saved, so it is set anew from what a checkpoint knows.
         """
-        step, rank = len(self.history.step_losses), self.team.rank
+        step, rank = len(self.history.step_losses), self.team.rank  # a 0 more changes no seed
         sequence = numpy.random.SeedSequence([self.seed, step, rank])
         return int(sequence.generate_state(1)[0] >> 1)
 
