@@ -67,7 +67,7 @@ def twenty_steps(sample, device, kvstore):
     return net, train.fit(net, fashion, TWENTY, seed=0, device=device, kvstore=kvstore)
 
 
-def main(folder, epochs="2", kind="small", slow="", seed_of="", batch_size="32", give_up=""):
+def main(folder, epochs="4", kind="small", slow="", seed_of="", batch_size="32", give_up=""):
     npx.set_np()
     if give_up:
         parallel.PATIENCE, parallel.GIVE_UP = 1, float(give_up)

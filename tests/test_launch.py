@@ -172,11 +172,11 @@ def test_nothing_is_left_where_the_launcher_itself_or_a_keeper_is_killed(launch,
 
 
 def test_a_worker_that_hangs_is_named(launch, tmp_path):
-    running = launch("--silence", "15", arguments=[tmp_path, "epochs=500"])
+    running = launch("--silence", "20", arguments=[tmp_path, "epochs=500"])
     running.read_until("step 3")
     os.kill(running.roles["worker 1"], signal.SIGSTOP)
     assert running.finish() == 1
-    assert "The worker 1 on this machine has printed nothing for 15 s" in running.output
+    assert "The worker 1 on this machine has printed nothing for 20 s" in running.output
     assert "Worker 0 has waited 10 s for the others." in running.output
     assert running.left() == []
 
