@@ -22,7 +22,7 @@ from mxnet import npx
 from mxnet.gluon import nn
 from small_runs import RECIPE, few_images, small_net
 
-from utils import data, parallel, parameters, train
+from utils import data, parameters, teamwork, train
 from utils.resnet import resnet18
 
 RANK = int(os.environ.get("TEAM_RANK", 0))
@@ -70,7 +70,7 @@ def twenty_steps(sample, device, kvstore):
 def main(folder, epochs="4", kind="small", slow="", seed_of="", batch_size="32", give_up=""):
     npx.set_np()
     if give_up:
-        parallel.PATIENCE, parallel.GIVE_UP = 1, float(give_up)
+        teamwork.PATIENCE, teamwork.GIVE_UP = 1, float(give_up)
     sample = data.load("quick")
     if kind == "smooth":
         net, _ = twenty_steps(sample, mx.cpu(), "dist_sync")

@@ -11,7 +11,7 @@ from pathlib import Path
 from mxnet import gluon
 from tqdm import tqdm
 
-from utils import checkpoint, parallel
+from utils import checkpoint, teamwork
 from utils.history import History
 
 
@@ -23,7 +23,7 @@ class RunFile:
     net: gluon.Block
     trainer: gluon.Trainer
     run: dict
-    team: parallel.Team
+    team: teamwork.Team
 
     def start(self, resume: bool) -> History | None:
         """Return the history to go on from, None for none, and let all workers start alike."""

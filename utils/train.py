@@ -19,7 +19,7 @@ import numpy
 from mxnet import autograd, gluon, init, np, npx
 from tqdm import tqdm
 
-from utils import data, guards, interruption, parallel, parameters
+from utils import data, guards, interruption, parallel, parameters, teamwork
 from utils.history import DivergedError, History
 from utils.recipes import Recipe
 from utils.run_file import RunFile
@@ -120,14 +120,14 @@ def fit(
     Raises ValueError where a batch does not divide. Raises DivergedError when a loss is not a
     finite number; the network then has the parameters with which the epoch began, or the part of it
     that was resumed. Raises checkpoint.CheckpointError where the file belongs to another network or
-    run, parallel.TeamError where the workers differ.
+    run, teamwork.TeamError where the workers differ.
     """
     steps = recipe.steps_per_epoch(fashion.train)
     devices = _devices(device)
-    with parallel.Team(parallel.store(kvstore)) as team:
+    with teamwork.Team(teamwork.store(kvstore)) as team:
         guards.check_divides(recipe.batch_size, team.size, len(devices))
         several = team.size * len(devices) > 1
-        make = partial(parallel.Trainer, team=team) if several else gluon.Trainer
+        make = partial(teamwork.Trainer, team=team) if several else gluon.Trainer
         trainer = recipe.trainer(net, steps * recipe.epochs, make)
         net.hybridize(static_alloc=True, static_shape=True)
         settings = {"recipe": asdict(recipe), "seed": seed, "images": len(fashion.train)}
@@ -157,7 +157,7 @@ class _Run:
     trainer: gluon.Trainer
     seed: int
     devices: list[mx.Context]
-    team: parallel.Team
+    team: teamwork.Team
     history: History
 
     def to_end(
@@ -170,7 +170,7 @@ class _Run:
         """Do all that is left, and save as `fit` says."""
         history, saved = self.history, time.monotonic()
         total, done = history.steps_per_epoch * self.recipe.epochs, len(history.step_losses)
-        pause = 0.1 if self.team.size == 1 else parallel.PATIENCE  # a log need not move
+        pause = 0.1 if self.team.size == 1 else teamwork.PATIENCE  # a log need not move
         with tqdm(total=total, initial=done, file=sys.stdout, mininterval=pause) as bar:
             try:
                 while history.epochs < self.recipe.epochs:
