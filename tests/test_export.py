@@ -1,5 +1,6 @@
 """The way out of MXNet: the same scores elsewhere, files that are whole, errors that say why."""
 
+import contextlib
 import json
 import resource
 import subprocess
@@ -217,29 +218,36 @@ def test_what_the_last_step_has_learned_is_exported(few, tmp_path):
         assert equal([stored[name] for name in net.collect_params()], parameters(net))
 
 
-class TestNothingHalfWrittenIsLeft:
-    @pytest.fixture
-    def disk(self):
-        """Let the system take no more than so many bytes for a file."""
-        limits = resource.getrlimit(resource.RLIMIT_FSIZE)
-        yield lambda size: resource.setrlimit(resource.RLIMIT_FSIZE, (size, limits[1]))
+@contextlib.contextmanager
+def room_for(size):
+    """Let the system take no more than so many bytes for a file.
+
+    Only meanwhile: the report of the tests may be a file, too.
+    """
+    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (size, limits[1]))
+    try:
+        yield
+    finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, limits)
 
+
+class TestNothingHalfWrittenIsLeft:
     @pytest.mark.parametrize("room", [0.5, 0.9999])
     @pytest.mark.parametrize("write", [export.to_symbol, export.to_onnx])
-    def test_on_a_full_disk(self, tmp_path, disk, write, room):
+    def test_on_a_full_disk(self, tmp_path, write, room):
         folder = tmp_path / "out"
         path = folder if write is export.to_symbol else folder / "small.onnx"
         write(small_net(seed=1), path)
         kept = {file.name: file.read_bytes() for file in folder.iterdir()}
-        disk(int(room * max(map(len, kept.values()))))
-        with pytest.raises(OSError, match=r"File too large|could not be written to its end"):
+        largest = max(map(len, kept.values()))
+        failure = pytest.raises(OSError, match=r"File too large|could not be written to its end")
+        with room_for(int(room * largest)), failure:
             write(small_net(seed=2), path)
         assert {file.name: file.read_bytes() for file in folder.iterdir()} == kept
 
-    def test_on_a_disk_without_room_for_the_graph(self, tmp_path, disk):
-        disk(1000)
-        with pytest.raises(OSError, match="File too large"):
+    def test_on_a_disk_without_room_for_the_graph(self, tmp_path):
+        with room_for(1000), pytest.raises(OSError, match="File too large"):
             export.to_symbol(small_net(), tmp_path)
         assert not list(tmp_path.iterdir())
 
