@@ -387,7 +387,9 @@ from utils import download, fetch, files
 files.FILES.update(files.SAMPLE_FILES)
 download.MIRRORS[:] = ["{url}"]
 {before}
-sys.exit(fetch.find()[0].what != "Fashion-MNIST, fetched")
+# A process that begins late may find what the others have fetched.
+good = "Fashion-MNIST, fetched", "Fashion-MNIST from the course's cache"
+sys.exit(fetch.find()[0].what not in good)
 """
     return subprocess.Popen(
         [sys.executable, "-c", program], cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.STDOUT
