@@ -2,7 +2,6 @@
 
 import contextlib
 import os
-import socket
 import subprocess
 import sys
 from pathlib import Path
@@ -12,6 +11,8 @@ import pytest
 import yaml
 from kubernetes_validate import ValidationError, validate
 from kubernetes_validate.utils import all_versions
+
+from utils import launch
 
 ROOT = Path(__file__).parents[1]
 MANIFEST = (ROOT / "tools/kubernetes/training.yaml").read_text()
@@ -101,10 +102,7 @@ def test_every_role_finds_the_scheduler_and_no_other_pod_behind_the_service():
 @pytest.fixture
 def start(tmp_path):
     """Start a role's command with its variables, on this machine; none outlives the test."""
-    with socket.socket() as free:
-        free.bind(("", 0))
-        port = free.getsockname()[1]
-    here = {"DMLC_PS_ROOT_URI": "localhost", "DMLC_PS_ROOT_PORT": str(port)}
+    here = {"DMLC_PS_ROOT_URI": "localhost", "DMLC_PS_ROOT_PORT": str(launch.free_port())}
     (tmp_path / "train.py").write_text(WORKER)
     with contextlib.ExitStack() as at_the_end:
 

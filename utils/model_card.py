@@ -18,7 +18,7 @@ import numpy
 from mxnet import gluon
 from mxnet.gluon import nn
 
-from utils import data, shapes
+from utils import data, parameters, shapes
 from utils.export import INPUT, OPSET, OUTPUT, appearing_whole
 from utils.recipes import Recipe
 
@@ -84,9 +84,9 @@ def _network(onnx_file: Path, net: gluon.Block, size: int, digest: str) -> str:
         for part in shapes.parts(net).values()
         if not isinstance(part, (nn.Sequential, nn.HybridSequential))
     )
-    parameters = net.collect_params().values()
-    learned = _count(p for p in parameters if p.grad_req != "null")
-    statistics = _count(p for p in parameters if p.name.endswith(STATISTICS))
+    learned = _count(parameters.learned(net))
+    every = net.collect_params().values()
+    statistics = _count(parameter for parameter in every if parameter.name.endswith(STATISTICS))
     scaled = "" if size == 28 else ", scaled from 28×28, bilinear, corner pixels on corner pixels"
     return f"""# {onnx_file.stem}
 
@@ -105,8 +105,8 @@ networks, to learn from and to compare with, and is not made for decisions that 
 """
 
 
-def _count(parameters: Iterable[gluon.Parameter]) -> int:
-    return sum(math.prod(parameter.shape) for parameter in parameters)
+def _count(counted: Iterable[gluon.Parameter]) -> int:
+    return sum(math.prod(parameter.shape) for parameter in counted)
 
 
 def _data(fashion: data.FashionMNIST) -> str:

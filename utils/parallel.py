@@ -7,14 +7,13 @@ whole batch, but for normalizations, which see a part alone.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 
 import mxnet as mx
-import numpy
 from mxnet import gluon, np
 
-from utils import data
 from utils.recipes import Recipe
 
 
@@ -41,20 +40,8 @@ class Spread:
         return np.concatenate([part.as_in_ctx(self.devices[0]) for part in scores])
 
 
-@dataclass(frozen=True)
 class Share:
     """A worker's part of the recipe's batches: the `rank`-th of `workers` equal parts of each."""
 
-    recipe: Recipe
-    rank: int
-    workers: int
-
-    def batches(
-        self,
-        split: data.Split,
-        device: mx.Context,
-        rng: numpy.random.Generator,
-        start: int = 0,
-    ) -> Iterator[tuple[np.ndarray, np.ndarray]]:
-        """Return a pass over this part of the images, from the batch `start` on."""
-        return self.recipe.batches(split, device, rng, start, (self.rank, self.workers))
+    def __init__(self, recipe: Recipe, rank: int, workers: int) -> None:
+        self.batches = partial(recipe.batches, part=(rank, workers))
