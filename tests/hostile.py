@@ -315,7 +315,7 @@ def _claims_outputs(notebook: dict) -> None:
 
 
 def _of_somebody_else(notebook: dict) -> None:
-    _cell(notebook, "student")["source"] = 'student = "eve"\nmy = variants.of(student)'
+    _cell(notebook, "student")["source"] = 'student = "eve"\nmy = variant_of(student)'
 
 
 def _halves_of_characters(notebook: dict) -> None:

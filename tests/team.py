@@ -22,7 +22,8 @@ from mxnet import npx
 from mxnet.gluon import nn
 from small_runs import RECIPE, few_images, small_net
 
-from utils import data, parameters, teamwork, train
+from utils import data, parameters, train
+from utils import teamwork as teamwork
 from utils.resnet import resnet18
 
 RANK = int(os.environ.get("TEAM_RANK", 0))

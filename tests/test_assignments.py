@@ -15,7 +15,7 @@ from grader.jail import missing
 from grader.limits import read
 from grader.validate import read as read_submission
 from run_course import ROOT, code_cells, tags
-from utils import variants
+from utils.variants import VARIANTS, variant_of
 
 NAMES = ("ps1", "ps2")
 
@@ -125,7 +125,7 @@ def test_answers_outnumber_the_helpers_in_a_submission(course, tmp_path):
     loaded = assignment.load(course, "ps1")
     submission = read_submission(hand_in(tmp_path, "ps1", "ada"), read().file)
     found = graft(submission, loaded.stubs, loaded.others, loaded.setup_names)
-    assert found.helpers == ('student = "ada"', "my = variants.of(student)")
+    assert found.helpers == ('student = "ada"', "my = variant_of(student)")
     assert found.answers.keys() == loaded.stubs.keys()
 
 
@@ -133,29 +133,29 @@ def test_answers_outnumber_the_helpers_in_a_submission(course, tmp_path):
 
 
 def test_students_have_numbers_of_their_own():
-    found = {variants.of(f"student{number}") for number in range(200)}
-    assert found == set(variants.VARIANTS)
+    found = {variant_of(f"student{number}") for number in range(200)}
+    assert found == set(VARIANTS)
     with pytest.raises(ValueError, match="empty"):
-        variants.of(" ")
+        variant_of(" ")
 
 
 @pytest.mark.parametrize(
     "name", ["nováková anna", " Novakova  Anna", "anna-novakova", "Anna_Nováková"]
 )
 def test_a_name_written_in_another_way_gives_the_same_numbers(name):
-    assert variants.of(name) == variants.of("Anna Nováková")
+    assert variant_of(name) == variant_of("Anna Nováková")
 
 
 def test_no_two_variants_have_an_answer_in_common():
     solution = {}
     exec(_solution("shapes") + "\n" + _solution("parameters"), solution)
     shapes, totals = [], []
-    for my in variants.VARIANTS:
+    for my in VARIANTS:
         shapes.append(
             solution["part_shapes"](my.height, my.width, my.first_width, my.num_classes).items()
         )
         totals.append(sum(solution["part_parameters"](my.first_width, my.num_classes).values()))
-    assert len(set(map(tuple, shapes))) == len(set(totals)) == len(variants.VARIANTS)
+    assert len(set(map(tuple, shapes))) == len(set(totals)) == len(VARIANTS)
 
 
 def _solution(grade_id):

@@ -63,10 +63,10 @@ def test_without_mxnet_nothing_is_loaded():
 def test_what_is_there_already_keeps_its_version(monkeypatch):
     calls = []
 
-    def pip(arguments, failure):
+    def install(arguments, failure):
         calls.append((arguments, Path(arguments[1]).read_text()))
 
-    monkeypatch.setattr(installing, "pip", pip)
+    monkeypatch.setattr(installing, "install", install)
     bootstrap.complete(["tqdm"])
     ((arguments, constraints),) = calls
     assert arguments[0] == "--constraint"
@@ -75,7 +75,7 @@ def test_what_is_there_already_keeps_its_version(monkeypatch):
 
 
 def test_where_nothing_is_missing_pip_is_not_called(monkeypatch):
-    monkeypatch.setattr(installing, "pip", lambda *_: pytest.fail("called"))
+    monkeypatch.setattr(installing, "install", lambda *_: pytest.fail("called"))
     bootstrap.complete([])
 
 

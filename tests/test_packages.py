@@ -55,11 +55,11 @@ def test_a_package_of_this_environment_is_here_without_a_folder(cache):
 def test_a_package_appears_under_its_name_when_it_is_whole(cache, monkeypatch):
     seen = []
 
-    def pip(arguments, failure):
+    def install(arguments, failure):
         os.makedirs(Path(arguments[arguments.index("--target") + 1], "d2l"))
         seen.append(D2L.folder.exists())
 
-    monkeypatch.setattr(installing, "pip", pip)
+    monkeypatch.setattr(installing, "install", install)
     D2L.install()
     assert seen == [False]
     assert (D2L.folder / "d2l").is_dir()
@@ -71,7 +71,7 @@ def test_an_installation_that_is_interrupted_leaves_nothing(cache, monkeypatch):
         os.makedirs(arguments[arguments.index("--target") + 1])
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(installing, "pip", interrupted)
+    monkeypatch.setattr(installing, "install", interrupted)
     with pytest.raises(KeyboardInterrupt):
         D2L.install()
     assert in_the_cache(cache) == []

@@ -26,7 +26,7 @@ BOOK_EPOCHS, BOOK_IMAGES = 10, 60_000  # its chapter on residual networks
 BOOK_MEDIAN = 0.918  # of 79 builds: https://github.com/d2l-ai/d2l-en/issues/2108
 
 
-def machine() -> str:
+def this_machine() -> str:
     """Describe the processor, as far as speed depends on it, and the versions."""
     cpuinfo = Path("/proc/cpuinfo").read_text() if Path("/proc/cpuinfo").exists() else ""
     model = re.search(r"model name\s*: (.*)", cpuinfo)

@@ -22,7 +22,7 @@ if sys.version_info < (3, 9):  # noqa: UP036  (whoever has an older one gets the
         "`make PYTHON=python3.11 run`.".format(*sys.version_info)
     )
 sys.path.insert(0, str(ROOT))
-from utils.installing import InstallError, pip, platform_problem, remedy, run  # noqa: E402
+from utils.installing import InstallError, install, platform_problem, remedy, run  # noqa: E402
 
 CACHE = ROOT / ".cache"
 VENV = ROOT / ".venv"
@@ -76,7 +76,7 @@ def find_uv(lock):
         say("Installing uv, which makes the environment (a few seconds).")
         part = CACHE / "uv.part"
         shutil.rmtree(part, ignore_errors=True)
-        pip(["--target", part, UV], "uv could not be installed.", pass_fds=[lock])
+        install(["--target", part, UV], "uv could not be installed.", pass_fds=[lock])
         os.replace(part, own)
     return own / "bin" / "uv"
 

@@ -82,7 +82,7 @@ def complete(missing: list[str]) -> None:
         file.writelines(f"{name}=={version}\n" for name, version in installed.items() if name)
         file.flush()
         failure = f"These packages are missing and could not be installed: {', '.join(missing)}."
-        installing.pip(["--constraint", file.name, *missing], failure)
+        installing.install(["--constraint", file.name, *missing], failure)
     importlib.invalidate_caches()
     if "setuptools" in missing:
         importlib.import_module("setuptools")  # only a Python that starts finds its distutils

@@ -101,7 +101,7 @@ def run(command: Sequence[object], failure: str, **options: object) -> None:
         raise InstallError("\n".join([done.stdout.strip(), failure, remedy(done.stdout)]).strip())
 
 
-def pip(arguments: Sequence[object], failure: str, **options: object) -> None:
+def install(arguments: Sequence[object], failure: str, **options: object) -> None:
     """Run this Python's `pip install`; raise InstallError where it fails."""
     if importlib.util.find_spec("pip") is None:
         raise InstallError(

@@ -58,7 +58,7 @@ class Package:
         with tempfile.TemporaryDirectory(dir=packages, prefix=cache.PART) as part:
             options = ["--quiet", "--no-deps", "--no-cache-dir", "--target", f"{part}/whole"]
             failure = f"{self.requirement} could not be installed."
-            installing.pip([*options, self.requirement], failure)
+            installing.install([*options, self.requirement], failure)
             try:
                 os.replace(f"{part}/whole", self.folder)
             except OSError:  # another process has put it there at the same time

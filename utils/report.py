@@ -106,9 +106,9 @@ def _import(name: str) -> tuple[str, str]:
         return "", f"{type(error).__name__}: {error}"
 
 
-def platform_fact(system: str, machine: str) -> Fact:
+def platform_fact(system: str, processor: str) -> Fact:
     """Say whether MXNet 1.9.1 exists for this system and processor."""
-    return Fact("Platform", f"{system} {machine}", installing.platform_problem(system, machine))
+    return Fact("Platform", f"{system} {processor}", installing.platform_problem(system, processor))
 
 
 def numpy_fact(version: str, put_back: list[str]) -> Fact:

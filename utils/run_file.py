@@ -11,8 +11,9 @@ from pathlib import Path
 from mxnet import gluon
 from tqdm import tqdm
 
-from utils import checkpoint, teamwork
+from utils import checkpoint
 from utils.history import History
+from utils.teamwork import Team
 
 
 @dataclass(frozen=True)
@@ -23,7 +24,7 @@ class RunFile:
     net: gluon.Block
     trainer: gluon.Trainer
     run: dict
-    team: teamwork.Team
+    team: Team
 
     def start(self, resume: bool) -> History | None:
         """Return the history to go on from, None for none, and let all workers start alike."""

@@ -20,7 +20,7 @@ import mxnet as mx
 import pandas
 from mxnet import gluon, np, npx
 
-from utils import data, experiments, parameters, recipes, teamwork, train
+from utils import data, experiments, parameters, recipes, train
 from utils.resnet import resnet18
 
 WARM_UP = 3  # steps that are not measured: the first ones build plans and fill caches
@@ -77,7 +77,7 @@ def by_threads(counts: Sequence[int], batch_size: int = 128) -> pandas.Series:
     return pandas.Series(rates, name="images per second")
 
 
-def exchange_seconds(team: teamwork.Team, net: gluon.Block, times: int = 10) -> float:
+def exchange_seconds(team: Team, net: gluon.Block, times: int = 10) -> float:
     """Return how long it takes to add up gradients of the network's sizes over all workers."""
     learned = enumerate(parameters.learned(net))
     arrays = {f"exchange {place}": [np.zeros(parameter.shape)] for place, parameter in learned}

@@ -19,7 +19,8 @@ import numpy
 from mxnet import autograd, gluon, init, np, npx
 from tqdm import tqdm
 
-from utils import data, guards, interruption, parallel, parameters, teamwork
+from utils import data, guards, interruption, parallel, parameters
+from utils import teamwork as teamwork
 from utils.history import DivergedError, History
 from utils.recipes import Recipe
 from utils.run_file import RunFile

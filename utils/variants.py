@@ -28,7 +28,7 @@ VARIANTS = tuple(
 )
 
 
-def of(student: str) -> Variant:
+def variant_of(student: str) -> Variant:
     """Return the variant of a student, by the name or number that the course knows them by.
 
     Capitals, accents, the order of the parts and what stands between them do not matter. Raises

@@ -28,7 +28,7 @@ from grader.frames import Frame
 from grader.graft import graft
 from grader.jail import Jail, JailError
 from grader.limits import Limits
-from utils import variants
+from utils.variants import Variant, variant_of
 
 TRIES = 3  # of a jail that does not start: that is not the student's mistake
 Result = dict[str, Any]
@@ -43,7 +43,7 @@ class Bench:
     """
 
     assignment: Assignment
-    solution: list[dict[variants.Variant, Frame]]
+    solution: list[dict[Variant, Frame]]
     jail: Jail
     whole: Jail
     limits: Limits
@@ -118,7 +118,7 @@ def mark(student: str, handed_in: Found, bench: Bench) -> tuple[Result, Notebook
     sources = [*assignment.setup, *answers.sources]
     marks = marking.mark(
         *(sources, answers.answers, assignment.questions, bench.solution),
-        *(variants.of(student), bench.jail),
+        *(variant_of(student), bench.jail),
     )
     wrong = {mark.question.grade_id for mark in marks if mark.why and mark.ran}
     scored = {question.grade_id for question in assignment.questions}
