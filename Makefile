@@ -50,7 +50,7 @@ elsewhere: set-up ## run the packed notebooks in Colab's packages and on each Py
 	@$(BIN)/python tools/elsewhere.py $(IN)
 
 gpu: set-up ## install MXNet's build for GPUs where this machine has one that fits (2.4 GB)
-	@$(BIN)/python -m utils.bootstrap
+	@$(BIN)/python -m utils.setup.bootstrap
 
 try-gpu: set-up ## load that build on a machine without a GPU, with a stand-in for the driver
 	@$(BIN)/python tools/try_gpu_build.py

@@ -15,13 +15,11 @@ from pathlib import Path
 from tqdm import tqdm
 
 from grader import assignment, batch, collect, limits, ready_made
+from grader.gradebook import Shell
 from grader.jail import Jail, JailError, missing
-from grader.shell import Shell
 
 COURSE = Path(__file__).resolve().parent
 ROOT = COURSE.parent
-# Of the grader, what the jail shows.
-INSIDE = ("__init__", "frames", "procedures", "small", "worker")
 
 
 def mark(
@@ -65,8 +63,11 @@ def make_jails(
     stripped = folder / "stripped"
     stripped.mkdir()
     packages = Path(sysconfig.get_path("purelib"))
-    grader = {f"/course/grader/{part}.py": COURSE / "grader" / f"{part}.py" for part in INSIDE}
-    whole = {"/packages": packages, "/course/utils": ROOT / "utils", **grader}
+    whole = {
+        "/packages": packages,
+        "/course/utils": ROOT / "utils",
+        "/course/jailed": COURSE / "jailed",
+    }
     shown = whole | ready_made.binds(ROOT, packages, stripped)
     kept = {"protected": protected, "open_path": (ROOT, COURSE)}
     return Jail(allowed, shown, **kept), Jail(allowed, whole, **kept)
@@ -74,7 +75,8 @@ def make_jails(
 
 def version(course: Path, name: str) -> str:
     """A digest of all that decides about marks, apart from the submissions."""
-    parts = [*(COURSE / "grader").glob("*.*"), *(ROOT / "utils").rglob("*.py")]
+    parts = [*(COURSE / "grader").glob("*.*"), *(COURSE / "jailed").glob("*.py")]
+    parts += (ROOT / "utils").rglob("*.py")
     parts += [COURSE / "questions" / f"{part}.py" for part in ("__init__", name)]
     parts.append(course / "source" / name / f"{name}.ipynb")
     digest = hashlib.sha256()

@@ -4,7 +4,7 @@ import sys
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parent))
-from grader import shell
+from grader import gradebook
 
 c = get_config()  # noqa: F821  (traitlets puts it here)
-c.merge(shell.config(Path(__file__).parent))
+c.merge(gradebook.config(Path(__file__).parent))

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import arrival
 from grader import assignment
-from grader.shell import Shell
+from grader.gradebook import Shell
 from pack_colab import pack
 from run_course import ROOT, save
 

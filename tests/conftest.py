@@ -18,7 +18,8 @@ def numpy_mode():
 @pytest.fixture(scope="session")
 def real_data():
     """All 70,000 images: found on this machine, or fetched once."""
-    from utils import data, fetch
+    from utils import data
+    from utils.setup import fetch
 
     loaded = data.load("full")
     if loaded.source.folder == fetch.SAMPLE_FOLDER:

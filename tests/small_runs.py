@@ -22,8 +22,9 @@ import numpy
 from mxnet import npx
 from mxnet.gluon import nn
 
-from utils import checkpoint, data, train
+from utils import data, train
 from utils.resnet import Residual, named, stem
+from utils.runs import checkpoint
 
 CPU = mx.cpu()
 RECIPE = train.Recipe(epochs=2, batch_size=32, flip=True)
@@ -80,7 +81,7 @@ def start(path, epochs, moment=""):
 # Where a save can be hit: before the first byte, between the parameters, before the bytes are on
 # the disk, before and between the two renamings, and after them.
 MOMENTS = {
-    "before writing": (checkpoint.cache, "clear", 1),
+    "before writing": (checkpoint.storage, "clear", 1),
     "while writing": (numpy.lib.format, "write_array", 3),
     "before the disk has it": (os, "fsync", 1),
     "before the first renaming": (os, "replace", 1),

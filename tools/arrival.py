@@ -36,7 +36,7 @@ if not os.path.exists("../utils/resnet.py"):
     folder = os.path.abspath("residual-networks")
     zipfile.ZipFile(io.BytesIO(base64.b64decode(TOOLBOX))).extractall(folder)
     sys.path.insert(0, folder)
-    from utils import bootstrap
+    from utils.setup import bootstrap
 
     bootstrap.install()
 """
@@ -51,7 +51,7 @@ if not os.path.exists("../utils/resnet.py"):  # the notebook has come alone, as 
     if not os.path.exists("residual-networks/utils/resnet.py") and os.system(clone):
         sys.exit("Check the network, delete residual-networks if it is there, run this cell again.")
     sys.path.insert(0, os.path.abspath("residual-networks"))
-    from utils import bootstrap
+    from utils.setup import bootstrap
 
     bootstrap.install()
 """

@@ -26,9 +26,9 @@ import nbformat
 from jupyter_client.manager import start_new_kernel
 from tqdm import tqdm
 
-from bench_report import RESULTS, SIZES, this_machine, publish, verdicts
-from run_course import ROOT, asked_for, code_cells, notebook_paths, write_whole
-from utils import fetch
+from bench_report import RESULTS, SIZES, publish, this_machine, verdicts
+from run_course import ROOT, asked_for, code_cells, notebook_paths
+from utils.setup import fetch, storage
 
 MEASURE = ROOT / "tools" / "measure"
 FOLDER = ROOT / "build" / "bench"
@@ -227,8 +227,12 @@ def main() -> int:
     results = json.loads(RESULTS.read_text("utf-8")) if RESULTS.exists() else {}
     for name in names:
         measured = PARTS[name]()
-        results[name] = {"date": time.strftime("%Y-%m-%d"), "machine": this_machine(), "is": measured}
-        write_whole(RESULTS, json.dumps(results, indent=1) + "\n")
+        results[name] = {
+            "date": time.strftime("%Y-%m-%d"),
+            "machine": this_machine(),
+            "is": measured,
+        }
+        storage.write_whole(RESULTS, json.dumps(results, indent=1) + "\n")
     results = json.loads(RESULTS.read_text("utf-8"))  # as whoever reads it later
     publish(results)
     print("\n".join(verdicts(results)))

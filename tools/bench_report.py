@@ -12,9 +12,9 @@ from pathlib import Path
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from run_course import NOTEBOOKS, ROOT, write_whole
-from utils import runtime
-from utils.plots import BLUE, GRAY, GREEN, ORANGE
+from run_course import NOTEBOOKS, ROOT
+from utils.plots._style import BLUE, GRAY, GREEN, ORANGE
+from utils.setup import machine, storage
 
 RESULTS = ROOT / "tools" / "measure" / "bench.json"
 FIGURE = NOTEBOOKS / "images" / "bench.png"
@@ -35,8 +35,8 @@ def this_machine() -> str:
     widest = next((name for name in ("avx512f", "avx2", "avx") if name in known), "no AVX known")
     return (
         f"{model[1] if model else platform.processor()} ({widest}), "
-        f"{runtime.available_cpus()} processors, "
-        f"{runtime.available_memory() / 2**30:.0f} GiB, {platform.system()}, "
+        f"{machine.available_cpus()} processors, "
+        f"{machine.available_memory() / 2**30:.0f} GiB, {platform.system()}, "
         f"Python {platform.python_version()}, MXNet {version('mxnet')}, d2l {version('d2l')}"
     )
 
@@ -227,6 +227,6 @@ def publish(results: dict) -> None:
     print(table(results))
     readme = ROOT / "README.md"
     text = TABLE.sub(lambda _: table(results), readme.read_text("utf-8"))
-    write_whole(readme, text)
+    storage.write_whole(readme, text)
     if "throughput" in results:
         figure(results).savefig(FIGURE, dpi=150)

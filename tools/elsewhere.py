@@ -25,7 +25,8 @@ from nbformat.v4 import new_code_cell
 
 import arrival
 from pack_colab import pack
-from run_course import ROOT, last_line, notebook_paths, save, set_budget, write_whole
+from run_course import ROOT, last_line, notebook_paths, save, set_budget
+from utils.setup import storage
 
 CACHE = ROOT / ".cache" / "elsewhere"
 BARE = ["ipykernel", "nbclient", "nbformat", "pip", "protobuf", "scipy"]
@@ -47,6 +48,7 @@ for name in ("google.colab", "numpy", "pandas", "matplotlib.pyplot"):
 AFTERWARDS = """
 import io, json, matplotlib, numpy, pandas, scipy.stats, google.protobuf
 from google.protobuf import struct_pb2
+from utils.setup import storage
 table = pandas.DataFrame({"x": numpy.arange(6.0), "group": list("aabbcc")}).groupby("group").mean()
 assert table["x"].tolist() == [0.5, 2.5, 4.5]
 assert abs(scipy.stats.norm.cdf(0) - 0.5) < 1e-12
@@ -228,7 +230,9 @@ def main() -> int:
         print(rows[-1], flush=True)
     if not names:
         readme = ROOT / "README.md"
-        write_whole(readme, TABLE.sub(lambda _: "\n".join(rows) + "\n", readme.read_text("utf-8")))
+        storage.write_whole(
+            readme, TABLE.sub(lambda _: "\n".join(rows) + "\n", readme.read_text("utf-8"))
+        )
     return int(failed)
 
 

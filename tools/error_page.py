@@ -24,7 +24,8 @@ import mxnet as mx
 from mxnet import npx
 
 from error_entries import IMPORTS, SECTIONS, SILENCES, Mistake, Silence
-from run_course import NOTEBOOKS, write_whole
+from run_course import NOTEBOOKS
+from utils.setup import storage
 
 PAGE = NOTEBOOKS / "errors.md"
 WIDTH = 100
@@ -193,7 +194,7 @@ def main(file: Path = PAGE) -> None:
         text = page()
     except EntryError as error:
         sys.exit(str(error))
-    write_whole(file, text)
+    storage.write_whole(file, text)
 
 
 if __name__ == "__main__":

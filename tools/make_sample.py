@@ -1,7 +1,7 @@
 """Make utils/sample/ from Fashion-MNIST: the first images of each class, in their order.
 
 The rule knows no chance: run again, it writes the same bytes. It needs all of the data
-(FASHION_MNIST_DIR or any of the places that utils.fetch knows).
+(FASHION_MNIST_DIR or any of the places that utils.setup.fetch knows).
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from pathlib import Path
 import numpy
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
-from utils import fetch, files
+from utils.setup import fetch, files
 
 PER_CLASS = {"train": 600, "t10k": 100}
 

@@ -17,7 +17,8 @@ from nbformat import NotebookNode
 from nbformat.v4 import new_markdown_cell
 
 import arrival
-from run_course import ROOT, code_cells, notebook_paths, save, write_whole
+from run_course import ROOT, code_cells, notebook_paths, save
+from utils.setup import storage
 
 ADDRESS = re.compile(r"https://github\.com/([\w-]+/[\w.-]+?)(\.git)?/?")
 BADGES = "badges"  # the id of the cell, and the name of the README's part
@@ -90,7 +91,7 @@ def main() -> None:
     except AddressError as error:
         sys.exit(str(error))
     readme = ROOT / "README.md"
-    write_whole(readme, stamp_readme(readme.read_text("utf-8"), address))
+    storage.write_whole(readme, stamp_readme(readme.read_text("utf-8"), address))
     for path in notebook_paths():
         stamp_notebook(path, address)
     print(f"The course says that it is at {address}. Commit this, and push it to the branch main.")

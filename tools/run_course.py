@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import argparse
 import asyncio
-import os
 import re
 import shutil
 import signal
@@ -26,6 +25,8 @@ from nbclient.exceptions import CellExecutionError, CellTimeoutError, DeadKernel
 from nbconvert import HTMLExporter
 from nbformat import NotebookNode
 from tqdm import tqdm
+
+from utils.setup import storage
 
 ROOT = Path(__file__).resolve().parent.parent
 NOTEBOOKS = ROOT / "notebooks"
@@ -163,13 +164,6 @@ def run_notebook(
     return notebook
 
 
-def write_whole(path: Path, text: str) -> None:
-    """Write a file so that its name only ever holds the old text or all of the new one."""
-    part = path.with_name(f".{path.name}.part")
-    part.write_text(text, encoding="utf-8")
-    os.replace(part, path)
-
-
 def asked_for(description: str, noun: str, names: Sequence[str]) -> list[str]:
     """The names on the command line, or all of them where it has none; an unknown one ends it."""
     parser = argparse.ArgumentParser(description=description)
@@ -185,14 +179,14 @@ def asked_for(description: str, noun: str, names: Sequence[str]) -> list[str]:
 
 def save(notebook: NotebookNode, path: Path) -> None:
     """Write a notebook as JupyterLab does."""
-    write_whole(path, nbformat.writes(notebook) + "\n")
+    storage.write_whole(path, nbformat.writes(notebook) + "\n")
 
 
 def save_page(notebook: NotebookNode, path: Path) -> None:
     """Write a notebook as one HTML page, its figures inside it."""
     # Not embed_images: it closes every <details> at once, and what is folded lies open.
     resources = {"metadata": {"name": path.stem}}
-    write_whole(path, HTMLExporter().from_notebook_node(notebook, resources=resources)[0])
+    storage.write_whole(path, HTMLExporter().from_notebook_node(notebook, resources=resources)[0])
 
 
 def run_course(

@@ -22,7 +22,7 @@ if sys.version_info < (3, 9):  # noqa: UP036  (whoever has an older one gets the
         "`make PYTHON=python3.11 run`.".format(*sys.version_info)
     )
 sys.path.insert(0, str(ROOT))
-from utils.installing import InstallError, install, platform_problem, remedy, run  # noqa: E402
+from utils.setup.pip import InstallError, install, platform_problem, remedy, run  # noqa: E402
 
 CACHE = ROOT / ".cache"
 VENV = ROOT / ".venv"
@@ -125,7 +125,7 @@ def main():
         sys.exit("\n".join([str(error), remedy(str(error))]).strip())
     except KeyboardInterrupt:
         sys.exit("\nSet-up was interrupted. Nothing is lost: run the same command again.")
-    return subprocess.run([str(PYTHON), "-m", "utils.fetch"], cwd=str(ROOT)).returncode
+    return subprocess.run([str(PYTHON), "-m", "utils.setup.fetch"], cwd=str(ROOT)).returncode
 
 
 if __name__ == "__main__":

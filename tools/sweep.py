@@ -14,9 +14,10 @@ from collections.abc import Callable, Sequence
 from dataclasses import asdict, replace
 
 import utils  # noqa: F401  (before mxnet: it sets this machine up)
-from run_course import asked_for, write_whole
+from run_course import asked_for
 from utils import experiments, recipes, train
 from utils.ingredients import trials as ingredient_trials
+from utils.setup import storage
 
 LOSS_LOG_RECIPE = train.Recipe(epochs=3, batch_size=64, learning_rate=0.05, flip=True)
 
@@ -94,7 +95,7 @@ def main() -> int:
     for name in asked_for("Run the large sweeps and store their results.", "sweep", [*SWEEPS]):
         trials = SWEEPS[name]()
         print(f"{name}: {len(trials)} runs")
-        write_whole(
+        storage.write_whole(
             experiments.RESULTS / f"{name}.json",
             document(name, trials, experiments.run_all(trials)),
         )

@@ -16,7 +16,7 @@ from run_course import ROOT
 
 FOLDER = ROOT / "build" / "gpu"
 LOAD = """
-from utils import gpu, packages
+from utils.setup import gpu, packages
 for file in packages.load_cuda():
     print(file.name, "from", file.parents[3].name)
 import mxnet as mx
@@ -50,7 +50,7 @@ def main() -> None:
         "PYTHONPATH": str(ROOT),
         "XDG_CACHE_HOME": str(ROOT / ".cache" / "gpu"),
     }
-    for command in (["-m", "utils.bootstrap"], ["-c", LOAD]):
+    for command in (["-m", "utils.setup.bootstrap"], ["-c", LOAD]):
         done = subprocess.run([python, *command], env=environment, cwd=FOLDER)
         if done.returncode:
             sys.exit(done.returncode)

@@ -1,5 +1,5 @@
 """The toolbox the notebooks import. Import it before mxnet: MXNet reads its settings only once."""
 
-from utils import runtime
+from utils.setup import machine
 
-runtime.prepare()
+machine.prepare()

@@ -9,7 +9,8 @@ import mxnet as mx
 import numpy
 from mxnet import np
 
-from utils import fetch, files, guards
+from utils import _guards
+from utils.setup import fetch, files
 
 CLASSES = [
     "T-shirt/top",
@@ -120,7 +121,7 @@ def batches(
     the parts, if shift is not one of 0 to 27 pixels, or if a pass for training would not have a
     single batch.
     """
-    guards.check_positive(batch_size=batch_size, size=size)
+    _guards.check_positive(batch_size=batch_size, size=size)
     if shift not in range(28):
         raise ValueError(
             f"shift is {shift!r}, but it must be a whole number of pixels from 0 to 27, or nothing "
@@ -131,7 +132,7 @@ def batches(
             f"batch_size is {batch_size}, but there are {len(split)} images, which do not fill one "
             f"batch. Pass a batch_size of at most {len(split)}."
         )
-    guards.check_divides(batch_size, workers=part[1])
+    _guards.check_divides(batch_size, workers=part[1])
     return _batches(split, batch_size, device, rng, flip, size, shift, start, part)
 
 

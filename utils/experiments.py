@@ -22,9 +22,10 @@ import pandas
 from mxnet import gluon, npx
 from tqdm import tqdm
 
-from utils import data, runtime, train
+from utils import data, train
 from utils.families import NormalizedShortcut, Plain, deep_network, network18, without_biases
 from utils.resnet import Residual
+from utils.setup import machine
 
 RESULTS = Path(__file__).parent / "results"
 MEASURED = ("train_loss", "train_accuracy", "valid_loss", "valid_accuracy")  # each epoch
@@ -52,7 +53,7 @@ class Trial:
 def run(trial: Trial) -> dict:
     """Train the trial's network; return its labels, its seed and what each epoch measured."""
     npx.set_np()
-    device, _ = runtime.best_device()
+    device, _ = machine.best_device()
     fashion = data.load(trial.budget)
     chosen = fashion.train.first(trial.images)
     net = trial.build()
@@ -71,7 +72,7 @@ def run_all(trials: Sequence[Trial]) -> list[dict]:
     Each has a process and a processor of its own. Small networks gain nothing from a second
     thread, and with one thread a seed gives the same numbers however many processors there are.
     """
-    workers = max(1, min(runtime.available_cpus(), len(trials)))
+    workers = max(1, min(machine.available_cpus(), len(trials)))
     with threads(1), ProcessPoolExecutor(workers, multiprocessing.get_context("spawn")) as pool:
         try:
             results = pool.map(run, trials)

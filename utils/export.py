@@ -7,9 +7,6 @@ from __future__ import annotations
 
 import json
 import os
-import tempfile
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -18,7 +15,8 @@ import numpy
 import onnx
 from mxnet import gluon, np, npx
 
-from utils import cache, guards, parameters
+from utils import _gluon, _guards
+from utils.setup import storage
 
 INPUT, OUTPUT = "images", "scores"  # their names in ONNX
 # MXNet's exporter knows the operators of its older arrays. Those of np arrays that compute the same
@@ -65,7 +63,7 @@ def to_symbol(
     stored = {f"arg:{key}": arrays[key] for key in graph.list_arguments() if key != "data"}
     stored |= {f"aux:{key}": arrays[key] for key in graph.list_auxiliary_states()}
     names = f"{name}-symbol.json", f"{name}-0000.params"
-    with appearing_whole(Path(folder)) as part:
+    with storage.appearing_whole(Path(folder)) as part:
         (part / names[0]).write_text(graph.tojson(), encoding="utf-8")
         _save(part / names[1], stored)
     return Path(folder, names[0]), Path(folder, names[1])
@@ -81,13 +79,13 @@ def to_onnx(net: gluon.Block, path: str | os.PathLike, size: int = 28) -> Path:
     has an operator without a form in ONNX, or takes other images; OSError (full disk, no
     permission). There is then no new file.
     """
-    guards.check_positive(size=size)
+    _guards.check_positive(size=size)
     put_back_mapping()
     path = Path(path)
     image = (1, size, size)
     graph = mx.sym.load_json(_renamed(_graph(net, INPUT).tojson()))
     arrays = _arrays(net)
-    with appearing_whole(path.parent) as part:
+    with storage.appearing_whole(path.parent) as part:
         file = part / path.name
         try:
             mx.onnx.export_model(
@@ -107,17 +105,6 @@ def to_onnx(net: gluon.Block, path: str | os.PathLike, size: int = 28) -> Path:
     return path
 
 
-@contextmanager
-def appearing_whole(folder: Path) -> Iterator[Path]:
-    """Lend a temporary folder, whose files move to `folder` at the end, and not after an error."""
-    folder.mkdir(parents=True, exist_ok=True)
-    cache.clear(folder)
-    with tempfile.TemporaryDirectory(dir=folder, prefix=cache.PART) as part:
-        yield Path(part)
-        for file in Path(part).iterdir():
-            os.replace(file, folder / file.name)
-
-
 def _graph(net: gluon.Block, name: str) -> mx.sym.Symbol:
     """Send a symbol through the network in place of images; it notes every operator."""
     try:
@@ -133,7 +120,7 @@ def _graph(net: gluon.Block, name: str) -> mx.sym.Symbol:
 def _arrays(net: gluon.Block) -> dict[str, np.ndarray]:
     """Return the numbers of the network by their names in the graph, on the processor."""
     try:
-        values = parameters.read(net)
+        values = _gluon.read(net)
     except RuntimeError as error:
         raise ValueError(
             "The network has not seen an image yet, so that it has no weights to export. Train it, "

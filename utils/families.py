@@ -13,7 +13,7 @@ import mxnet as mx
 from mxnet import gluon, np
 from mxnet.gluon import nn
 
-from utils import guards, shapes, train
+from utils import _guards, shapes, train
 from utils.resnet import Residual, named, stem
 
 WIDTHS = (8, 16, 32)  # channels of the three stages: half of the paper's, to train in seconds
@@ -27,7 +27,7 @@ class Plain(nn.HybridBlock):
 
     def __init__(self, num_channels: int, strides: int = 1) -> None:
         super().__init__()
-        guards.check_positive(num_channels=num_channels, strides=strides)
+        _guards.check_positive(num_channels=num_channels, strides=strides)
         self.conv1 = nn.Conv2D(num_channels, kernel_size=3, padding=1, strides=strides)
         self.conv2 = nn.Conv2D(num_channels, kernel_size=3, padding=1)
         self.bn1, self.bn2 = nn.BatchNorm(), nn.BatchNorm()

@@ -18,9 +18,10 @@ import numpy
 from mxnet import gluon
 from mxnet.gluon import nn
 
-from utils import data, parameters, shapes
-from utils.export import INPUT, OPSET, OUTPUT, appearing_whole
+from utils import _gluon, data, shapes
+from utils.export import INPUT, OPSET, OUTPUT
 from utils.recipes import Recipe
+from utils.setup import storage
 
 STATISTICS = ("running_mean", "running_var")  # how Gluon names what a normalization has measured
 USES = {
@@ -58,7 +59,7 @@ def write(
         _limits(confusions),
     ]
     card = onnx_file.with_suffix(".md")
-    with appearing_whole(card.parent) as part:
+    with storage.appearing_whole(card.parent) as part:
         (part / card.name).write_text("\n".join(sections), encoding="utf-8")
     return card
 
@@ -84,7 +85,7 @@ def _network(onnx_file: Path, net: gluon.Block, size: int, digest: str) -> str:
         for part in shapes.parts(net).values()
         if not isinstance(part, (nn.Sequential, nn.HybridSequential))
     )
-    learned = _count(parameters.learned(net))
+    learned = _count(_gluon.learned(net))
     every = net.collect_params().values()
     statistics = _count(parameter for parameter in every if parameter.name.endswith(STATISTICS))
     scaled = "" if size == 28 else ", scaled from 28×28, bilinear, corner pixels on corner pixels"

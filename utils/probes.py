@@ -17,7 +17,7 @@ import pandas
 from mxnet import autograd, gluon, np
 from mxnet.gluon import nn
 
-from utils import data, guards, shapes, train
+from utils import _guards, data, shapes, train
 
 
 class Call(NamedTuple):
@@ -33,7 +33,7 @@ def watching(blocks: dict[str, gluon.Block]) -> Iterator[dict[str, Call]]:
 
     Raises ValueError if one of them is hybridized.
     """
-    guards.check_not_compiled(*blocks.values())
+    _guards.check_not_compiled(*blocks.values())
     calls = {}
 
     def keep(name: str, block: gluon.Block, inputs: tuple, output: np.ndarray) -> None:
@@ -170,7 +170,7 @@ def lesions(
     Networks Behave Like Ensembles of Relatively Shallow Networks", 2016, section 4.1,
     https://arxiv.org/abs/1605.06431
     """
-    guards.check_not_compiled(*shapes.parts(net).values())
+    _guards.check_not_compiled(*shapes.parts(net).values())
     accuracies = {"none": train.evaluate(net, split, device, size)[1]}
     for name, block in blocks(net).items():
         if has_way_around(block):

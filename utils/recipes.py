@@ -10,7 +10,7 @@ import mxnet as mx
 import numpy
 from mxnet import gluon, lr_scheduler, np
 
-from utils import data, guards
+from utils import _guards, data
 
 
 @dataclass(frozen=True)
@@ -35,7 +35,7 @@ class Recipe:
     shift: int = 0  # move training images up to so many pixels, in both directions
 
     def __post_init__(self) -> None:
-        guards.check_positive(epochs=self.epochs, batch_size=self.batch_size, size=self.size)
+        _guards.check_positive(epochs=self.epochs, batch_size=self.batch_size, size=self.size)
         rate = self.learning_rate
         if not isinstance(rate, (int, float)) or not math.isfinite(rate) or rate <= 0:
             raise ValueError(

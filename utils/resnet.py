@@ -16,7 +16,7 @@ from typing import Any
 from mxnet import np
 from mxnet.gluon import nn
 
-from utils import guards
+from utils import _guards
 
 
 class Residual(nn.HybridBlock):
@@ -32,7 +32,7 @@ class Residual(nn.HybridBlock):
 
     def __init__(self, num_channels: int, use_1x1conv: bool = False, strides: int = 1) -> None:
         super().__init__()
-        guards.check_positive(num_channels=num_channels, strides=strides)
+        _guards.check_positive(num_channels=num_channels, strides=strides)
         self.conv1 = nn.Conv2D(num_channels, kernel_size=3, padding=1, strides=strides)
         self.conv2 = nn.Conv2D(num_channels, kernel_size=3, padding=1)
         self.conv3 = (
@@ -42,14 +42,14 @@ class Residual(nn.HybridBlock):
         self.relu = nn.Activation("relu")
 
     def forward(self, X: np.ndarray) -> np.ndarray:
-        guards.check_images(X)
+        _guards.check_images(X)
         return super().forward(X)
 
     def hybrid_forward(self, F: Any, X: np.ndarray) -> np.ndarray:
         Y = self.relu(self.bn1(self.conv1(X)))
         Y = self.bn2(self.conv2(Y))
         shortcut = self.conv3(X) if self.conv3 else X
-        guards.check_addable(Y, shortcut)
+        _guards.check_addable(Y, shortcut)
         return self.relu(Y + shortcut)
 
 
@@ -79,7 +79,7 @@ def resnet_block(
     The first of its `num_residuals` blocks halves height and width. With `first_block` none does:
     the stem has already halved them twice, and C must be `num_channels`.
     """
-    guards.check_positive(num_channels=num_channels, num_residuals=num_residuals)
+    _guards.check_positive(num_channels=num_channels, num_residuals=num_residuals)
     blocks = {}
     for i in range(1, num_residuals + 1):
         if i == 1 and not first_block:
@@ -94,7 +94,7 @@ def resnet18(num_classes: int = 10) -> nn.HybridSequential:
 
     Input (N, C, H, W) float32, output (N, num_classes): scores before softmax.
     """
-    guards.check_positive(num_classes=num_classes)
+    _guards.check_positive(num_classes=num_classes)
     return named(
         stem=stem(),
         stage1=resnet_block(64, 2, first_block=True),

@@ -15,7 +15,7 @@ from mxnet import gluon, np
 from mxnet.gluon import nn
 from pandas.io.formats.style import Styler
 
-from utils import guards
+from utils import _guards
 
 NETWORK = "network"  # the row of the whole network
 COSTS = ("parameters", "macs", "memory")
@@ -86,7 +86,7 @@ def layer_table(net: gluon.Block, input_shape: tuple[int, ...]) -> pandas.DataFr
         )
     device = next(iter(net.collect_params().values())).list_ctx()[0]
     blocks = parts(net)
-    guards.check_not_compiled(*blocks.values())
+    _guards.check_not_compiled(*blocks.values())
     recorder = _Recorder()
     hooks = [hook for name, block in blocks.items() for hook in recorder.watch(name, block)]
     try:

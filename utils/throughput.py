@@ -20,8 +20,9 @@ import mxnet as mx
 import pandas
 from mxnet import gluon, np, npx
 
-from utils import data, experiments, parameters, recipes, train
+from utils import _gluon, data, experiments, recipes, train
 from utils.resnet import resnet18
+from utils.runs.team import Team
 
 WARM_UP = 3  # steps that are not measured: the first ones build plans and fill caches
 
@@ -79,14 +80,14 @@ def by_threads(counts: Sequence[int], batch_size: int = 128) -> pandas.Series:
 
 def exchange_seconds(team: Team, net: gluon.Block, times: int = 10) -> float:
     """Return how long it takes to add up gradients of the network's sizes over all workers."""
-    learned = enumerate(parameters.learned(net))
+    learned = enumerate(_gluon.learned(net))
     arrays = {f"exchange {place}": [np.zeros(parameter.shape)] for place, parameter in learned}
     return seconds(partial(team.add_up, arrays), times)
 
 
 def gradient_bytes(net: gluon.Block) -> int:
     """Return the size of the gradient, of float32 numbers, in bytes."""
-    return sum(4 * math.prod(parameter.shape) for parameter in parameters.learned(net))
+    return sum(4 * math.prod(parameter.shape) for parameter in _gluon.learned(net))
 
 
 def seconds_per_step(

@@ -19,11 +19,12 @@ import numpy
 from mxnet import autograd, gluon, init, np, npx
 from tqdm import tqdm
 
-from utils import data, guards, interruption, parallel, parameters
-from utils import teamwork as teamwork
-from utils.history import DivergedError, History
+from utils import _gluon, _guards, data
 from utils.recipes import Recipe
-from utils.run_file import RunFile
+from utils.runs import interruption, parallel
+from utils.runs import team as teamwork
+from utils.runs.history import DivergedError, History
+from utils.runs.run_file import RunFile
 
 loss_function = gluon.loss.SoftmaxCrossEntropyLoss()
 
@@ -126,7 +127,7 @@ def fit(
     steps = recipe.steps_per_epoch(fashion.train)
     devices = _devices(device)
     with teamwork.Team(teamwork.store(kvstore)) as team:
-        guards.check_divides(recipe.batch_size, team.size, len(devices))
+        _guards.check_divides(recipe.batch_size, team.size, len(devices))
         several = team.size * len(devices) > 1
         make = partial(teamwork.Trainer, team=team) if several else gluon.Trainer
         trainer = recipe.trainer(net, steps * recipe.epochs, make)
@@ -198,7 +199,7 @@ class _Run:
         share = parallel.Share(self.recipe, self.team.rank, self.team.size)
         net = self.net if len(self.devices) == 1 else parallel.Spread(self.net, self.devices)
         learning = train_epoch(net, split, share, self.trainer, rng, self.devices[0], start)
-        good = parameters.read(self.net)
+        good = _gluon.read(self.net)
         self.team.count_anew()
         for _ in range(start, history.steps_per_epoch):
             mx.random.seed(self._seed_of_step())
@@ -247,7 +248,7 @@ class _Run:
         diverged = len(history.step_losses) + 1
         left = history.epochs * history.steps_per_epoch + position
         del history.step_losses[left:], history.step_hits[left:]
-        parameters.put(self.net, good)
+        _gluon.put(self.net, good)
         raise DivergedError(
             f"The loss became {loss} at step {diverged}, in epoch {history.epochs + 1}. The "
             f"network has the parameters from after step {left} again. Lower the learning rate, "

@@ -24,11 +24,11 @@ from tqdm import tqdm
 from grader import clean, marking, validate
 from grader.assignment import Assignment
 from grader.collect import Found, is_name
-from grader.frames import Frame
 from grader.graft import graft
 from grader.jail import Jail, JailError
 from grader.limits import Limits
-from utils.variants import Variant, variant_of
+from jailed.frames import Frame
+from utils.student import Variant, variant_of
 
 TRIES = 3  # of a jail that does not start: that is not the student's mistake
 Result = dict[str, Any]

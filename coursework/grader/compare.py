@@ -11,7 +11,7 @@ import builtins
 import numpy
 
 from grader import ready_made
-from grader.frames import Frame
+from jailed.frames import Frame
 
 RELATIVE, ABSOLUTE = 1e-3, 1e-4  # float32, summed up in another order
 

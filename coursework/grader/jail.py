@@ -150,8 +150,7 @@ class Jail:
         own = f"lib/python{version}/site-packages"
         if (python / own).is_dir():  # with conda, the packages are there a second time
             command += ["--tmpfs", f"/python/{own}", "--remount-ro", f"/python/{own}"]
-        for folder in ("/course", "/course/grader"):  # else they would be closed to others
-            command += ["--perms", "0755", "--dir", folder]
+        command += ["--perms", "0755", "--dir", "/course"]  # else it would be closed to others
         size = str(self.limits.file_megabytes * 2**20)
         for folder in ("/tmp", HERE):
             command += ["--perms", "1777", "--size", size, "--tmpfs", folder]

@@ -10,12 +10,13 @@ from collections.abc import Callable, Collection
 from dataclasses import asdict, dataclass, replace
 from typing import Any
 
-from grader import compare, frames
-from grader.frames import Frame
+from grader import compare
 from grader.jail import Jail, JailError
-from utils.variants import VARIANTS, Variant
+from jailed import frames
+from jailed.frames import Frame
+from utils.student import VARIANTS, Variant
 
-PROGRAM = ("-m", "grader.worker")
+PROGRAM = ("-m", "jailed.worker")
 SHORTEST = 2  # seconds: less is not worth a start
 LONGEST_NAME = 80  # of a mistake
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9 ,-]*")

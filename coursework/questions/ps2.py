@@ -5,8 +5,8 @@ from __future__ import annotations
 from functools import partial
 
 from grader.compare import difference, inequality
+from grader.judge_training import judged, learned, ordered, repeated
 from grader.marking import Ask, Judge, Question
-from grader.training import judged, learned, ordered, repeated
 from questions import outputs
 
 DEFAULT = {"arguments": {}, "shape": [2, 1, 32, 32]}

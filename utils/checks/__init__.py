@@ -1,26 +1,26 @@
 """The questions asked of a learner's code, and the answers it gets."""
 
-from utils.checks.accumulating import accumulated_step
-from utils.checks.block import residual_block
-from utils.checks.block_variants import bottleneck, preactivation
-from utils.checks.calculations import (
+from utils.checks._block_variants import bottleneck, preactivation
+from utils.checks._paper import paper_resnet18
+from utils.checks._report import Answer, Mistake, Report
+from utils.checks.accumulated_step import accumulated_step
+from utils.checks.accuracy_without import accuracy_without
+from utils.checks.batch_part import batch_part
+from utils.checks.experiment import experiment
+from utils.checks.identity import identity
+from utils.checks.numbers import (
     difference_counts,
     receptive_field,
     resnet18_parameters,
     ring_step_seconds,
 )
-from utils.checks.copying import identity
-from utils.checks.network import resnet18, resnet34
-from utils.checks.paper import paper_resnet18
 from utils.checks.predictions import parameter_count, shapes
-from utils.checks.removing import accuracy_without
-from utils.checks.report import Answer, Mistake, Report
-from utils.checks.scaling import scaled_residual
-from utils.checks.sharing import batch_part
+from utils.checks.residual_block import residual_block
+from utils.checks.resnet18 import resnet18, resnet34
+from utils.checks.scaled_residual import scaled_residual
 from utils.checks.stage import stage
 from utils.checks.stem import stem
 from utils.checks.training import training
-from utils.checks.trials import experiment
 
 __all__ = [
     "Answer",

@@ -12,9 +12,9 @@ import pandas
 from mxnet import gluon
 
 from utils import resnet
-from utils.checks.asking import Question, report, short
-from utils.checks.keeping import contained
-from utils.checks.report import Mistake, Report
+from utils.checks._ask import Question, report, short
+from utils.checks._isolate import contained
+from utils.checks._report import Mistake, Report
 from utils.shapes import NETWORK, layer_table, parts
 
 PARTS = ("stem", "stage1", "stage2", "stage3", "stage4", "pool", "dense")

@@ -7,12 +7,12 @@ from typing import Any
 import numpy
 from mxnet import np
 
-from utils.checks import specimens
-from utils.checks.adding import convolutions
-from utils.checks.asking import Question, report
-from utils.checks.block_shape import columns_seen
-from utils.checks.report import Mistake, Report
-from utils.checks.specimens import Specimen, agree, images, new_block
+from utils.checks import _specimen
+from utils.checks._adding import convolutions
+from utils.checks._ask import Question, report
+from utils.checks._block_shape import columns_seen
+from utils.checks._report import Mistake, Report
+from utils.checks._specimen import Specimen, agree, images, new_block
 
 WIDTH = 8  # channels of the stages in the experiments
 HALF = WIDTH // 2
@@ -88,7 +88,7 @@ def shortcut_shapes(resnet_block: Any) -> None:
         raise _shortcuts("1x1 convolution in the first stage", "with first_block=True there is one")
     later = _later(resnet_block)
     found = sum(kernel.shape[-1] == 1 for kernel in later.kernels)
-    if found != 1 and columns_seen(later.fill(specimens.positive), width=31) < 15:
+    if found != 1 and columns_seen(later.fill(_specimen.positive), width=31) < 15:
         raise _shortcuts("a later block halves", f"{found} were found, and a later block halves")
     if found != 1:
         raise _shortcuts("1x1 convolution in every block", f"{found} were found, and not 1")
@@ -107,9 +107,9 @@ def _shortcuts(name: str, seen: str) -> Mistake:
 def shortcuts(resnet_block: Any) -> None:
     """With all 3x3 weights at zero, the input still passes every block."""
     X = images(2, WIDTH, 6, 6)
-    if not agree(_first(resnet_block).fill(specimens.zeros, size=3).run(X), X):
+    if not agree(_first(resnet_block).fill(_specimen.zeros, size=3).run(X), X):
         raise _no_shortcut("first_block=True")
-    later = _later(resnet_block).fill(specimens.positive).fill(specimens.zeros, size=3)
+    later = _later(resnet_block).fill(_specimen.positive).fill(_specimen.zeros, size=3)
     X = images(2, HALF, 6, 6)
     if not numpy.ptp(later.run(X)) > 1e-3:
         raise _no_shortcut("first_block=False")

@@ -7,12 +7,12 @@ from typing import Any
 
 import numpy
 
-from utils.checks import specimens
-from utils.checks.asking import Question, report
-from utils.checks.block_shape import columns_seen
-from utils.checks.borrowing import specimen_of
-from utils.checks.report import Mistake, Report
-from utils.checks.specimens import agree, images
+from utils.checks import _specimen
+from utils.checks._ask import Question, report
+from utils.checks._block_shape import columns_seen
+from utils.checks._borrowing import specimen_of
+from utils.checks._report import Mistake, Report
+from utils.checks._specimen import agree, images
 
 CHANNELS = 64
 
@@ -57,7 +57,7 @@ def reach(net: Any) -> None:
     """One number of the output sees 11 columns of pixels."""
     specimen = specimen_of(net)
     sizes = {kernel.shape[2:] for kernel in specimen.kernels}
-    seen = columns_seen(specimen.fill(specimens.positive), width=32)
+    seen = columns_seen(specimen.fill(_specimen.positive), width=32)
     if seen == 11 and sizes == {(7, 7)}:
         return
     found = ", ".join(f"{height}x{width}" for height, width in sorted(sizes))
@@ -75,9 +75,9 @@ def normalization(net: Any) -> None:
     """In training mode, larger weights give the same output; and it is not all zero."""
     specimen = specimen_of(net)
     X = images(2, specimen.channels, 32, 32)
-    centered = specimen.fill(specimens.negative).run(X, training=True)
-    grows = specimen.changes_with_scale(X, specimens.strong, lambda _: 3.0)
-    if not specimen.changes_with_scale(X, specimens.mixed, lambda _: 3.0, training=False):
+    centered = specimen.fill(_specimen.negative).run(X, training=True)
+    grows = specimen.changes_with_scale(X, _specimen.strong, lambda _: 3.0)
+    if not specimen.changes_with_scale(X, _specimen.mixed, lambda _: 3.0, training=False):
         raise _normalization(
             "statistics of single images",
             "In inference mode, where the running averages count, larger weights do not change the "
@@ -107,7 +107,7 @@ def relu(net: Any) -> None:
     """With negative weights and positive pixels, all of the output is zero."""
     specimen = specimen_of(net)
     X = images(2, specimen.channels, 32, 32)
-    Y = specimen.fill(specimens.negative).run(X)
+    Y = specimen.fill(_specimen.negative).run(X)
     if abs(Y).max() > 1e-3:
         raise Mistake(
             "no ReLU in the stem",

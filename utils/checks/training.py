@@ -9,9 +9,9 @@ from typing import Any
 
 import numpy
 
-from utils.checks import training_fit, training_runs, training_step
-from utils.checks.asking import Question, check_function, report, short
-from utils.checks.report import Mistake, Report
+from utils.checks import _training_fit, _training_runs, _training_step
+from utils.checks._ask import Question, check_function, report, short
+from utils.checks._report import Mistake, Report
 
 CHANCE = math.log(10)  # loss of a network that gives ten classes equal chances
 
@@ -128,29 +128,29 @@ NOTHING = Question("functions", "Is there something to question?", _nothing)
 QUESTIONS = {
     "train_step": _of(
         "train_step",
-        ("loss", "Is it the mean over the batch?", training_step.loss),
-        ("hits", "Are the recognized images counted?", training_step.hits),
-        ("step", "Do the weights move as far as they should?", training_step.step),
-        ("gradient", "Does it belong to this batch alone?", training_step.fresh_gradient),
-        ("mode", "Is the network in training mode?", training_step.mode),
+        ("loss", "Is it the mean over the batch?", _training_step.loss),
+        ("hits", "Are the recognized images counted?", _training_step.hits),
+        ("step", "Do the weights move as far as they should?", _training_step.step),
+        ("gradient", "Does it belong to this batch alone?", _training_step.fresh_gradient),
+        ("mode", "Is the network in training mode?", _training_step.mode),
     ),
     "train_epoch": _of(
         "train_epoch",
-        ("steps", "Do images and their own labels move the weights?", training_runs.steps),
-        ("images", "Does each come once?", training_runs.every_image),
-        ("order", "Is it new in every epoch?", training_runs.order),
+        ("steps", "Do images and their own labels move the weights?", _training_runs.steps),
+        ("images", "Does each come once?", _training_runs.every_image),
+        ("order", "Is it new in every epoch?", _training_runs.order),
     ),
     "evaluate": _of(
         "evaluate",
-        ("mode", "Is the network in inference mode?", training_runs.inference),
-        ("figures", "Are they those of all images?", training_runs.judged),
+        ("mode", "Is the network in inference mode?", _training_runs.inference),
+        ("figures", "Are they those of all images?", _training_runs.judged),
     ),
     "fit": _of(
         "fit",
-        ("test images", "Are they left alone?", training_fit.no_test_images),
-        ("validation", "Do these images judge, and nothing else?", training_fit.validation),
-        ("epochs", "Are there as many as the recipe says?", training_fit.epochs),
-        ("order", "Is it new in every epoch?", training_fit.new_order),
+        ("test images", "Are they left alone?", _training_fit.no_test_images),
+        ("validation", "Do these images judge, and nothing else?", _training_fit.validation),
+        ("epochs", "Are there as many as the recipe says?", _training_fit.epochs),
+        ("order", "Is it new in every epoch?", _training_fit.new_order),
     ),
     "history": _of(
         "history",

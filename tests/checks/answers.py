@@ -1,0 +1,183 @@
+"""All wrong and right versions, each with the check that it is held against.
+
+Wrong versions are small and have one mistake each; their diagnosis stands above them. Right ones
+are written in many styles.
+"""
+
+from __future__ import annotations
+
+import functools
+import runpy
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import mxnet as mx
+import numpy
+from right_blocks import RIGHT_BLOCKS, with_large_epsilon
+from right_networks import (
+    GIVEN_NETWORKS,
+    GIVEN_STEMS,
+    RIGHT_NETWORKS,
+    RIGHT_STAGES,
+    RIGHT_STEMS,
+)
+from wrong_blocks import NOT_A_CLASS, WRONG_BLOCKS
+from wrong_exercises import LIKE, WRONG_EXERCISES
+from wrong_networks import WRONG_NETWORKS, WRONG_STAGES, WRONG_STEMS
+from wrong_scaling import RIGHT_SCALING
+from wrong_training import RIGHT_TRAINING, WRONG_TRAINING
+
+from utils import checks
+
+SOLUTIONS = Path(__file__).resolve().parents[2] / "coursework" / "solutions"
+
+SHAPES = {
+    **{"stem": (1, 64, 24, 24), "stage1": (1, 64, 24, 24), "stage2": (1, 128, 12, 12)},
+    **{"stage3": (1, 256, 6, 6), "stage4": (1, 512, 3, 3), "pool": (1, 512, 1, 1)},
+    "dense": (1, 10),
+}
+COUNTS = {
+    **{"stem": 3_328, "stage1": 148_224, "stage2": 525_952, "stage3": 2_100_480},
+    **{"stage4": 8_395_264, "dense": 5_130},
+}
+TOTAL = 11_178_378
+
+WRONG_SHAPES = [
+    ({**SHAPES, "stem": (64, 24, 24)}, "batch axis forgotten"),
+    ({**SHAPES, "stage1": (1, 64, 12, 12)}, "one halving too many"),
+    ({**SHAPES, "stage2": (1, 128, 24, 24)}, "one halving too few"),
+    ({**SHAPES, "stage3": (1, 128, 6, 6)}, "wrong channels"),
+    ({**SHAPES, "stage4": (1, 3, 3, 512)}, "axes in another order"),
+    ({**SHAPES, "stage4": (1, 512, 4, 4)}, "wrong height or width"),
+    ({**SHAPES, "pool": (1, 512)}, "wrong number of axes"),
+    ({**SHAPES, "dense": None}, "no prediction yet"),
+    ({**SHAPES, "dense": numpy.zeros((2000, 2000))}, "no shape"),
+    ({**SHAPES, "stage5": (1, 1024, 2, 2)}, "unknown layer"),
+    ([(1, 64, 24, 24)], "no dictionary"),
+    (None, "no dictionary"),
+]
+WRONG_COUNTS = [
+    ({**COUNTS, "stem": 3_200}, "normalizations forgotten"),
+    ({**COUNTS, "stage1": 147_968}, "biases of convolutions forgotten"),
+    ({**COUNTS, "stage2": 525_952 - 64 * 128 - 128}, "1x1 convolutions forgotten"),
+    ({**COUNTS, "stage3": 2_100_480 + 8 * 256}, "running statistics counted"),
+    ({**COUNTS, "stage4": 8_395_265}, "wrong count"),
+    ({**COUNTS, "dense": 5_120}, "biases forgotten"),
+    ({**COUNTS, "dense": "5130"}, "no number"),
+    (11_000_000, "wrong count"),
+    (numpy.zeros((2000, 2000)), "no number"),
+    (None, "no number"),
+]
+
+
+@dataclass(frozen=True)
+class Version:
+    """An answer as a learner could give it; `diagnosis` is empty for a right one."""
+
+    check: str
+    name: str
+    ask: Callable[[], checks.Report]
+    diagnosis: str = ""
+
+    def __str__(self) -> str:
+        return f"{self.check}: {self.name}"
+
+    @functools.cached_property
+    def report(self) -> checks.Report:
+        return self.ask()
+
+
+def _versions(check: str, wrong: dict, right: list, **options: object) -> list[Version]:
+    question = functools.partial(getattr(checks, check), **options)
+    right = [(version, "") for version in right]
+    return [
+        Version(check, _name(version, i), functools.partial(question, version), diagnosis)
+        for i, (version, diagnosis) in enumerate([*wrong.items(), *right])
+    ]
+
+
+def _name(version: object, position: int) -> str:
+    return getattr(version, "__name__", f"{type(version).__name__} {position}")
+
+
+def _given(check: str, makers: list) -> list[Version]:
+    """Return right versions that are made, in numpy's mode, before they are checked."""
+    question = getattr(checks, check)
+
+    def ask(maker: Callable) -> checks.Report:
+        with mx.util.np_shape(True), mx.util.np_array(True):
+            return question(maker())
+
+    return [Version(check, f"given {m.__name__}", functools.partial(ask, m)) for m in makers]
+
+
+def _predictions(check: str, wrong: list, right: list) -> list[Version]:
+    question = getattr(checks, check)
+    return [
+        Version(check, f"prediction {i}", functools.partial(question, predicted), diagnosis)
+        for i, (predicted, diagnosis) in enumerate([*wrong, *((r, "") for r in right)], start=1)
+    ]
+
+
+def _training(part: str) -> list[Version]:
+    right = dict.fromkeys(RIGHT_TRAINING[part], "")
+    return [
+        Version("training", _name(version, i), _ask_training(part, version), diagnosis)
+        for i, (version, diagnosis) in enumerate({**WRONG_TRAINING[part], **right}.items())
+    ]
+
+
+def _ask_training(part: str, version: object) -> Callable[[], checks.Report]:
+    return lambda: checks.training(**{part: version() if part == "history" else version})
+
+
+# Where the right answer to an exercise stands: file and name.
+SOLVED = {
+    "difference_counts": ("01_why_residual", "difference_counts"),
+    "experiment": ("01_why_residual", "without_gentle_start"),
+    "identity": ("01_why_residual", "set_identity"),
+    "bottleneck": ("02_residual_block", "Bottleneck"),
+    "preactivation": ("02_residual_block", "PreActivation"),
+    "receptive_field": ("03_layer_by_layer", "receptive_field"),
+    "resnet18_parameters": ("04_resnet18", "resnet18_parameters"),
+    "resnet34": ("04_resnet18", "my_resnet34"),
+    "paper_resnet18": ("04_resnet18", "paper_resnet18"),
+    "accuracy_without": ("06_look_inside", "accuracy_without"),
+    "scaled_residual": ("06_look_inside", "scale_residual"),
+    "batch_part": ("08_scale_up", "my_part"),
+    "ring_step_seconds": ("08_scale_up", "ring_step_seconds"),
+    "accumulated_step": ("08_scale_up", "accumulated_step"),
+}
+
+
+def _exercise(check: str) -> list[Version]:
+    file, name = SOLVED[check]
+    right = [runpy.run_path(str(SOLUTIONS / f"{file}.py"))[name], *RIGHT_SCALING.get(check, [])]
+    if check in ("bottleneck", "preactivation"):
+        right.append(with_large_epsilon(right[0]))
+    options = {"like": LIKE, "warm_up": 0.0} if check == "experiment" else {}
+    return _versions(check, WRONG_EXERCISES[check], right, **options)
+
+
+VERSIONS = [
+    *_versions("residual_block", WRONG_BLOCKS, RIGHT_BLOCKS),
+    *(
+        Version(
+            "residual_block", f"no class {i}", functools.partial(checks.residual_block, what), d
+        )
+        for i, (what, d) in enumerate(NOT_A_CLASS)
+    ),
+    *_versions("stem", WRONG_STEMS, RIGHT_STEMS),
+    *_given("stem", GIVEN_STEMS),
+    *_versions("stage", WRONG_STAGES, RIGHT_STAGES),
+    *_versions("resnet18", WRONG_NETWORKS, RIGHT_NETWORKS),
+    *_given("resnet18", GIVEN_NETWORKS),
+    *_predictions("shapes", WRONG_SHAPES, [SHAPES, {k: list(v) for k, v in SHAPES.items()}]),
+    *_predictions("parameter_count", WRONG_COUNTS, [COUNTS, TOTAL]),
+    *(version for part in WRONG_TRAINING for version in _training(part)),
+    Version("training", "no function", checks.training, "nothing to question"),
+    *(version for check in SOLVED for version in _exercise(check)),
+]
+WRONG = [version for version in VERSIONS if version.diagnosis]
+RIGHT = [version for version in VERSIONS if not version.diagnosis]

@@ -1,0 +1,435 @@
+"""The checks: every wrong version gets its own diagnosis, every right one passes."""
+
+import contextlib
+import gc
+import os
+import random
+import re
+import signal
+import time
+import weakref
+
+import mxnet as mx
+import numpy
+import pytest
+from answers import RIGHT, SHAPES, WRONG
+from matplotlib import pyplot as plt
+from mxnet import init, np, npx
+from mxnet.gluon import nn
+from right_blocks import RIGHT_BLOCKS
+from wrong_blocks import Layers, ShortcutTwice
+
+from check_questions import needed_for
+from utils import checks, data, train
+from utils.checks import _ask, _errors, _workers
+from utils.resnet import Residual, resnet18
+
+NO_RESULT = {"does not end", "raises an error"}
+
+
+@pytest.mark.parametrize("version", WRONG, ids=str)
+def test_a_wrong_version_gets_its_own_diagnosis(version):
+    assert version.report.diagnosis == version.diagnosis, version.report
+
+
+@pytest.mark.parametrize("version", RIGHT, ids=str)
+def test_a_right_version_in_any_style_passes(version):
+    assert version.report.passed, version.report
+
+
+def test_the_counts(capsys):
+    caught = sum(version.report.diagnosis == version.diagnosis for version in WRONG)
+    passed = sum(version.report.passed for version in RIGHT)
+    with capsys.disabled():
+        print(
+            f"\nwrong versions caught: {caught}/{len(WRONG)}, "
+            f"right versions passed: {passed}/{len(RIGHT)}"
+        )
+    assert caught == len(WRONG) >= 40
+    assert passed == len(RIGHT) >= 20
+
+
+def test_no_question_is_idle():
+    needed = needed_for(WRONG)
+    assert [question for question, versions in needed.items() if not versions] == []
+
+
+def test_each_check_has_wrong_and_right_versions():
+    names = set(checks.__all__) - {"Answer", "Mistake", "Report"}
+    assert {version.check for version in WRONG} == {version.check for version in RIGHT} == names
+
+
+# What a learner reads, and a grader
+
+
+@pytest.fixture(scope="module")
+def report():
+    return checks.residual_block(ShortcutTwice)
+
+
+def test_the_report_says_what_was_seen_why_it_matters_and_where_to_look(report):
+    text = str(report)
+    assert "Look first at: shortcut added twice." in text
+    assert "the output should be x, but it is 2x" in text
+    assert "Why it matters: " in text
+    assert "Where to look: " in text
+    assert text.count("✗ look") == sum(not answer.passed for answer in report.answers)
+    assert text.count("Where to look: ") == 1, "the first mistake alone is explained"
+
+
+def test_the_page_says_the_same_as_the_text(report):
+    page = report._repr_html_()
+    for answer in report.answers:
+        assert answer.name in page
+    assert "shortcut added twice" in page
+    assert "Where to look: " in page
+    assert page.count("<tr") == page.count("</tr>") == len(report.answers)
+
+
+def test_a_mistake_that_meets_every_question_is_shown_once():
+    report = checks.residual_block(None)
+    assert len({answer.message for answer in report.answers}) == 1
+    assert report._repr_html_().count("<tr") == str(report).count("✗ look") == 1
+    assert "0 of 17 answers are right" in str(report)
+
+
+def test_a_learners_text_cannot_break_the_page():
+    page = checks.residual_block("<script>alert(1)</script>")._repr_html_()
+    assert "<script>" not in page
+    assert "&lt;script&gt;" in page
+
+
+def test_a_grader_reads_names_weights_and_a_score(report):
+    answers = {answer.name: answer for answer in report.answers}
+    assert len(answers) == len(report.answers)
+    assert not answers["shortcut"].passed
+    assert answers["weights"].passed
+    assert answers["weights"].message == ""
+    assert answers["shortcut"].weight == 2
+    lost = sum(answer.weight for answer in report.answers if not answer.passed)
+    assert report.score == report.total - lost
+    assert checks.residual_block(Residual).score == report.total
+
+
+def test_the_messages_do_not_give_the_line_of_code_away():
+    for version in WRONG:
+        for answer in version.report.answers:
+            if answer.mistake and answer.diagnosis not in NO_RESULT:
+                assert not re.search(r"\bself\.", answer.message), version
+                assert "!" not in answer.message.replace("!=", ""), version
+
+
+# Code that misbehaves
+
+
+class LoopsInItsForward(Layers):
+    def forward(self, X):
+        while True:
+            pass
+
+
+class LoopsWhereItIsMade(Layers):
+    def __init__(self, num_channels, use_1x1conv=False, strides=1):
+        super().__init__(num_channels, use_1x1conv, strides)
+        while True:
+            pass
+
+
+class LoopsAndCatchesEverything(Layers):
+    released = False  # at the end of the test, so that no thread is left running
+
+    def forward(self, X):
+        while not self.released:
+            with contextlib.suppress(BaseException):
+                X = X + 1
+
+
+class Sleeps(Layers):
+    def forward(self, X):
+        time.sleep(2)
+        return super().forward(X)
+
+
+@pytest.mark.parametrize(
+    "endless", [LoopsInItsForward, LoopsWhereItIsMade, LoopsAndCatchesEverything, Sleeps]
+)
+def test_code_that_does_not_end_is_stopped(monkeypatch, endless):
+    monkeypatch.setattr(_ask, "SECONDS", 0.5)
+    monkeypatch.setattr(_ask, "LEFTOVER_SECONDS", 0.05)
+    report = checks.residual_block(endless)
+    endless.released = True
+    assert report.diagnosis == "does not end", report
+    assert all(answer.diagnosis == "does not end" for answer in report.answers)
+
+
+class LoopsForOtherShapes(Layers):
+    def forward(self, X):
+        while X.shape[2] != X.shape[3]:
+            pass
+        return super().forward(X)
+
+
+class RaisesForOtherShapes(Layers):
+    def forward(self, X):
+        if X.shape[2] != X.shape[3]:
+            raise KeyError("not square")
+        return super().forward(X)
+
+
+@pytest.mark.parametrize("version", [LoopsForOtherShapes, RaisesForOtherShapes])
+def test_one_question_without_an_answer_does_not_hide_the_others(monkeypatch, version):
+    monkeypatch.setattr(_ask, "SECONDS", 5)
+    monkeypatch.setattr(_ask, "LEFTOVER_SECONDS", 5)
+    report = checks.residual_block(version)
+    assert [answer.name for answer in report.answers if not answer.passed] == ["shapes"]
+
+
+def test_an_interruption_by_the_reader_is_passed_on():
+    # A program started in the background may have been told to ignore the signal.
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+
+    def interrupted():
+        os.kill(os.getpid(), signal.SIGINT)
+        time.sleep(1)
+
+    try:
+        with pytest.raises(KeyboardInterrupt):
+            _workers.error_of(5, interrupted)
+    finally:
+        signal.signal(signal.SIGINT, before)
+
+
+def test_an_error_is_told_with_its_place():
+    message = next(v.report for v in WRONG if v.name == "Raises").answers[0].message
+    assert "AttributeError: 'Raises' object has no attribute 'conv4'" in message
+    assert "in `forward`, at the line `return self.conv4(X)`" in message
+
+
+def message_of(check, name):
+    return next(v.report for v in WRONG if (v.check, v.name) == (check, name)).first_wrong.message
+
+
+def test_common_errors_are_explained():
+    assert "inside `autograd.record()`" in message_of("training", "step_without_record")
+    assert "Is `backward` called" in message_of("training", "step_without_backward")
+    assert "num_workers=0" in message_of("training", "epoch_with_other_processes")
+    assert "The check itself made this call" in message_of("training", "fit_with_another_signature")
+    assert "channels" in message_of("stem", "stem_that_needs_channels")
+
+
+class ForgetsItsParent(nn.Block):
+    def __init__(self, num_channels, use_1x1conv=False, strides=1):
+        self.conv = nn.Conv2D(num_channels, 3)
+
+
+class UsesAnOldFunction(Layers):
+    def forward(self, X):
+        return mx.nd.relu(X)
+
+
+class RaisesWithoutWords(Layers):
+    class Error(Exception):
+        def __str__(self):
+            return None
+
+    def forward(self, X):
+        raise self.Error
+
+
+@pytest.mark.parametrize(
+    ("version", "part"),
+    [
+        (ForgetsItsParent, "call the `__init__` of the parent"),
+        (UsesAnOldFunction, "at the line `return mx.nd.relu(X)`. MXNet has two kinds of arrays"),
+        (RaisesWithoutWords, "The code raised Error: (without a message)."),
+    ],
+)
+def test_an_error_of_a_block_is_explained(version, part):
+    assert part in checks.residual_block(version).first_wrong.message
+
+
+def test_an_error_inside_of_the_course_names_the_learners_line():
+    def evaluate(net, split, device):
+        return data.Split(split.images, [])
+
+    place = "in `evaluate`, at the line `return data.Split(split.images, [])`"
+    assert place in checks.training(evaluate=evaluate).first_wrong.message
+
+
+def test_an_error_in_code_without_a_file_names_the_function():
+    names = {}
+    exec("def evaluate(net, split, device):\n    return split.pictures", names)
+    message = checks.training(evaluate=names["evaluate"]).first_wrong.message
+    assert message.endswith("It happened in `evaluate`.")
+
+
+def test_a_part_that_is_not_used_is_told_by_the_name_that_the_learner_gave_it():
+    assert "`conv3.weight`" in message_of("residual_block", "Unused1x1WhereShapesAreEqual")
+    assert "`bn3.gamma`" in message_of("residual_block", "ThirdNormalizationNeverCalled")
+
+
+def test_a_sum_that_cannot_be_computed_is_told_without_the_line_that_mends_it():
+    message = message_of("stage", "stage_without_the_1x1")
+    assert "(2, 4, 6, 6) into (2, 8, 3, 3), but its shortcut brings (2, 4, 6, 6)" in message
+    assert "use_1x1conv" not in message
+
+
+def test_small_numbers_are_told_with_their_digits():
+    assert "goes down to -0.02," in message_of("residual_block", "LeakyReLUAtTheEnd")
+    assert "up to 2 came out" in message_of("residual_block", "AbsoluteValueAtTheEnd")
+
+
+def test_a_long_message_is_cut():
+    assert len(_errors.error_text(ValueError("x" * 10**6))) < 300
+    assert len(_ask.short("x" * 10**6)) < 100
+    assert len(_ask.short(list(range(10**6)))) < 100
+    assert _ask.short(numpy.zeros((3000, 3000))) == "an array of numpy of shape (3000, 3000)"
+
+
+# What a check leaves behind: nothing
+
+
+def test_printing_in_the_learners_code_is_dropped(capsys):
+    class Prints(Residual):
+        def hybrid_forward(self, F, X):
+            print(X.shape)
+            return super().hybrid_forward(F, X)
+
+    assert checks.residual_block(Prints).passed
+    assert capsys.readouterr().out == ""
+
+
+def test_files_and_figures_of_the_learner_are_left_alone(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "best.params").write_text("three hours")
+    plt.figure(7)
+
+    def evaluate(net, split, device):
+        net.save_parameters("best.params")
+        os.chdir("..")
+        plt.figure()
+        return train.evaluate(net, split, device)
+
+    assert checks.training(evaluate=evaluate).passed
+    assert os.getcwd() == str(tmp_path)
+    assert (tmp_path / "best.params").read_text() == "three hours"
+    assert plt.get_fignums() == [7]
+    plt.close(7)
+
+
+def test_each_question_begins_with_a_fresh_thread():
+    names = []
+
+    class ChangesTheDevice(Residual):
+        def __init__(self, num_channels, use_1x1conv=False, strides=1):
+            super().__init__(num_channels, use_1x1conv, strides)
+            names.append(self.name)
+            mx.cpu(1).__enter__()
+
+    checks.residual_block(ChangesTheDevice)
+    assert checks.residual_block(Residual).passed
+    assert names.count("changesthedevice0") > 1
+
+
+@pytest.mark.usefixtures("numpy_mode")
+def test_the_readers_random_numbers_go_on_as_their_seed_decides():
+    def drawn(seed, between=lambda: None):
+        random.seed(seed)
+        numpy.random.seed(seed)
+        mx.random.seed(seed)
+        between()
+        return random.random(), numpy.random.random(), np.random.uniform(size=3).tolist()
+
+    def check():
+        checks.stage("no stage")
+
+    assert drawn(1)[:2] == drawn(1, check)[:2]
+    assert drawn(1, check) == drawn(1, check)
+    assert drawn(1, check) != drawn(2, check)
+
+
+def values(net):
+    return [p.data().asnumpy() for p in net.collect_params().values()]
+
+
+@pytest.mark.usefixtures("numpy_mode")
+@pytest.mark.parametrize("compiled", [False, True])
+def test_a_network_is_given_back_with_its_parameters(compiled):
+    net, X = resnet18(), np.ones((2, 1, 28, 28))
+    net.initialize(init.Xavier())
+    net.hybridize(active=compiled, static_alloc=compiled, static_shape=compiled)
+    scores, before = net(X).asnumpy(), values(net)
+    assert checks.resnet18(net).passed
+    for ours, theirs in zip(before, values(net)):
+        numpy.testing.assert_array_equal(ours, theirs)
+    numpy.testing.assert_array_equal(net(X).asnumpy(), scores)
+
+
+class WakesLater(nn.Block):
+    def __init__(self):
+        super().__init__()
+        self.net = resnet18()
+
+    def forward(self, X):
+        if X.shape[2] == 8:
+            time.sleep(2)
+        return self.net(X)
+
+
+@pytest.mark.usefixtures("numpy_mode")
+def test_a_network_that_was_stopped_keeps_its_parameters(monkeypatch):
+    monkeypatch.setattr(_ask, "SECONDS", 1.5)
+    monkeypatch.setattr(_ask, "LEFTOVER_SECONDS", 0.1)
+    net = WakesLater()
+    net.initialize(init.Xavier())
+    net(np.ones((1, 1, 28, 28)))
+    before = values(net)
+    assert "does not end" in [answer.diagnosis for answer in checks.resnet18(net).answers]
+    time.sleep(2)
+    for ours, theirs in zip(before, values(net)):
+        numpy.testing.assert_array_equal(ours, theirs)
+
+
+@pytest.mark.usefixtures("numpy_mode")
+def test_a_network_that_was_not_initialized_is_so_again():
+    net = resnet18()
+    assert checks.resnet18(net).passed
+    with pytest.raises(RuntimeError, match="has not been initialized"):
+        net(np.ones((2, 3, 28, 28)))
+    net.initialize()
+    assert net(np.ones((2, 3, 28, 28))).shape == (2, 10), "also for other channels"
+
+
+def test_the_checks_work_without_numpy_mode():
+    assert not mx.util.is_np_array()
+    assert checks.residual_block(RIGHT_BLOCKS[1]).passed
+    assert checks.shapes(SHAPES).passed
+    assert not mx.util.is_np_array()
+
+
+def test_shapes_for_another_image_can_be_asked():
+    report = checks.shapes({**SHAPES, "stage4": (1, 512, 7, 7)}, (1, 1, 224, 224))
+    assert next(answer for answer in report.answers if answer.name == "stage4").passed
+    assert not next(answer for answer in report.answers if answer.name == "stem").passed
+
+
+@pytest.mark.usefixtures("numpy_mode")
+def test_a_plain_sequential_counts_as_a_stem():
+    net = nn.Sequential()
+    net.add(nn.Conv2D(64, 7, 2, 3), nn.BatchNorm(), nn.Lambda(npx.relu), nn.MaxPool2D(3, 2, 1))
+    assert checks.stem(net).passed
+
+
+def test_a_report_does_not_keep_the_learners_network_alive():
+    made = []
+
+    class Watched(ShortcutTwice):
+        def __init__(self, num_channels, use_1x1conv=False, strides=1):
+            super().__init__(num_channels, use_1x1conv, strides)
+            made.append(weakref.ref(self))
+
+    report = checks.residual_block(Watched)
+    assert not report.passed
+    gc.collect()
+    assert made
+    assert [block() for block in made if block() is not None] == []

@@ -1,0 +1,321 @@
+"""The notebooks: as they are committed, as they run, and as the toolbox repeats what they teach."""
+
+import ast
+import re
+import shutil
+from pathlib import Path
+
+import mxnet as mx
+import nbformat
+import pytest
+
+import arrival
+from run_course import code_cells, headline, notebook_paths, run_notebook, tagged, tags
+from utils import train
+from utils.families import Plain, deep_network
+from utils.runs import checkpoint
+
+ROOT = Path(__file__).resolve().parents[2]
+NOTEBOOKS = notebook_paths()
+SOLUTIONS = ROOT / "coursework" / "solutions"
+NOTEBOOK_06 = ROOT / "notebooks" / "06_look_inside.ipynb"
+LONGEST_CELL = 15  # lines of code that a reader can take in at once
+TOOLBOX = [ROOT / "utils" / f"{name}.py" for name in ("families", "parallel", "resnet", "train")]
+MACHINE_PATH = re.compile(r"(?<![\w.~/])/(home|root|tmp|work|opt|var|mnt|usr|Users|content)/\w")
+MATH = re.compile(r"(?<!\\)\$[^$\n]+\$")
+
+each_notebook = pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
+
+
+@pytest.fixture
+def notebook(path):
+    return nbformat.read(path, as_version=4)
+
+
+def texts(output):
+    """Everything an output says in words, leaving pictures out."""
+    said = [output.get("text", ""), *output.get("traceback", [])]
+    return said + [text for kind, text in output.get("data", {}).items() if "image" not in kind]
+
+
+def complaints(notebook):
+    """What a run wrote to stderr, and the errors that no tag announces."""
+    found = []
+    for cell in code_cells(notebook):
+        for output in cell.outputs:
+            if output.get("name") == "stderr":
+                found.append(output.text)
+            if output.output_type == "error" and "raises-exception" not in tags(cell):
+                found.append(output.evalue)
+    return found
+
+
+# As committed
+
+
+@each_notebook
+def test_committed_outputs_come_from_one_run_from_top_to_bottom(notebook):
+    cells = code_cells(notebook)
+    assert [cell.execution_count for cell in cells] == list(range(1, len(cells) + 1))
+
+
+@each_notebook
+def test_committed_outputs_hold_no_warning_and_no_unannounced_error(notebook):
+    assert complaints(notebook) == []
+
+
+@each_notebook
+def test_a_cell_announced_to_fail_does_fail(notebook):
+    """The error it shows is part of the lesson."""
+    for cell in code_cells(notebook):
+        if "raises-exception" in tags(cell):
+            assert any(output.output_type == "error" for output in cell.outputs), cell.source
+
+
+@each_notebook
+def test_no_path_of_the_machine_it_ran_on_is_shown(notebook):
+    said = [cell.source for cell in notebook.cells]
+    said += [text for cell in code_cells(notebook) for out in cell.outputs for text in texts(out)]
+    assert [text for text in said if MACHINE_PATH.search(text)] == []
+
+
+@each_notebook
+def test_it_opens_with_its_title_and_finds_the_toolbox_before_anything_else(path, notebook):
+    assert notebook.cells[0].source.startswith(f"# {path.stem[:2]} ")
+    first = code_cells(notebook)[0]
+    assert first.source == arrival.at_home(arrival.address())
+
+
+@each_notebook
+def test_it_is_committed_with_the_full_budget_and_one_headline(notebook):
+    for tag in ("parameters", "headline"):
+        assert sum(tag in tags(cell) for cell in notebook.cells) == 1, tag
+    assert tagged(notebook, "parameters").source == 'budget = "full"'
+    assert headline(notebook)
+
+
+@each_notebook
+def test_no_code_cell_is_too_long_to_take_in(notebook):
+    for cell in code_cells(notebook):
+        lines = [line for line in cell.source.splitlines() if line.strip()]
+        assert len(lines) <= LONGEST_CELL, cell.source
+
+
+@each_notebook
+def test_formulas_need_no_script_from_the_network(notebook):
+    """LaTeX between dollar signs is drawn by a script that an offline page does not have."""
+    for cell in notebook.cells:
+        if cell.cell_type == "markdown":
+            assert not MATH.search(re.sub(r"`[^`]*`", "", cell.source)), cell.source
+
+
+def test_01_shows_the_claim_of_the_course_as_measured():
+    """Plain: worse by more than twice the spread. Residual: not worse, or better."""
+    cells = code_cells(nbformat.read(NOTEBOOKS[1], as_version=4))
+    said = next(cell.outputs[0].text for cell in cells if "effects = " in cell.source)
+    plain, residual = said.splitlines()
+    assert re.fullmatch(r"plain: from 8 to 56 layers .*\. Worse, by [\d.]+ times.*", plain)
+    assert re.fullmatch(r"residual: from 8 to 56 layers .*\. (Not worse|Better,).*", residual)
+
+
+# Questions and exercises
+
+
+def chapter(notebook, title):
+    """The cells from a heading of the second level to the next one."""
+    cells = notebook.cells
+    starts = [i for i, cell in enumerate(cells) if cell.source.startswith("## ")] + [len(cells)]
+    here = next(i for i in starts if cells[i].source.startswith(f"## {title}"))
+    return cells[here : starts[starts.index(here) + 1]]
+
+
+@each_notebook
+def test_the_answer_to_a_question_names_the_section_it_comes_from(notebook):
+    (cell,) = chapter(notebook, "Questions to recall")
+    answers = re.findall(r"<details>.*?</summary>(.*?)</details>", cell.source, re.DOTALL)
+    assert len(answers) >= 4
+    headings = [text for c in notebook.cells for text in re.findall(r"^##+ (.*)$", c.source, re.M)]
+    for answer in answers:
+        section = re.search(r'\(See "(.*)"\.\)\s*$', answer)
+        assert section, answer
+        assert section[1] in headings
+
+
+@each_notebook
+def test_each_exercise_has_a_difficulty_minutes_two_hints_a_stub_and_a_check(path, notebook):
+    if path.stem.startswith("00"):
+        return  # its small exercises check themselves
+    cells = chapter(notebook, "Exercises")
+    starts = [i for i, cell in enumerate(cells) if cell.source.startswith("### ")]
+    assert len(starts) >= 3
+    for start, end in zip(starts, [*starts[1:], len(cells)]):
+        text, exercise, check, *_ = cells[start:end]
+        assert re.search(r"\n\*(Easy|Medium|Hard), \d+ minutes[,.*]", text.source), text.source
+        assert text.source.count("<details>") == 2
+        assert "exercise" in tags(exercise)
+        assert "raise NotImplementedError" in exercise.source or ": None," in exercise.source
+        assert "check" in tags(check)
+
+
+@each_notebook
+def test_an_exercise_without_an_answer_is_told_politely(notebook):
+    for verdict in verdicts(notebook):
+        assert re.search(r": 0 of \d+ .*Look first at: (not written|no prediction) yet\.$", verdict)
+
+
+# As they run
+
+
+def files_of(folder):
+    """The bytes of every file that git would see."""
+    ignored = {"__pycache__", ".ipynb_checkpoints", "build", ".cache", "checkpoints"}
+    return {
+        file: file.read_bytes()
+        for file in folder.rglob("*")
+        if file.is_file() and ignored.isdisjoint(file.relative_to(folder).parts)
+    }
+
+
+@each_notebook
+def test_it_runs_in_its_own_folder_and_leaves_the_course_as_it_was(path, tmp_path):
+    """As JupyterLab runs it: the working folder is notebooks/."""
+    for name in ("notebooks", "utils"):
+        shutil.copytree(ROOT / name, tmp_path / name)
+    before = files_of(tmp_path)
+    done = run_notebook(tmp_path / "notebooks" / path.name, "quick")
+    assert complaints(done) == []
+    assert headline(done)
+    assert files_of(tmp_path) == before
+
+
+def solved(path):
+    """Return a notebook with its solutions in place of its first exercise, and the rest emptied."""
+    notebook = nbformat.read(path, as_version=4)
+    exercises = [cell for cell in notebook.cells if "exercise" in tags(cell)]
+    for cell in exercises:
+        cell.source = ""
+    if exercises:
+        exercises[0].source = (SOLUTIONS / f"{path.stem}.py").read_text(encoding="utf-8")
+    return notebook
+
+
+def verdicts(notebook):
+    """The first line of what each check of an exercise says."""
+    cells = [cell for cell in code_cells(notebook) if "check" in tags(cell)]
+    return [cell.outputs[-1].data["text/plain"].splitlines()[0] for cell in cells]
+
+
+@each_notebook
+def test_it_runs_in_a_folder_where_nothing_is_and_its_checks_accept_the_solutions(path, tmp_path):
+    """As other programs run it; the environment knows where utils is."""
+    notebook = solved(path)
+    code_cells(notebook)[0].source = arrival.HOME  # once published, it would clone the course here
+    nbformat.write(notebook, tmp_path / path.name)
+    done = run_notebook(tmp_path / path.name, "quick", cwd=tmp_path)
+    assert complaints(done) == []
+    for verdict in verdicts(done):
+        assert re.search(r": (\d+) of \1 answers are right\.$", verdict), verdict
+
+
+@pytest.mark.usefixtures("numpy_mode")
+@pytest.mark.parametrize("bad", ["another architecture", "cut short"])
+def test_06_refuses_a_bad_checkpoint_and_goes_on_with_a_network_of_its_own(bad, tmp_path):
+    notebook = nbformat.read(NOTEBOOK_06, as_version=4)
+    judged = next(i for i, cell in enumerate(notebook.cells) if "judged_on}" in cell.source)
+    notebook.cells = notebook.cells[: judged + 1]
+    code_cells(notebook)[0].source = arrival.HOME
+    nbformat.write(notebook, tmp_path / NOTEBOOK_06.name)
+    file = tmp_path / "checkpoints" / "quick.zip"
+    net = deep_network(8, Plain)
+    train.initialize(net, seed=0, device=mx.cpu())
+    checkpoint.save(file, net, train.Recipe().trainer(net, 1), run={}, history={})
+    if bad == "cut short":
+        file.write_bytes(file.read_bytes()[:1000])
+    done = run_notebook(tmp_path / NOTEBOOK_06.name, "quick")
+    refusal, judgment = (cell.outputs[0].text for cell in code_cells(done)[-2:])
+    assert re.search(r"\d+ arrays with [\d,]+ numbers", refusal)
+    assert "In its place, ResNet-18 is trained here" in refusal
+    assert judgment.startswith("ResNet-18 trained here, on few images: accuracy 0.")
+
+
+# As the toolbox repeats it
+
+
+class Bare(ast.NodeTransformer):
+    """Leaves of a definition what is taught: without docstrings, types and the toolbox's checks."""
+
+    def visit_FunctionDef(self, node):
+        node.returns = None
+        self.bare_body(node)
+        handed_on = ", ".join(argument.arg for argument in node.args.args[1:])
+        only_checks = ast.unparse(node.body) == f"return super().{node.name}({handed_on})"
+        return None if only_checks else node
+
+    def visit_ClassDef(self, node):
+        return self.bare_body(node)
+
+    def bare_body(self, node):
+        if ast.get_docstring(node) is not None:
+            node.body = node.body[1:]
+        return self.generic_visit(node)
+
+    def visit_arg(self, node):
+        node.annotation = None
+        return node
+
+    def visit_AnnAssign(self, node):
+        if node.value is None:
+            return None
+        return ast.copy_location(ast.Assign([node.target], node.value), node)
+
+    def visit_Expr(self, node):
+        names = {part.id for part in ast.walk(node) if isinstance(part, ast.Name)}
+        return None if isinstance(node.value, ast.Call) and "guards" in names else node
+
+
+def definitions(source):
+    """The classes and functions that a source defines, bare, as text by name."""
+    kinds = (ast.ClassDef, ast.FunctionDef)
+    nodes = [node for node in ast.parse(source).body if isinstance(node, kinds)]
+    return {node.name: ast.unparse(Bare().visit(node)) for node in nodes}
+
+
+@each_notebook
+def test_code_taught_is_the_code_in_the_toolbox(notebook):
+    toolbox = {}
+    for module in TOOLBOX:
+        toolbox.update(definitions(module.read_text(encoding="utf-8")))
+    for cell in code_cells(notebook):
+        if "taught" in tags(cell):
+            taught = definitions(cell.source)
+            assert taught, f"tagged `taught`, but defines nothing:\n{cell.source}"
+            assert taught == {name: toolbox.get(name) for name in taught}
+
+
+def test_the_comparison_overlooks_only_docstrings_types_and_guards():
+    taught = definitions("def double(x, times=2):\n    y = times * x\n    return y")
+    added = """
+def double(x: int, times: int = 2) -> int:
+    'Return the double.'
+    guards.check_positive(x=x)
+    guards.check_addable(x, x)
+    y: int = times * x
+    return y
+"""
+    assert definitions(added) == taught
+    assert definitions(added.replace("= 2", "= 3")) != taught
+    assert definitions(added.replace("return y", "return -y")) != taught
+    assert definitions(added.replace("guards.check_positive", "print")) != taught
+
+
+def test_the_comparison_overlooks_a_method_that_only_checks_and_hands_on():
+    taught = definitions("class Layer(Block):\n    size = 1")
+    added = """
+class Layer(Block):
+    size = 1
+    def forward(self, X):
+        guards.check_images(X)
+        return super().forward(X)
+"""
+    assert definitions(added) == taught
+    assert definitions(added.replace("forward(X)", "forward(2 * X)")) != taught

@@ -1,0 +1,119 @@
+"""Drawings: titles say what is seen, axes have names, and live curves cost next to nothing."""
+
+import time
+
+import numpy
+import pytest
+from mxnet import npx
+
+from utils import plots, shapes, train
+from utils.data import CLASSES
+from utils.plots import training
+from utils.resnet import resnet18
+
+HISTORY = train.History(10, [2.0] * 10 + [1.0] * 10 + [0.5] * 5, [2, 1], [0.3, 0.6], [1.5, 0.9])
+HISTORY.valid_accuracy, HISTORY.seconds = [0.5, 0.7], [1.0, 1.0]
+COUNTS = numpy.eye(10, dtype=int) * 90
+COUNTS[6, 0], COUNTS[6, 6] = 10, 80  # ten shirts are taken for T-shirts
+
+
+@pytest.fixture(scope="module")
+def table():
+    npx.set_np()
+    net = resnet18()
+    net.initialize()
+    return shapes.layer_table(net, (1, 1, 96, 96))
+
+
+def texts(figure):
+    return " ".join(
+        text.get_text() for text in figure.findobj(lambda part: hasattr(part, "get_text"))
+    )
+
+
+def drawn_on_axes(axes):
+    return [axes.get_title(), axes.get_xlabel(), axes.get_ylabel()]
+
+
+def test_the_curves_show_all_that_was_measured():
+    loss, accuracy = plots.curves(HISTORY).axes
+    assert drawn_on_axes(loss) == ["Loss after 2.5 epochs", "epoch", "cross-entropy, nats"]
+    assert drawn_on_axes(accuracy)[0] == "Validation accuracy: 0.700"
+    steps, trained, validated = loss.lines
+    assert list(steps.get_ydata()) == HISTORY.step_losses
+    assert steps.get_xdata()[-1] == 2.5
+    assert list(trained.get_ydata()) == HISTORY.train_loss
+    assert list(validated.get_ydata()) == HISTORY.valid_loss
+    assert list(validated.get_xdata()) == [1, 2]
+
+
+def test_the_curves_can_be_drawn_before_the_first_epoch_is_over():
+    figure = plots.curves(train.History(10, [2.0, 1.0]))
+    assert "Validation accuracy: not measured yet" in texts(figure)
+
+
+def test_lines_differ_in_more_than_their_color():
+    _, accuracy = plots.curves(HISTORY).axes
+    styles = {(line.get_linestyle(), line.get_marker()) for line in accuracy.lines}
+    assert len(styles) == len(accuracy.lines)
+
+
+def test_live_curves_take_a_small_share_of_the_time(monkeypatch):
+    drawings = []
+
+    class Shown:
+        def update(self, figure):
+            drawings.append(figure)
+            clock.now += 1.0  # a drawing takes a second
+
+    class Clock:
+        now = 0.0
+
+    clock = Clock()
+    monkeypatch.setattr(training, "display", lambda *_, **__: Shown())
+    monkeypatch.setattr(time, "monotonic", lambda: clock.now)
+    live = plots.LiveCurves()
+    for _ in range(1000):  # a thousand steps of a second
+        clock.now += 1.0
+        live(HISTORY)
+    assert 2 <= len(drawings) <= 1000 * training.DRAWING_SHARE + 1
+
+
+def test_the_network_is_drawn_with_every_array_and_its_shape(table):
+    drawn = texts(plots.network(table))
+    for label in ("input\n1 × 96 × 96", "stem\n64 × 24 × 24", "stage4\n512 × 3 × 3", "pool\n512"):
+        assert label in drawn
+
+
+def test_the_costs_add_up_to_the_whole_network(table):
+    for axes in plots.costs(table).axes:
+        assert sum(bar.get_width() for bar in axes.patches) == pytest.approx(100)
+        assert axes.get_xlabel() == "share of the network, %"
+
+
+def test_the_learning_rate_is_drawn_for_every_step():
+    (axes,) = plots.schedule(train.Recipe(), 50).axes
+    assert len(axes.lines[0].get_ydata()) == 50
+    assert drawn_on_axes(axes)[1:] == ["step", "learning rate"]
+
+
+def test_the_confusion_matrix_names_the_most_common_mistake():
+    (axes,) = plots.confusion(COUNTS).axes
+    title, *names = drawn_on_axes(axes)
+    assert title == "The most common mistake: shirt taken for T-shirt/top"
+    assert names == ["the network's answer", "the true class"]
+    assert [label.get_text() for label in axes.get_yticklabels()] == CLASSES
+
+
+def test_the_class_accuracies_name_the_hardest_class():
+    (axes,) = plots.class_accuracy(COUNTS).axes
+    assert axes.get_title().startswith("shirt is the hardest class")
+    assert sorted(bar.get_width() for bar in axes.patches)[0] == pytest.approx(80 / 90)
+
+
+def test_both_blocks_are_drawn_with_the_same_layers():
+    regular, residual = plots.two_blocks().axes
+    labels = [{t.get_text() for t in axes.texts} for axes in (regular, residual)]
+    assert labels[0] < labels[1]
+    assert {"+", "shortcut: x"} <= labels[1] - labels[0]
+    assert "f(x) − x" in residual.get_title()

@@ -1,0 +1,35 @@
+"""Drawings of training at scale: they show what they are given, and their titles say it."""
+
+import pandas
+import pytest
+
+from utils import plots
+
+
+def test_the_bars_of_the_operators_add_up_to_the_step():
+    names = ["_backward_Convolution", "Convolution", *"abcdefgh"]
+    times = pandas.Series([50.0, 20, *[3.75] * 8], index=names)
+    (axes,) = plots.operators(times, shown=3).axes
+    assert [bar.get_width() for bar in axes.patches] == [50, 20, 3.75, 26.25]
+    assert axes.get_title() == "Convolutions (orange) take 70% of a training step"
+
+
+def test_threads_are_drawn_beside_a_perfect_gain():
+    (axes,) = plots.threads(pandas.Series({1: 100.0, 2: 180.0, 4: 300.0})).axes
+    perfect, measured = axes.lines
+    assert list(perfect.get_ydata()) == [100, 200, 400]
+    assert list(measured.get_ydata()) == [100, 180, 300]
+    assert axes.get_title() == "4 threads do 3.00 times the work of 1"
+
+
+def test_workers_are_drawn_beside_what_they_would_do_without_sending():
+    predicted = pandas.DataFrame({"a slow line": [10.0, 8.0]}, index=[1, 2])
+    (axes,) = plots.workers(predicted, pandas.Series([10.0, 20.0], index=[1, 2])).axes
+    assert [list(line.get_ydata()) for line in axes.lines] == [[10, 20], [10, 8]]
+    assert axes.get_title() == "Over a slow line, 2 workers do 0.8 times the work of one"
+
+
+@pytest.mark.parametrize("shown", ["batch\n8 images", "4 images\non device 1"])
+def test_the_drawing_of_shared_batches_names_its_parts(shown):
+    (axes,) = plots.data_parallel().axes
+    assert shown in {text.get_text() for text in axes.texts}

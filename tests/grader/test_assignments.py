@@ -1,0 +1,249 @@
+"""The problem sets: what students get, and what an instructor who edits them is told."""
+
+import shutil
+
+import nbformat
+import pytest
+from nbclient import NotebookClient
+from submissions import COURSEWORK, hand_in, release_both
+
+import arrival
+import release
+from grader import assignment, gradebook, inject
+from grader.graft import graft
+from grader.jail import missing
+from grader.limits import read
+from grader.validate import read as read_submission
+from run_course import ROOT, code_cells, tags
+from utils.student import VARIANTS, variant_of
+
+NAMES = ("ps1", "ps2")
+
+
+@pytest.fixture(scope="module")
+def course(tmp_path_factory):
+    return release_both(tmp_path_factory.mktemp("course"))
+
+
+@pytest.fixture(params=NAMES)
+def released(request, course):
+    """What a student gets."""
+    return nbformat.read(course / "build" / f"{request.param}.ipynb", as_version=4)
+
+
+def executed(notebook, skip=()):
+    """Run a notebook beside utils/, through all errors; the cells named in `skip` are left out."""
+    notebook.cells = [cell for cell in notebook.cells if cell.id not in skip]
+    folder = str(ROOT / "notebooks")
+    client = NotebookClient(notebook, allow_errors=True, timeout=300, kernel_name="python3")
+    client.resources = {"metadata": {"path": folder}}
+    client.execute()
+    return notebook
+
+
+def errors(notebook):
+    """The names of the errors in the outputs, by cell."""
+    return {
+        cell.id: output.ename
+        for cell in code_cells(notebook)
+        for output in cell.outputs
+        if output.output_type == "error"
+    }
+
+
+def printed(cell):
+    return "\n".join(str(output.get("data", output.get("text"))) for output in cell.outputs)
+
+
+def test_a_release_holds_no_solution(released, course):
+    """No line of a solution, but for those that are also elsewhere in the release."""
+    for name in NAMES:
+        source = nbformat.read(course / "source" / name / f"{name}.ipynb", as_version=4)
+        text = "\n".join(cell.source for cell in released.cells)
+        assert "SOLUTION" not in text
+        for cell in source.cells:
+            if assignment.nbgrader(cell).get("solution"):
+                hidden = cell.source.partition("### BEGIN SOLUTION")[2] or cell.source
+                first = hidden.partition("### END SOLUTION")[0].strip().splitlines()[0].strip()
+                assert first
+                assert first not in text
+
+
+def test_a_release_runs_but_for_its_stubs_and_the_checks_do_not_pass(released):
+    """`my` numbers are shown, the checks say that nothing has been written yet."""
+    ran = executed(released)
+    assert set(errors(ran).values()) <= {"NotImplementedError"}
+    checks = [cell for cell in code_cells(ran) if cell.source.startswith("checks.")]
+    assert len(checks) >= 3
+    for cell in checks:
+        failed = cell.id in errors(ran) or "not written yet" in printed(cell)
+        assert failed, cell.source
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_the_checks_pass_on_the_solution(name, course):
+    source = nbformat.read(course / "source" / name / f"{name}.ipynb", as_version=4)
+    ran = executed(source, skip=("train", "experiment"))  # minutes, and no check looks at them
+    assert errors(ran) == {}
+    for cell in code_cells(ran):
+        if cell.source.startswith("checks."):
+            assert "answers are right" in printed(cell)
+            assert "Look first at" not in printed(cell)
+
+
+def test_no_code_cell_is_too_long_to_take_in(released):
+    for cell in code_cells(released):
+        lines = [line for line in cell.source.splitlines() if line.strip()]
+        assert len(lines) <= 15, cell.source
+
+
+def test_the_first_cell_is_that_of_the_course(released):
+    assert code_cells(released)[0].source == arrival.at_home("")
+
+
+def test_packed_for_colab_it_brings_the_toolbox_and_keeps_its_ids(course):
+    for name in NAMES:
+        alone = nbformat.read(course / "build" / f"{name}.ipynb", as_version=4)
+        packed = nbformat.read(course / "build" / "colab" / f"{name}.ipynb", as_version=4)
+        assert code_cells(packed)[0].source == arrival.alone()
+        ids = [[assignment.grade_id(cell) for cell in book.cells] for book in (alone, packed)]
+        assert ids[0] == ids[1]
+
+
+def test_of_a_packed_notebook_the_toolbox_is_not_graded(course, tmp_path):
+    """Its first cell of four megabytes is neither an answer nor a helper."""
+    loaded = assignment.load(course, "ps1")
+    packed = course / "build" / "colab" / "ps1.ipynb"
+    submission = read_submission(packed, read().file)
+    found = graft(submission, loaded.stubs, loaded.others, loaded.setup_names)
+    assert found.answers == {}
+    assert found.helpers == ()
+
+
+def test_answers_outnumber_the_helpers_in_a_submission(course, tmp_path):
+    """What comes along of the solution is the cell with the numbers, and no check."""
+    loaded = assignment.load(course, "ps1")
+    submission = read_submission(hand_in(tmp_path, "ps1", "ada"), read().file)
+    found = graft(submission, loaded.stubs, loaded.others, loaded.setup_names)
+    assert found.helpers == ('student = "ada"', "my = variant_of(student)")
+    assert found.answers.keys() == loaded.stubs.keys()
+
+
+# Variants
+
+
+def test_students_have_numbers_of_their_own():
+    found = {variant_of(f"student{number}") for number in range(200)}
+    assert found == set(VARIANTS)
+    with pytest.raises(ValueError, match="empty"):
+        variant_of(" ")
+
+
+@pytest.mark.parametrize(
+    "name", ["nováková anna", " Novakova  Anna", "anna-novakova", "Anna_Nováková"]
+)
+def test_a_name_written_in_another_way_gives_the_same_numbers(name):
+    assert variant_of(name) == variant_of("Anna Nováková")
+
+
+def test_no_two_variants_have_an_answer_in_common():
+    solution = {}
+    exec(_solution("shapes") + "\n" + _solution("parameters"), solution)
+    shapes, totals = [], []
+    for my in VARIANTS:
+        shapes.append(
+            solution["part_shapes"](my.height, my.width, my.first_width, my.num_classes).items()
+        )
+        totals.append(sum(solution["part_parameters"](my.first_width, my.num_classes).values()))
+    assert len(set(map(tuple, shapes))) == len(set(totals)) == len(VARIANTS)
+
+
+def _solution(grade_id):
+    notebook = nbformat.read(COURSEWORK / "source" / "ps1" / "ps1.ipynb", as_version=4)
+    return next(cell.source for cell in notebook.cells if cell.id == grade_id)
+
+
+# An instructor who edits
+
+
+def changed(course, tmp_path, change):
+    """A copy of the course whose source of ps1 has been changed, released again."""
+    folder = tmp_path / "course"
+    shutil.copytree(course / "source", folder / "source")
+    path = folder / "source" / "ps1" / "ps1.ipynb"
+    notebook = nbformat.read(path, as_version=4)
+    change({cell.id: cell for cell in notebook.cells})
+    nbformat.write(notebook, path)
+    return release.release(folder, "ps1", folder / "build")
+
+
+def test_points_that_do_not_add_up_are_told(course, tmp_path):
+    def change(cells):
+        cells["block-check"].metadata.nbgrader.points = 9
+
+    with pytest.raises(assignment.AssignmentError, match=r"'block': 8.*'block': 9"):
+        changed(course, tmp_path, change)
+
+
+def test_what_nbgrader_refuses_is_told_in_its_words(course, tmp_path):
+    def change(cells):
+        cells["shapes"].source = cells["shapes"].source.replace("### END SOLUTION", "")
+
+    with pytest.raises(assignment.AssignmentError, match="no end solution statement"):
+        changed(course, tmp_path, change)
+
+
+@pytest.mark.parametrize("name", ["ps9", ""])
+def test_an_assignment_that_is_not_there_is_told(course, name):
+    with pytest.raises(assignment.AssignmentError, match="source"):
+        release.release(course, name, course / "build")
+
+
+def test_grading_before_release_says_what_to_do(tmp_path):
+    shutil.copytree(COURSEWORK / "source", tmp_path / "source")
+    with pytest.raises(assignment.AssignmentError, match="make assignment ASSIGNMENT=ps1"):
+        assignment.load(tmp_path, "ps1")
+
+
+# nbgrader
+
+
+def test_nbgrader_never_executes_a_submission(course, tmp_path):
+    """Started without marks, as by formgrader's button, it says what to do and runs nothing."""
+    shutil.copytree(course, tmp_path / "course")
+    hand_in(tmp_path / "in", "ps1", "ada", {"block": f"open({str(tmp_path / 'executed')!r}, 'w')"})
+    target = tmp_path / "course" / "submitted" / "ada" / "ps1"
+    shutil.copytree(tmp_path / "in" / "ada", target)
+    outcome = gradebook.Shell(tmp_path / "course", "ps1").api.autograde("ps1", "ada", create=True)
+    assert not outcome["success"]
+    assert "make grade ASSIGNMENT=ps1" in outcome["log"]
+    assert not (tmp_path / "executed").exists()
+    steps = gradebook.config(course).Autograde.autograde_preprocessors
+    assert inject.InjectMarks in steps
+    assert "Execute" not in {step.__name__ for step in steps}
+
+
+def test_the_solution_answers_all_questions(course):
+    """Marking begins with it; this is what an instructor sees who breaks it."""
+    if missing():
+        pytest.skip(missing())
+    import dataclasses
+    import tempfile
+    from pathlib import Path
+
+    import grade
+    from grader import batch
+
+    loaded = assignment.load(course, "ps1")
+    broken = dataclasses.replace(loaded, solution={**loaded.solution, "shapes": ""})
+    with tempfile.TemporaryDirectory() as folder:
+        jails = grade.make_jails(Path(folder), read().jail)
+        with pytest.raises(ValueError, match="The solution does not answer the question 'A square"):
+            batch.bench(broken, *jails, read())
+
+
+def test_the_tags_of_setup_are_on_the_imports(released):
+    assert [cell.id for cell in released.cells if assignment.SETUP in tags(cell)] == [
+        "home",
+        "imports",
+    ]

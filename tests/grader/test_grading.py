@@ -1,0 +1,408 @@
+"""Grading: what each kind of submission gets, and what none of them can do."""
+
+import dataclasses
+import shutil
+from pathlib import Path
+
+import hostile
+import pytest
+import styles
+from nbgrader.api import Gradebook
+from submissions import (
+    COURSEWORK,
+    contents,
+    hand_in,
+    processes,
+    release_both,
+    solved,
+    student_named,
+    table,
+)
+
+import grade
+from grader import batch, jail, limits
+from questions import ps1
+from run_course import ROOT
+
+BYSTANDERS = 10
+EXPECTED = {
+    **{what: points for what, (_, points) in hostile.ANSWERS.items()},
+    **{what: points for what, (_, points) in hostile.NOTEBOOKS.items()},
+}
+
+pytestmark = pytest.mark.skipif(bool(jail.missing()), reason=jail.missing())
+
+
+@pytest.fixture(scope="module")
+def allowed():
+    """The limits, but for less time: the submissions that use it all up are many."""
+    usual = limits.read()
+    short = dataclasses.replace(usual.jail, seconds=20, question_seconds=5)
+    return dataclasses.replace(usual, jail=short)
+
+
+@pytest.fixture(scope="module")
+def course(tmp_path_factory):
+    return release_both(tmp_path_factory.mktemp("course"))
+
+
+# Problem set 1: all kinds of submissions in one batch, right ones between bombs
+
+
+@pytest.fixture(scope="module")
+def handed_in(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("submissions")
+    for what, (source, _) in hostile.ANSWERS.items():
+        hand_in(folder, "ps1", student_named(what), {"block": source})
+    for what, (change, _) in hostile.NOTEBOOKS.items():
+        change(hand_in(folder, "ps1", student_named(what)))
+    for what, source in styles.RIGHT_BLOCKS.items():
+        hand_in(folder, "ps1", f"style-{student_named(what)}", {"block": source})
+    for what, (answer, source, *_) in styles.MISTAKES.items():
+        hand_in(folder, "ps1", f"mistake-{student_named(what)}", {answer: source})
+    bombs = sorted(path.name for path in folder.iterdir())[:: len(EXPECTED) // BYSTANDERS]
+    for bomb in bombs[:BYSTANDERS]:
+        hand_in(folder, "ps1", f"{bomb}-bystander")
+    return folder
+
+
+@dataclasses.dataclass
+class Batch:
+    """What marking has left, and what entering has."""
+
+    results: dict
+    before: dict
+    after: dict
+    left: list
+    problems: list
+    rows: dict
+
+
+@pytest.fixture(scope="module")
+def graded(course, allowed, handed_in):
+    outside = [course, handed_in, ROOT / "utils", COURSEWORK]
+    before = {path: held for folder in outside for path, held in contents(folder).items()}
+    results = grade.mark(course, "ps1", handed_in, allowed)
+    left = [line for line in processes() if "jailed.worker" in line or "bwrap" in line]
+    after = {path: held for folder in outside for path, held in contents(folder).items()}
+    problems = grade.enter(course, "ps1", results)
+    return Batch(results, before, after, left, problems, table(course, "ps1"))
+
+
+def test_there_are_at_least_60_hostile_broken_and_odd_submissions():
+    assert len(EXPECTED) >= 60
+
+
+@pytest.mark.parametrize("what", EXPECTED)
+def test_a_submission_gets_exactly_its_points(graded, what):
+    row = graded.rows[student_named(what)]
+    assert float(row["score"]) == EXPECTED[what], row
+
+
+def test_bystanders_get_full_marks(graded):
+    rows = [row for name, row in graded.rows.items() if name.endswith("-bystander")]
+    assert [float(row["score"]) for row in rows] == BYSTANDERS * [20]
+
+
+def test_no_submission_is_left_out(graded, handed_in):
+    assert graded.problems == []
+    assert graded.rows.keys() == {path.name for path in handed_in.iterdir()}
+    assert all(float(row["of"]) == 20 for row in graded.rows.values())
+
+
+def test_what_could_not_be_read_is_told_with_the_reason(graded):
+    unreadable = [what for what, (_, points) in hostile.NOTEBOOKS.items() if points == 0]
+    for what in unreadable:
+        assert graded.rows[student_named(what)]["remark"].endswith(".")
+    assert "larger than 10 MB" in graded.rows["a-line-of-100-MB"]["remark"]
+    assert "2 notebooks" in graded.rows["two-notebooks"]["remark"]
+
+
+def test_whoever_loses_points_is_told_why(graded):
+    marks = [mark for result in graded.results.values() for mark in result["marks"]]
+    assert all(mark["why"] for mark in marks if mark["points"] < mark["of"])
+
+
+def test_while_code_runs_nothing_outside_of_the_jail_changes(graded, course):
+    """Neither the gradebook, nor the submissions, nor the course."""
+    changed = {path for path in graded.after if graded.before.get(path) != graded.after[path]}
+    assert graded.before.keys() <= graded.after.keys()
+    assert {path for path in changed if course / "marks" not in path.parents} == set()
+    assert course / "gradebook.db" in graded.before
+
+
+def test_no_process_is_left(graded):
+    assert graded.left == []
+
+
+@pytest.mark.parametrize("what", styles.RIGHT_BLOCKS)
+def test_a_right_block_in_another_style_gets_full_marks(graded, what):
+    assert float(graded.rows[f"style-{student_named(what)}"]["block"]) == 8
+
+
+@pytest.mark.parametrize("what", styles.MISTAKES)
+def test_a_mistake_costs_what_is_documented_and_is_named(graded, what):
+    answer, _, points, name = styles.MISTAKES[what]
+    student = f"mistake-{student_named(what)}"
+    assert float(graded.rows[student][answer]) == points
+    assert graded.results[student]["diagnoses"].get(answer, "") == name
+
+
+def test_the_feedback_names_the_mistake_and_the_question(graded, course):
+    page = (course / "feedback" / "mistake-no-shortcut" / "ps1" / "ps1.html").read_text("utf-8")
+    assert "Look first at: no shortcut." in page
+    assert "0 of 1  Training, where only the channels change" in page
+    assert "0 of 2  Training, where the shape changes" in page
+
+
+# Again, and after an interruption
+
+
+def test_a_second_run_marks_only_what_is_missing(graded, course, handed_in, allowed, monkeypatch):
+    results = course / "marks" / "ps1"
+    (results / "right.json").unlink()
+    marked = []
+    usual = batch.mark
+    monkeypatch.setattr(
+        batch, "mark", lambda name, *rest: marked.append(name) or usual(name, *rest)
+    )
+    again = grade.mark(course, "ps1", handed_in, allowed)
+    assert marked == ["right"]
+    assert again == graded.results
+
+
+def test_marking_again_gives_the_same_bytes(graded, course, handed_in, allowed, tmp_path):
+    few = ["right", "fake-outputs", "empty", "style-sequential", "mistake-one-normalization"]
+    for student in few:
+        shutil.copytree(handed_in / student, tmp_path / "few" / student)
+    shutil.copytree(course / "source", tmp_path / "course" / "source")
+    shutil.copytree(course / "release", tmp_path / "course" / "release")
+    grade.mark(tmp_path / "course", "ps1", tmp_path / "few", allowed)
+    for student in few:
+        path = Path("marks") / "ps1" / f"{student}.json"
+        assert (tmp_path / "course" / path).read_bytes() == (course / path).read_bytes()
+
+
+# Where the grader itself fails
+
+
+class Unreliable(jail.Jail):
+    """A jail that does not start as often as `failures` has entries."""
+
+    failures: list = []  # noqa: RUF012  (shared on purpose: jails are copied)
+
+    def run(self, *arguments):
+        if self.failures:
+            self.failures.pop()
+            raise jail.JailError("The jail could not be made: try again.")
+        return super().run(*arguments)
+
+
+@pytest.mark.parametrize(("failures", "points"), [(2, 20), (3, None)])
+def test_a_jail_that_does_not_start_is_tried_again_and_is_never_a_zero(
+    course, allowed, tmp_path, monkeypatch, failures, points
+):
+    student = f"late-{failures}"
+    hand_in(tmp_path / "in", "ps1", student)
+    monkeypatch.setattr(grade, "Jail", Unreliable)
+    usual = batch.bench
+
+    def bench(*arguments):
+        made = usual(*arguments)
+        Unreliable.failures[:] = failures * [None]
+        return made
+
+    monkeypatch.setattr(batch, "bench", bench)
+    results = grade.mark(course, "ps1", tmp_path / "in", allowed)
+    assert results[student].get("points") == points
+    if points is None:
+        assert grade.enter(course, "ps1", results) == [
+            f"{student}: The jail could not be made: try again."
+        ]
+        row = table(course, "ps1")[student]
+        assert row["score"] == ""
+        assert "try again" in row["remark"]
+        assert not (course / "marks" / "ps1" / f"{student}.json").exists()
+
+
+def test_without_a_jail_nothing_is_graded_unless_that_is_asked_for_aloud(
+    course, allowed, tmp_path, monkeypatch
+):
+    monkeypatch.setattr("sys.argv", ["grade.py", "ps1", str(tmp_path)])
+    monkeypatch.setattr(jail.shutil, "which", lambda _: None)
+    with pytest.raises(SystemExit, match="apt-get install bubblewrap"):
+        grade.main()
+    hand_in(tmp_path / "in", "ps1", "alone")
+    results = grade.mark(course, "ps1", tmp_path / "in", allowed, protected=False)
+    assert results["alone"]["points"] == 20
+
+
+# Problem set 2: answer, what is changed in it, its points, the name of the mistake
+
+TRAINING = {
+    "weights never move": ("step", "trainer.step(len(y))", "pass", 0, "weights do not move"),
+    "sum of the losses": (
+        "step",
+        "losses.mean().item()",
+        "losses.sum().item()",
+        2,
+        "loss not averaged",
+    ),
+    "not in training mode": (
+        "step",
+        "autograd.record()",
+        "autograd.record(False)",
+        0,
+        "learns in inference mode",
+    ),
+    "the same order each epoch": (
+        "fit",
+        "in range(recipe.epochs):",
+        "in range(recipe.epochs):\n        rng = numpy.random.default_rng(0)",
+        4,
+        "the same order in every epoch",
+    ),
+    "one epoch too few": (
+        "fit",
+        "range(recipe.epochs)",
+        "range(recipe.epochs - 1)",
+        0,
+        "another number of epochs",
+    ),
+    "judged by what it learned from": ("fit", "fashion.valid", "fashion.train", 4, "no validation"),
+    "three blocks in each stage": (
+        "network",
+        "MyResidual(width))",
+        "MyResidual(width), MyResidual(width))",
+        0,
+        "another number of blocks",
+    ),
+}
+READY_MADE = {
+    "network": "from utils.resnet import resnet18\nmy_resnet18 = lambda *a, **k: resnet18()",
+    "step": "my_train_step = train.train_step",
+    "fit": "my_fit = train.fit",
+}
+SCRIPT = (
+    "<script>alert(1)</script> <img src=x onerror=alert(2)> [here](javascript:alert(3)) "
+    "![there](javascript:alert(4)) <javascript:alert(5)> [one][two]\n\n"
+    "[two]: javascript:alert(6)\n\n"
+    "The loss ends at 0.31 < 0.5."
+)
+
+
+@pytest.fixture(scope="module")
+def trained(course, allowed, tmp_path_factory):
+    """Problem set 2, graded: the folder of the submissions, the results and the table."""
+    folder = tmp_path_factory.mktemp("trained")
+    right = {cell.id: cell.source for cell in solved("ps2", "").cells}
+    hand_in(folder, "ps2", "right")
+    hand_in(folder, "ps2", "ready-made", READY_MADE)
+    hand_in(folder, "ps2", "script", {"curves": SCRIPT})
+    hand_in(folder, "ps2", "block", {"block": right["block"].replace("Y + (", "npx.relu(Y) + (")})
+    old = "for _ in range(recipe.epochs):"
+    new = f"{old.replace('_', 'epoch')}\n        rng = numpy.random.default_rng((seed, epoch))"
+    hand_in(folder, "ps2", "other-order", {"fit": styles.changed(right["fit"], old, new)})
+    for what, (answer, old, new, *_) in TRAINING.items():
+        source = styles.changed(right[answer], old, new)
+        hand_in(folder, "ps2", student_named(what), {answer: source})
+    results = grade.mark(course, "ps2", folder, allowed)
+    assert grade.enter(course, "ps2", results) == []
+    return folder, results, table(course, "ps2")
+
+
+def test_a_right_training_gets_all_points_that_no_person_gives(trained):
+    row = trained[2]["right"]
+    assert (row["score"], row["of"], row["to grade by hand"]) == ("20.0", "30.0", "yes")
+
+
+@pytest.mark.parametrize("what", TRAINING)
+def test_a_mistake_in_the_training_is_named(trained, what):
+    answer, _, _, points, name = TRAINING[what]
+    student = student_named(what)
+    assert float(trained[2][student][answer]) == points
+    assert trained[1][student]["diagnoses"][answer] == name
+
+
+def test_another_order_of_the_images_is_right_too(trained):
+    assert trained[2]["other-order"]["score"] == "20.0"
+
+
+def test_a_wrong_block_is_named_where_it_spoils_the_network(trained):
+    assert trained[1]["block"]["diagnoses"]["block"] == "ReLU before the addition"
+    assert trained[2]["block"]["network"] == "2"
+
+
+def test_networks_and_trainings_that_are_ready_are_no_answers(trained):
+    row, result = trained[2]["ready-made"], trained[1]["ready-made"]
+    assert row["score"] == "0.0"
+    assert all("ready-made" in mark["why"] for mark in result["marks"])
+
+
+def test_what_a_student_writes_cannot_run_in_the_browser_of_a_grader(trained, course):
+    page = (course / "feedback" / "script" / "ps2" / "ps2.html").read_text("utf-8")
+    assert "The loss ends at 0.31 &lt; 0.5." in page
+    for attack in ("<script>alert", "<img src=x", 'href="javascript:', 'src="javascript:'):
+        assert attack not in page
+
+
+def test_what_a_person_has_graded_stays(trained, course, allowed):
+    """A second run changes no score by hand, and brings it into the table."""
+    folder = trained[0]
+    with Gradebook(f"sqlite:///{course / 'gradebook.db'}") as book:
+        for cell, points in (("curves", 3), ("experiment", 2), ("conclusion", 3)):
+            given = book.find_grade(cell, "ps2", "ps2", "right")
+            given.manual_score, given.needs_manual_grade = points, False
+        book.db.commit()
+    results = grade.mark(course, "ps2", folder, allowed)
+    assert grade.enter(course, "ps2", results) == []
+    row = table(course, "ps2")["right"]
+    assert (row["score"], row["to grade by hand"]) == ("28.0", "no")
+
+
+# Leaks
+
+CANARY = 40487  # a height that no image has
+FINDS = """
+import glob
+texts = []
+for pattern in ("/proc/[0-9]*/environ", "/proc/[0-9]*/cmdline", "/course/**", "/tmp/**"):
+    for path in glob.glob(pattern, recursive=True):
+        try:
+            texts.append(open(path, errors="ignore").read())
+        except OSError:
+            pass
+if any(WANTED in text for text in texts):
+    from mxnet.gluon import nn
+"""
+TELLS = """
+def part_shapes(height, width, first_width=64, num_classes=10):
+    print(height)
+    open("height", "w").write(str(height))
+    raise type(f"Error{height}", (Exception,), {})(height)
+"""
+
+
+def test_nothing_of_the_hidden_questions_is_told(course, allowed, tmp_path, monkeypatch):
+    """Not in the jail before the answers are there, and afterwards to nobody who gave them."""
+    hidden = ps1.shapes("A tall image", height=CANARY, width=96)
+    others = [question for question in ps1.QUESTIONS if question.title != "A square image"]
+    monkeypatch.setattr(ps1, "QUESTIONS", [*others, hidden])
+    right = hostile.RIGHT.replace("\n", "\n    ")
+    for student, wanted in (
+        ("spy", f"str({CANARY - 1} + 1)"),
+        ("control", "'plain numbers'"),
+    ):
+        block = FINDS.replace("WANTED", wanted) + right
+        hand_in(tmp_path / "in", "ps1", student, {"block": block, "shapes": TELLS})
+    results = grade.mark(course, "ps1", tmp_path / "in", allowed)
+    assert grade.enter(course, "ps1", results) == []
+    assert batch.points(results["spy"])["block"] == 0, "the height was found in the jail"
+    assert batch.points(results["control"])["block"] == 8, "what is there is found"
+    assert batch.points(results["spy"])["shapes"] == 0
+    told = [path for name in ("release", "build", "grades") for path in contents(course / name)]
+    for name in ("submitted", "autograded", "feedback"):
+        told += contents(course / name / "spy")
+    told += [course / "gradebook.db", course / "marks" / "ps1" / "spy.json"]
+    assert len(told) > 8
+    assert not [path for path in told if str(CANARY).encode() in path.read_bytes()]

@@ -1,0 +1,135 @@
+"""Colab's packages on Python 3.13, without MXNet: notebooks that arrive alone run there.
+
+An emulation: Colab's front end, network and GPUs are not here.
+"""
+
+import os
+import signal
+import subprocess
+import time
+from types import SimpleNamespace
+
+import nbformat
+import pytest
+from test_notebooks import complaints
+
+import elsewhere
+from run_course import ROOT, code_cells, notebook_paths
+
+BLOCK, SHAPES, NETWORK, TRAINING = (path for path in notebook_paths() if "02" <= path.name < "06")
+INSTALL = "from utils.setup import bootstrap; bootstrap.install(); "
+NO_NETWORK = {
+    "PIP_INDEX_URL": "http://127.0.0.1:9",  # nothing listens there
+    "PIP_EXTRA_INDEX_URL": "",
+    "PIP_FIND_LINKS": "",
+    "PIP_RETRIES": "0",
+}
+COMPUTE = "import mxnet; print(mxnet.__version__, mxnet.np.ones(3).sum().item())"
+
+
+def test_notebooks_that_arrive_alone_run_and_change_nothing(colab, tmp_path):
+    """02, 03, 04 and 05, quick; the figures are there, and nobody has been warned."""
+    paths = [BLOCK, SHAPES, NETWORK, TRAINING]
+    outcome = elsewhere.run(colab, paths, tmp_path)
+    assert outcome.error == ""
+    assert outcome.names == [path.stem for path in paths]
+    assert outcome.before.keys() == outcome.after.keys() == elsewhere.PACKAGES.keys()
+    assert outcome.changed == []
+    assert outcome.after["numpy"] == "2.1.3"
+    for path in paths:
+        assert complaints(nbformat.read(tmp_path / path.name, as_version=4)) == []
+    training = nbformat.read(tmp_path / TRAINING.name, as_version=4)
+    (curves,) = (cell for cell in code_cells(training) if "plots.curves(history)" in cell.source)
+    assert any("image/png" in output.get("data", {}) for output in curves.outputs)
+
+
+@pytest.fixture(scope="module")
+def runtime(colab, tmp_path_factory):
+    """Runs code as a notebook's kernel would, with a HOME that is empty at first."""
+    home = tmp_path_factory.mktemp("home")
+    environment = {**elsewhere.shell(colab, home), "PYTHONPATH": str(ROOT)}
+
+    def start(code, **more):
+        return subprocess.Popen(
+            [colab, "-c", code],
+            env={**environment, **more},
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            start_new_session=True,
+        )
+
+    return SimpleNamespace(start=start, home=home)
+
+
+@pytest.fixture(scope="module")
+def survivor(runtime):
+    """A first cell without network, then one that is killed while it installs, then one more."""
+    cut_off = runtime.start(INSTALL, **NO_NETWORK).communicate()[0]
+    killed = runtime.start(INSTALL)
+    while not any("mxnet==" in line for line in killed.stdout):
+        pass
+    while not list(runtime.home.glob(".cache/residual-networks/packages/.part-*")):
+        time.sleep(0.01)
+    os.killpg(killed.pid, signal.SIGKILL)
+    killed.wait()
+    printed = runtime.start(INSTALL + COMPUTE).communicate()[0]
+    return SimpleNamespace(start=runtime.start, cut_off=cut_off, printed=printed)
+
+
+def test_without_network_it_says_what_to_do(survivor):
+    last = survivor.cut_off.strip().splitlines()[-1]
+    assert "The packages could not be downloaded. Check the connection" in last
+
+
+def test_after_a_kill_it_goes_on_with_what_is_missing(survivor):
+    assert "Installing d2l" not in survivor.printed
+    assert "Installing mxnet==1.9.1 (50 MB), 1 of 1." in survivor.printed
+    assert survivor.printed.splitlines()[-1] == "1.9.1 3.0"
+
+
+def test_the_second_start_installs_nothing_and_needs_no_network(survivor):
+    printed = survivor.start(INSTALL + COMPUTE, **NO_NETWORK).communicate()[0]
+    assert "Installing" not in printed
+    assert printed.splitlines()[-1] == "1.9.1 3.0"
+
+
+@pytest.fixture
+def wrong_mxnet(tmp_path):
+    """Where an MXNet 1.6.0 is installed, as an installation without a version finds it."""
+    (tmp_path / "mxnet").mkdir()
+    (tmp_path / "mxnet" / "__init__.py").write_text("from mxnet.libinfo import __version__")
+    (tmp_path / "mxnet" / "libinfo.py").write_text("__version__ = '1.6.0'")
+    (tmp_path / "mxnet-1.6.0.dist-info").mkdir()
+    (tmp_path / "mxnet-1.6.0.dist-info" / "METADATA").write_text("Name: mxnet\nVersion: 1.6.0\n")
+    return {"PYTHONPATH": f"{tmp_path}{os.pathsep}{ROOT}"}
+
+
+def test_another_mxnet_that_is_installed_does_not_come_first(survivor, wrong_mxnet):
+    printed = survivor.start(INSTALL + COMPUTE, **wrong_mxnet).communicate()[0]
+    assert printed.splitlines()[-1] == "1.9.1 3.0"
+
+
+def test_another_mxnet_that_is_imported_needs_a_restart(survivor, wrong_mxnet):
+    printed = survivor.start(f"import mxnet; {INSTALL}", **wrong_mxnet).communicate()[0]
+    last = printed.strip().splitlines()[-1]
+    assert "MXNet 1.6.0 is already loaded" in last
+    assert "Runtime → Restart session" in last
+
+
+def test_an_import_that_failed_before_the_first_cell_does_no_harm(survivor):
+    """MXNet is there, but the learner has imported it before numpy got its names back."""
+    early = "\n".join(
+        [
+            "import os, sys",
+            "from pathlib import Path",
+            "packages = Path.home() / '.cache' / 'residual-networks' / 'packages'",
+            "sys.path.insert(0, str(packages / 'mxnet==1.9.1'))",
+            "try: import mxnet",
+            "except AttributeError as error: print(error)",
+            INSTALL + COMPUTE,
+        ]
+    )
+    printed = survivor.start(early).communicate()[0]
+    assert "was removed in the NumPy 2.0 release" in printed
+    assert printed.splitlines()[-1] == "1.9.1 3.0"

@@ -1,0 +1,143 @@
+"""MXNet and d2l in folders of their own: whole or not there, and found when they are needed."""
+
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from utils.setup import gpu, packages, pip
+from utils.setup.packages import D2L, Package
+
+MXNET, CUDA_MXNET = packages.MXNET[gpu.CPU_BUILD], packages.MXNET[gpu.GPU_BUILD]
+
+
+@pytest.fixture
+def cache(tmp_path, monkeypatch):
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    monkeypatch.setattr(sys, "path", list(sys.path))
+    return tmp_path
+
+
+@pytest.fixture
+def nothing_installed(monkeypatch):
+    monkeypatch.setattr(Package, "is_installed", lambda _: False)
+
+
+def lay(package):
+    """Put an empty folder where a whole package would be; return its path as on sys.path."""
+    package.folder.mkdir(parents=True)
+    return str(package.folder)
+
+
+def in_the_cache(cache):
+    return os.listdir(cache / "residual-networks" / "packages")
+
+
+def test_what_a_processor_needs_is_mxnet_and_d2l():
+    assert packages.wanted(gpu.CPU_BUILD) == [D2L, MXNET]
+
+
+def test_what_a_gpu_needs_comes_with_its_libraries_before_mxnet():
+    *libraries, mxnet = (package.requirement for package in packages.wanted(gpu.GPU_BUILD))
+    assert mxnet == "mxnet-cu112==1.9.1"
+    assert "nvidia-cuda-nvrtc-cu11==11.8.89" in libraries  # 11.7 refuses the L4
+
+
+def test_a_package_of_this_environment_is_here_without_a_folder(cache):
+    assert MXNET.is_here()
+    assert not Package("mxnet==1.9.0", 1).is_here()
+    assert not CUDA_MXNET.is_here()
+
+
+def test_a_package_appears_under_its_name_when_it_is_whole(cache, monkeypatch):
+    seen = []
+
+    def install(arguments, failure):
+        os.makedirs(Path(arguments[arguments.index("--target") + 1], "d2l"))
+        seen.append(D2L.folder.exists())
+
+    monkeypatch.setattr(pip, "install", install)
+    D2L.install()
+    assert seen == [False]
+    assert (D2L.folder / "d2l").is_dir()
+    assert in_the_cache(cache) == ["d2l==1.0.3"]
+
+
+def test_an_installation_that_is_interrupted_leaves_nothing(cache, monkeypatch):
+    def interrupted(arguments, failure):
+        os.makedirs(arguments[arguments.index("--target") + 1])
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(pip, "install", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        D2L.install()
+    assert in_the_cache(cache) == []
+
+
+def test_the_environment_comes_before_the_cache(cache):
+    """At home, a folder that a notebook once filled changes nothing."""
+    lay(MXNET)
+    before = list(sys.path)
+    packages.use()
+    assert sys.path == before
+
+
+def test_where_the_environment_has_no_mxnet_the_cache_is_used(cache, nothing_installed):
+    d2l, mxnet = lay(D2L), lay(MXNET)
+    packages.use()
+    assert sys.path[:2] == [mxnet, d2l]
+
+
+@pytest.mark.parametrize("build", [gpu.GPU_BUILD, gpu.CPU_BUILD])
+def test_the_build_for_gpus_is_used_where_the_driver_has_one_that_fits(cache, monkeypatch, build):
+    """At home, where d2l and the build for processors are installed; and when the GPU has gone."""
+    folders = [lay(package) for package in (*packages.CUDA, CUDA_MXNET)]
+    loaded = []
+    monkeypatch.setattr(gpu, "fitting_build", lambda: (build, ""))
+    monkeypatch.setattr(packages, "load_cuda", lambda: loaded.append(True))
+    packages.use()
+    assert (sys.path[0] == folders[-1]) == bool(loaded) == (build == gpu.GPU_BUILD)
+
+
+def test_while_a_library_is_missing_the_processor_computes(cache, monkeypatch):
+    """It has been deleted, for example, because it could not be loaded."""
+    for package in (*packages.CUDA[1:], CUDA_MXNET):
+        lay(package)
+    monkeypatch.setattr(gpu, "fitting_build", lambda: pytest.fail("not to be asked"))
+    before = list(sys.path)
+    packages.use()
+    assert sys.path == before
+
+
+@pytest.fixture
+def stub_libraries(cache, tmp_path):
+    """Empty libraries with the names of CUDA's."""
+    if shutil.which("cc") is None:
+        pytest.skip("no C compiler on this machine to build stand-ins for libraries")
+    (tmp_path / "empty.c").touch()
+    for library in (file for package in packages.CUDA for file in package.files):
+        library.parent.mkdir(parents=True, exist_ok=True)
+        name = f"-Wl,-soname,{library.name}"
+        subprocess.run(["cc", "-shared", name, "-o", library, tmp_path / "empty.c"], check=True)
+
+
+def test_every_library_is_loaded_in_order(stub_libraries):
+    names = [name for package in packages.CUDA for name in package.libraries]
+    assert [file.name for file in packages.load_cuda()] == names
+
+
+def test_a_library_that_cannot_be_loaded_is_named_and_the_processor_computes(
+    stub_libraries, monkeypatch, capsys
+):
+    lay(CUDA_MXNET)
+    nccl = packages.CUDA[-2]
+    nccl.files[0].write_text("not a library")
+    monkeypatch.setattr(gpu, "fitting_build", lambda: (gpu.GPU_BUILD, ""))
+    packages.use()
+    printed = capsys.readouterr().out
+    assert "libnccl.so.2" in printed
+    assert f"Delete the folder {nccl.folder} " in printed
+    assert str(CUDA_MXNET.folder) not in sys.path

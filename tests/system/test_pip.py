@@ -1,0 +1,48 @@
+"""Installing: what a machine needs, and what to do when a step fails."""
+
+import sys
+
+import pytest
+
+from utils.setup import pip
+
+
+@pytest.mark.parametrize(
+    ("system", "machine", "way_out"),
+    [
+        ("Windows", "AMD64", "WSL2"),
+        ("Darwin", "arm64", "amd64 container"),
+        ("Linux", "aarch64", "amd64 container"),
+    ],
+)
+def test_platform_without_mxnet_is_told_the_way_out(system, machine, way_out):
+    assert way_out in pip.platform_problem(system, machine)
+
+
+@pytest.mark.parametrize("system", ["Linux", "Darwin"])
+def test_platform_with_mxnet_has_no_problem(system):
+    assert pip.platform_problem(system, "x86_64") == ""
+
+
+@pytest.mark.parametrize(
+    ("printed", "advice"),
+    [
+        (
+            "OSError: libgomp.so.1: cannot open shared object file: No such file or directory",
+            "apt-get install libgomp1",
+        ),
+        ("error: failed to copy file: No space left on device (os error 28)", "The disk is full"),
+        ("OSError: [Errno 13] Permission denied: '.cache'", "belongs to you"),
+        ("cause: invalid peer certificate: UnknownIssuer", "ca-certificates"),
+        ("ERROR: No matching distribution found for uv==0.13.9", "Check the connection"),
+    ],
+)
+def test_failed_step_is_shown_with_what_to_do(printed, advice):
+    """These are the messages of the loader, the system, uv and pip, word for word."""
+    with pytest.raises(pip.InstallError, match=advice) as failure:
+        pip.run([sys.executable, "-c", f"raise SystemExit({printed!r})"], "It failed.")
+    assert printed in str(failure.value)
+
+
+def test_jupyter_shows_the_sentence_without_the_lines_of_this_package():
+    assert pip.InstallError("Do this.")._render_traceback_() == ["Do this."]

@@ -1,0 +1,82 @@
+"""All that the course reads of Gluon's inside: parts, parameters and calls of a network.
+
+What Gluon offers under no public name is taken from its private ones here, and nowhere else.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
+
+import numpy
+from mxnet import gluon, np, npx
+
+
+def children(block: gluon.Block) -> dict[str, gluon.Block]:
+    """Return the blocks directly inside a block by their names, in order."""
+    return dict(block._children)
+
+
+def geometry(layer: gluon.Block) -> dict:
+    """Return kernel, stride, padding and so on of a convolution or pooling; {} for others."""
+    return getattr(layer, "_kwargs", {})
+
+
+def is_compiled(block: gluon.Block) -> bool:
+    """Return whether a block is hybridized."""
+    return getattr(block, "_active", False)
+
+
+def places(net: gluon.Block) -> dict[str, gluon.Parameter]:
+    """Return the parameters by names that say where in the network they are, as saved files do."""
+    return net._collect_params_with_prefix()
+
+
+def learned(net: gluon.Block) -> list[gluon.Parameter]:
+    """Return the parameters that have a gradient, in order."""
+    return [p for p in net.collect_params().values() if p.grad_req != "null"]
+
+
+def read(net: gluon.Block) -> list[numpy.ndarray]:
+    """Return every parameter, running statistics included, in order, from the first device."""
+    npx.waitall()  # a compiled network may otherwise hand out the values before the last step
+    return [parameter.list_data()[0].asnumpy() for parameter in net.collect_params().values()]
+
+
+def put(net: gluon.Block, values: Sequence[numpy.ndarray]) -> None:
+    """Set every parameter, on all of its devices, to what `read` has returned.
+
+    Raises ValueError, and changes nothing, where the values are not as many as the parameters.
+    """
+    parameters = net.collect_params().values()
+    if len(values) != len(parameters):
+        raise ValueError(
+            "There are {given} arrays, but the network has {expected} parameters. Pass all that "
+            "`read` returned for a network with the same layers.".format(
+                given=len(values), expected=len(parameters)
+            )
+        )
+    for parameter, value in zip(parameters, values):
+        parameter.set_data(np.array(value))
+
+
+@contextmanager
+def hooked(
+    blocks: Iterable[gluon.Block],
+    after: Callable[[gluon.Block, tuple, np.ndarray], None],
+    before: Callable[[gluon.Block, tuple], None] | None = None,
+) -> Iterator[None]:
+    """Call `before(block, inputs)` and `after(block, inputs, output)` at each call of the blocks.
+
+    This lasts as long as the `with` statement. A compiled block calls neither for its parts.
+    """
+    hooks = []
+    for block in blocks:
+        if before is not None:
+            hooks.append(block.register_forward_pre_hook(before))
+        hooks.append(block.register_forward_hook(after))
+    try:
+        yield
+    finally:
+        for hook in hooks:
+            hook.detach()

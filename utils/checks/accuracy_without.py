@@ -1,0 +1,121 @@
+"""The questions asked of a function that judges a network without some of its blocks."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any
+
+import mxnet as mx
+import numpy
+from mxnet import gluon, np
+
+from utils import data, probes, train
+from utils.checks._ask import Question, check_function, report
+from utils.checks._report import Mistake, Report
+from utils.checks._specimen import agree
+from utils.families import deep_network
+from utils.resnet import Residual
+
+NAMES = ("stage1.block1", "stage2.block1")
+
+
+def accuracy_without(function: Any) -> Report:
+    """Question a function `accuracy_without(net, names, split, device)` that removes blocks.
+
+    It returns the accuracy with the blocks of these names removed, all of them at the same time,
+    and puts them back.
+    """
+    return report("Accuracy without some blocks", QUESTIONS, function)
+
+
+def none_removed(function: Callable[..., Any]) -> None:
+    """Without a name the whole network is judged."""
+    _compare(function, ())
+
+
+def both_removed(function: Callable[..., Any]) -> None:
+    """With two names both blocks are away at the same time."""
+    _compare(function, NAMES)
+
+
+def put_back(function: Callable[..., Any]) -> None:
+    """Afterwards the network computes what it computed before."""
+    net, split = _network()
+    before = train.predict(net, split, mx.cpu())
+    function(net, list(NAMES), split, mx.cpu())
+    if not agree(train.predict(net, split, mx.cpu()), before):
+        raise _without(
+            "blocks not put back", "after the call, the network gives other scores than before"
+        )
+
+
+def _compare(function: Callable[..., Any], names: Sequence[str]) -> None:
+    check_function(function)
+    net, split = _network()
+    possible = dict.fromkeys([(), tuple(names), *((name,) for name in names)])
+    expected = {removed: _accuracy(net, split, removed) for removed in possible}
+    found = function(net, list(names), split, mx.cpu())
+    if not isinstance(found, (float, numpy.floating)) and not hasattr(found, "item"):
+        raise _without("no accuracy", f"it is {type(found).__name__}")
+    if numpy.isclose(float(found), expected[tuple(names)], atol=1e-6):
+        return
+    diagnoses = {
+        (): "no block removed",
+        NAMES[:1]: "only the first block removed",
+        NAMES[1:]: "only the last block removed",
+    }
+    same = [removed for removed, accuracy in expected.items() if numpy.isclose(found, accuracy)]
+    raise _without(
+        diagnoses.get(same[0], "another accuracy") if same else "another accuracy",
+        f"for {list(names)} it is {float(found):.3f}, not {expected[tuple(names)]:.3f}",
+    )
+
+
+def _accuracy(net: gluon.Block, split: data.Split, names: Sequence[str]) -> float:
+    with _away(net, names):
+        return train.evaluate(net, split, mx.cpu())[1]
+
+
+def _network() -> tuple[gluon.Block, data.Split]:
+    """Return a residual network of random weights, and images which it recognizes in part.
+
+    Each image has the label that the network gives it with some of the blocks removed, so that the
+    accuracy says which were.
+    """
+    net = deep_network(8, Residual)
+    train.initialize(net, seed=0, device=mx.cpu())
+    brightness = numpy.random.default_rng(0).integers(0, 256, size=(100, 4, 4))
+    pictures = numpy.kron(brightness, numpy.ones((7, 7))).astype("uint8")
+    labels = numpy.zeros(100, "int32")
+    unlabeled = data.Split(pictures, labels)
+    scores = train.predict(net, unlabeled, mx.cpu())
+    net.dense.bias.set_data(np.array(-scores.mean(axis=0)))  # else one class gets all answers
+    for start, names in ((0, ()), (10, NAMES[:1]), (30, NAMES[1:]), (60, NAMES)):
+        with _away(net, names):
+            labels[start:] = train.predict(net, unlabeled, mx.cpu()).argmax(axis=1)[start:]
+    return net, data.Split(pictures, labels)
+
+
+@contextlib.contextmanager
+def _away(net: gluon.Block, names: Sequence[str]) -> Iterator[None]:
+    with contextlib.ExitStack() as stack:
+        for name in names:
+            stack.enter_context(probes.removed(probes.blocks(net)[name]))
+        yield
+
+
+def _without(name: str, seen: str) -> Mistake:
+    return Mistake(
+        name,
+        f"The accuracy without some blocks is not as expected: {seen}.",
+        "Only when the network is otherwise the same does the difference belong to the blocks.",
+        "When does each block go, and when does it come back? Is the accuracy taken in between?",
+    )
+
+
+QUESTIONS = (
+    Question("none", "Is it that of the whole network without names?", none_removed),
+    Question("two", "Are two blocks away at the same time?", both_removed, 2),
+    Question("put back", "Is the network as before after the call?", put_back),
+)

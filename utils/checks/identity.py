@@ -1,0 +1,104 @@
+"""The questions asked of a function that makes a plain block the identity."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Callable
+from typing import Any
+
+import numpy
+from mxnet import np
+
+from utils.checks._ask import Question, check_function, report
+from utils.checks._report import Mistake, Report
+from utils.checks._specimen import agree, images
+from utils.families import Plain
+
+
+def identity(set_identity: Any) -> Report:
+    """Question a function `set_identity(block)` that makes a `Plain` block copy its input.
+
+    It sets the parameters of a block that has seen an input. For x without negative numbers the
+    block then returns x, in inference mode, to within 1e-6.
+    """
+    return report("A plain block that copies", QUESTIONS, set_identity)
+
+
+def _after_identity(
+    set_identity: Callable[..., Any], channels: int
+) -> tuple[Plain, numpy.ndarray, numpy.ndarray]:
+    """Return a block after the learner's change, an input (2, C, 9, 7) and the output."""
+    check_function(set_identity)
+    block = Plain(channels)
+    block.initialize()
+    X = images(2, channels, 9, 7, low=0, high=1)
+    block(np.array(X))
+    set_identity(block)
+    return block, X, block(np.array(X)).asnumpy()
+
+
+def copies(set_identity: Callable[..., Any]) -> None:
+    """The input comes out again."""
+    _, X, Y = _after_identity(set_identity, 8)
+    difference = abs(Y - X).max()
+    if difference <= 1e-6:
+        return
+    shifts = [(rows, columns) for rows in (-1, 0, 1) for columns in (-1, 0, 1) if rows or columns]
+    inside = numpy.s_[..., 2:-2, 2:-2]
+    name = "something else comes out"
+    if not Y.any():
+        name = "nothing passes"
+    elif difference < 1e-4:
+        name = "epsilon of the normalizations left"
+    elif abs(Y - Y[:, :1]).max() < 1e-3 * abs(Y).max():
+        name = "channels mixed"
+    elif any(
+        abs(Y - numpy.roll(X, (rows * k, columns * k), axis=(2, 3)))[inside].max() < 1e-3
+        for rows, columns in shifts
+        for k in (1, 2)
+    ):
+        name = "maps shifted"
+    raise _identity(name, f"input and output differ by up to {difference:.1e}, in 8 channels")
+
+
+def other_channels(set_identity: Callable[..., Any]) -> None:
+    """A block with another number of channels can be set in the same way."""
+    with contextlib.suppress(Exception):
+        _, X, Y = _after_identity(set_identity, 5)
+        if abs(Y - X).max() <= 1e-4:
+            return
+    raise _identity("one number of channels only", "with 5 channels the block does not copy")
+
+
+def by_parameters(set_identity: Callable[..., Any]) -> None:
+    """The block still computes what its parameters say."""
+    block, X, Y = _after_identity(set_identity, 8)
+    fresh = Plain(8)
+    fresh.initialize()
+    fresh(np.array(X))
+    places = fresh._collect_params_with_prefix()
+    for place, parameter in block._collect_params_with_prefix().items():
+        if place in places:
+            places[place].set_data(parameter.data())
+    if not agree(fresh(np.array(X)).asnumpy(), Y):
+        raise _identity(
+            "another function", "another block with the same parameters gives another output"
+        )
+
+
+def _identity(name: str, seen: str) -> Mistake:
+    return Mistake(
+        name,
+        f"After your function the block should return its input, but {seen}.",
+        "The identity lies within reach of a plain block, but only with exactly the right "
+        "parameters.",
+        "Take one pixel of one channel and follow it: kernel, bias, normalization, ReLU, and the "
+        "same again.",
+    )
+
+
+QUESTIONS = (
+    Question("copy", "Does the input come out again?", copies, 2),
+    Question("channels", "Can any block be set like this?", other_channels),
+    Question("parameters", "Does it follow from the parameters alone?", by_parameters),
+)

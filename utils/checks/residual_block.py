@@ -1,0 +1,51 @@
+"""The questions asked of a residual block, in the order in which a learner reads the answers."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from utils.checks import _block_calls, _block_layers, _block_shape, _block_sum
+from utils.checks._ask import Question, report
+from utils.checks._report import Report
+
+QUESTIONS = (
+    Question("shapes", "Is the output shape right, for every input?", _block_shape.shape),
+    Question("input kept", "Is the input unchanged after the call?", _block_calls.in_place),
+    Question("repeatable", "Does the same input give the same output?", _block_calls.repeats),
+    Question("modes", "Do training and inference agree?", _block_calls.modes),
+    Question("shortcut", "Does x reach the sum, once and unchanged?", _block_sum.shortcut, 2),
+    Question("weights", "Are they those of two 3x3 convolutions, and 1x1?", _block_shape.weights),
+    Question("all used", "Has every layer a part in the output?", _block_shape.used),
+    Question("last ReLU", "Is the sum followed by a ReLU?", _block_sum.last_relu),
+    Question("ReLU between", "Is there a ReLU between the layers?", _block_layers.between),
+    Question("reach", "Does each output number see the right pixels?", _block_shape.reach),
+    Question("1x1 shortcut", "Is it the 1x1 convolution of x?", _block_sum.projection),
+    Question(
+        "first normalization",
+        "Does one stand between the first convolution and the ReLU?",
+        _block_layers.first_normalization,
+    ),
+    Question(
+        "second normalization",
+        "Does one follow the second convolution, over the whole batch?",
+        _block_layers.second_normalization,
+    ),
+    Question(
+        "own normalizations",
+        "Does each place have a normalization of its own?",
+        _block_layers.own_normalizations,
+    ),
+    Question("both signs", "Can the layers make x smaller, too?", _block_sum.subtracts),
+    Question("gradient", "Does it reach the input and the weights?", _block_sum.gradient),
+    Question("averages", "Does training move what inference uses?", _block_calls.averages),
+)
+
+
+def residual_block(Residual: Any) -> Report:
+    """Question a class `Residual(num_channels, use_1x1conv=False, strides=1)` by its behavior.
+
+    The names of its parts and the style in which it is written do not matter. A normalization
+    behind the 1x1 convolution, as in the paper, and convolutions without bias are both right.
+    Whatever is passed, a report comes back; no error does.
+    """
+    return report("Residual block", QUESTIONS, Residual)

@@ -1,0 +1,256 @@
+"""The questions asked of a whole ResNet-18."""
+
+from __future__ import annotations
+
+import contextlib
+import gc
+from collections import Counter
+from collections.abc import Sequence
+from functools import partial
+from typing import Any
+
+import numpy
+
+from utils.checks import _specimen
+from utils.checks._ask import Question, report
+from utils.checks._borrowing import for_classes, specimen_of
+from utils.checks._report import Mistake, Report
+from utils.checks._specimen import Specimen, agree, images
+
+CLASSES = 10
+WIDTHS = (64, 128, 256, 512)  # channels of the stages
+BLOCKS_18, BLOCKS_34 = (2, 2, 2, 2), (3, 4, 6, 3)  # in each stage
+IMAGE = (8, 64)  # pixels, high and wide: as small as the experiments allow
+
+
+def resnet18(net: Any) -> Report:
+    """Question a ResNet-18 for ten classes: a network, or a function that makes one.
+
+    A network that was made already is given back with the parameters that it had. The inside of
+    the blocks is `residual_block`'s matter, and the functions inside the stem are `stem`'s.
+    """
+    return ask("ResNet-18", questions(BLOCKS_18), net)
+
+
+def resnet34(net: Any) -> Report:
+    """Question a ResNet-34, which has 3, 4, 6 and 3 blocks in its stages, as `resnet18` does."""
+    return ask("ResNet-34", questions(BLOCKS_34), net)
+
+
+def ask(title: str, asked: Sequence[Question], net: Any) -> Report:
+    answered = report(title, asked, for_classes(net, CLASSES))
+    gc.collect()  # layers and their parameters refer to each other; such networks must not pile up
+    return answered
+
+
+def scores(net: Any) -> None:
+    """There are ten scores for each image, whatever its size."""
+    try:
+        _check_scores(net)
+    except Mistake:
+        raise
+    except Exception as error:
+        raise _fixed_size(net) or error from None
+
+
+def _fixed_size(net: Any) -> Mistake | None:
+    with contextlib.suppress(Exception):
+        specimen_of(net, side=224)
+        return _scores("pooling of a fixed size", "it takes images of 224x224, and none of 32x32")
+    return None
+
+
+def _check_scores(net: Any) -> None:
+    specimen = specimen_of(net)
+    shape = specimen.run(images(2, specimen.channels, 32, 32)).shape
+    if shape != (2, CLASSES):
+        name = "wrong number of classes" if len(shape) == 2 else "no scores"
+        raise _scores(name, f"2 images gave the shape {shape}, but (2, {CLASSES}) was expected")
+    try:
+        shape = specimen.run(images(1, specimen.channels, 64, 40)).shape
+    except Exception:
+        shape = None
+    if shape != (1, CLASSES):
+        raise _scores(
+            "flatten in place of global pooling",
+            "after images of 32x32 pixels it does not take one of 64x40",
+        )
+
+
+def _scores(name: str, seen: str) -> Mistake:
+    return Mistake(
+        name,
+        f"The network does not give ten scores for an image: {seen}.",
+        "The loss compares one score for each class. And pooling whole maps to one number each is "
+        "what lets one network take images of every size.",
+        "Look at the last two layers: what turns maps into numbers, and how many come out?",
+    )
+
+
+def weights(blocks: tuple[int, ...], net: Any) -> None:
+    """The convolutions are those of four stages of so many blocks, with channels that double."""
+    specimen = specimen_of(net)
+    found = Counter(kernel.shape for kernel in specimen.kernels)
+    dense = [p.shape for p in specimen.parameters if len(p.shape or ()) == 2]
+    first, *_ = [shape for shape in found if shape[-1] > 3] or [(0, 1)]
+    expected = _expected_weights(first[1], blocks)
+    if found == expected and dense == [(CLASSES, WIDTHS[-1])]:
+        return
+    wide = Counter({shape: n for shape, n in found.items() if shape[-1] == 3})
+    widths = Counter(shape[0] for shape in wide.elements())
+    missing, extra = (sorted(shapes.elements()) for shapes in (expected - found, found - expected))
+    if first[0] == 0 or first[2:] != (7, 7):
+        name = "another stem"
+    elif set(widths) < set(WIDTHS) and all(
+        widths[width] in (0, 2 * n) for width, n in zip(WIDTHS, blocks)
+    ):
+        name = "a stage is missing"
+    elif set(widths) != set(WIDTHS):
+        name = "channels not doubled"
+    elif (64, 64, 1, 1) in found:
+        name = "1x1 convolution in the first stage"
+    elif sum(wide.values()) != 2 * sum(blocks):
+        name = "another number of blocks"
+    elif extra and all(widths[width] == 2 * n for width, n in zip(WIDTHS, blocks)):
+        name = "stages in another order"
+    else:
+        name = "other weights"
+    raise Mistake(
+        name,
+        "The shapes of the weights, (channels out, channels in, height, width), are not those of "
+        f"this network. Missing: {_listed(missing)}. Too many: {_listed(extra)}.",
+        f"{2 * sum(blocks) + 2} counts {2 * sum(blocks)} convolutions in stages of "
+        f"{', '.join(map(str, blocks))} blocks, one in the stem, and one dense layer. From stage "
+        "to stage the channels double: 64, 128, 256, 512.",
+        "Look at each call that makes a stage: how many channels, how many blocks, which order?",
+    )
+
+
+def _expected_weights(channels_in: int, blocks: tuple[int, ...]) -> Counter:
+    shapes = [(WIDTHS[0], channels_in, 7, 7)]
+    before = WIDTHS[0]
+    for width, count in zip(WIDTHS, blocks):
+        shapes += [(width, before, 3, 3)] + (2 * count - 1) * [(width, width, 3, 3)]
+        shapes += [(width, before, 1, 1)] if width != before else []
+        before = width
+    return Counter(shapes)
+
+
+def _listed(shapes: list) -> str:
+    return ", ".join(map(str, shapes[:3])) + (" ..." if shapes[3:] else "") if shapes else "none"
+
+
+def steps(net: Any) -> None:
+    """With all 3x3 weights at zero, the scores see 11 columns of pixels in every 32."""
+    height, width = IMAGE
+    specimen = specimen_of(net)
+    _silence(specimen)
+    image = images(1, specimen.channels, height, width)
+    disturbed = image + 100 * numpy.eye(width)[:, None, None, :]
+    Y = specimen.run(numpy.concatenate([image, disturbed]))
+    seen = set(numpy.flatnonzero(abs(Y[1:] - Y[0]).max(axis=1) > 1e-4 * abs(Y).max()).tolist())
+    if seen == _columns(step=32, reach=5):
+        return
+    names = {
+        frozenset(): "no shortcuts",
+        frozenset(_columns(step=64, reach=5)): "first stage halves",
+        frozenset(_columns(step=16, reach=5)): "a stage does not halve",
+        frozenset(_columns(step=16, reach=3)): "no pooling in the stem",
+        frozenset(_columns(step=32, reach=5, start=2)): "pooling without padding",
+    }
+    raise Mistake(
+        names.get(frozenset(seen), "other steps"),
+        "With all 3x3 weights at zero an image passes along the shortcuts alone. Then 11 of every "
+        f"32 columns of pixels should count: of {width}, {sorted(_columns(32, 5))}. But these "
+        f"count: {sorted(seen)}.",
+        "Height and width are divided by 4 in the stem and by 2 in every stage but the first: by "
+        "32 in all. The shortcuts carry the image through.",
+        "Predict the shape behind the stem and each stage, then compare with `layer_table`.",
+    )
+
+
+def _columns(step: int, reach: int, start: int = 0) -> set[int]:
+    """Return the columns within `reach` of every `step`-th, those beyond the edges left out."""
+    width = IMAGE[1]
+    seen = (c + d for c in range(start, width, step) for d in range(-reach, reach + 1))
+    return {column for column in seen if 0 <= column < width}
+
+
+def average(net: Any) -> None:
+    """With all 3x3 weights at zero, two parts of an image add up: the last pooling is a mean."""
+    height, width = IMAGE
+    specimen = specimen_of(net)
+    _silence(specimen)
+    left = (numpy.arange(width) < width // 4).astype("float32")
+    X = numpy.stack([0 * left, left, 1 - left, numpy.ones(width)])[:, None, None, :]
+    X = numpy.broadcast_to(1 + X, (4, specimen.channels, height, width))
+    neither, one, other, both = specimen.run(X)
+    if not agree(one + other, neither + both):
+        raise Mistake(
+            "no mean in the last pooling",
+            "What two parts of an image add to the scores is not the sum of what each adds.",
+            "A mean lets every position of the last maps speak, and learn. A maximum hears one.",
+            "Which pooling stands before the dense layer?",
+        )
+
+
+def raw_scores(net: Any) -> None:
+    """The scores are what one dense layer gives: they change sign with its weights.
+
+    And none is dropped in training.
+    """
+    specimen = specimen_of(net)
+    X = images(4, specimen.channels, 32, 32)
+    dense = [p for p in specimen.parameters if len(p.shape or ()) == 2]
+    if len(dense) != 1:
+        raise _after_pooling(
+            "more than one dense layer" if dense else "no dense layer",
+            f"The network has {len(dense)} dense layers, but 1 was expected.",
+        )
+    before = specimen.run(X)
+    dropped = not specimen.run(X, training=True).all()
+    specimen.set(dense[0], -dense[0].data(specimen.device).asnumpy())
+    after = specimen.run(X)
+    if agree(before, -after):
+        if dropped:
+            raise _after_pooling("dropout on the scores", "In training some of the scores are 0.")
+        return
+    sums = [Y.sum(axis=1) for Y in (before, numpy.exp(before))]
+    is_softmax = any(numpy.allclose(total, 1, atol=1e-3) for total in sums)
+    seen = "With the signs of the dense layer's weights changed, the scores keep some of theirs."
+    if not is_softmax:
+        raise _after_pooling("another function after the dense layer", seen)
+    raise Mistake(
+        "softmax inside the network",
+        f"{seen} The outputs for an image are probabilities, which add up to 1.",
+        "The loss of the training contains the softmax. A second one leaves hardly any gradient.",
+        "What follows the dense layer?",
+    )
+
+
+def _after_pooling(name: str, seen: str) -> Mistake:
+    return Mistake(
+        name,
+        seen,
+        "Behind the last pooling comes one dense layer and nothing else. The loss compares its "
+        "scores, which may be of any size and sign.",
+        "Look at the end of the network: which layers follow the last pooling?",
+    )
+
+
+def _silence(specimen: Specimen) -> None:
+    specimen.fill(_specimen.positive).fill(_specimen.zeros, size=3)
+
+
+def questions(blocks: tuple[int, ...]) -> tuple[Question, ...]:
+    """Return the questions for a network with so many blocks in its four stages."""
+    counts = ", ".join(map(str, blocks))
+    return (
+        Question("scores", "Are there ten for each image, of any size?", scores),
+        Question("raw scores", "Do they come straight from the dense layer?", raw_scores),
+        Question(
+            "weights", f"Are they those of stages of {counts} blocks?", partial(weights, blocks), 2
+        ),
+        Question("steps", "Do shortcuts, stem and stages divide the image by 32?", steps, 2),
+        Question("average", "Is the last pooling a mean?", average),
+    )

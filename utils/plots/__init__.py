@@ -1,0 +1,44 @@
+"""Every drawing of the course: a function takes what was measured and returns a figure.
+
+Begin with `blocks` (what a network is made of), then `training` (what a run looks like).
+"""
+
+from utils.plots.blocks import costs, nested_classes, network, two_blocks
+from utils.plots.experiments import (
+    by_image,
+    by_layer,
+    class_activations,
+    depths,
+    feature_maps,
+    ingredients,
+    learning,
+    lesions,
+    moves,
+)
+from utils.plots.scale import data_parallel, operators, threads, workers
+from utils.plots.training import LiveCurves, class_accuracy, confusion, curves, schedule
+
+__all__ = [
+    "LiveCurves",
+    "by_image",
+    "by_layer",
+    "class_accuracy",
+    "class_activations",
+    "confusion",
+    "costs",
+    "curves",
+    "data_parallel",
+    "depths",
+    "feature_maps",
+    "ingredients",
+    "learning",
+    "lesions",
+    "moves",
+    "nested_classes",
+    "network",
+    "operators",
+    "schedule",
+    "threads",
+    "two_blocks",
+    "workers",
+]

@@ -1,0 +1,233 @@
+"""Drawings of notebooks 01 and 06: what depth does, and what goes on inside a network."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Sequence
+
+import ipywidgets as widgets
+import numpy
+import pandas
+from IPython.display import HTML
+from matplotlib.axes import Axes
+from matplotlib.colors import LinearSegmentedColormap
+from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
+
+from utils.data import CLASSES
+from utils.plots._style import BLUE, GRAY, GREEN, ORANGE, SKY
+
+# A color, a marker and a line style for each family, so that gray prints can be read as well.
+STYLES = {"plain": (ORANGE, "s", "--"), "residual": (BLUE, "o", "-")}
+BLUE_FOR_ORANGE_AGAINST = LinearSegmentedColormap.from_list("for", [ORANGE, "white", BLUE])
+
+
+def depths(table: pandas.DataFrame) -> Figure:
+    """Draw final training loss and validation accuracy against depth: a dot a run, a line a mean.
+
+    `table` comes from `experiments.final`.
+    """
+    figure = Figure(figsize=(9, 3.6), layout="constrained")
+    titles = {"train_loss": "Training images: loss", "valid_accuracy": "New images: accuracy"}
+    units = {"train_loss": "cross-entropy, nats", "valid_accuracy": "accuracy, share of images"}
+    for axes, (column, title) in zip(figure.subplots(1, 2), titles.items()):
+        for family, runs in table.groupby("family"):
+            color, marker, line = STYLES[family]
+            axes.plot(runs.depth, runs[column], marker, color=color, alpha=0.5, ms=5, mew=0)
+            mean = runs.groupby("depth")[column].mean()
+            axes.plot(mean.index, mean, line, color=color, label=f"{family}, mean")
+        axes.set(title=title, xlabel="layers with weights", ylabel=units[column])
+        axes.set_xticks(sorted(table.depth.unique()))
+        axes.set_ylim(0, 1 if column == "valid_accuracy" else None)
+        axes.grid(alpha=0.3)
+        axes.legend()
+    figure.suptitle(_depth_title(table))
+    return figure
+
+
+def _depth_title(table: pandas.DataFrame) -> str:
+    mean = table.groupby(["family", "depth"]).train_loss.mean()
+    said = []
+    for family in mean.index.unique("family"):
+        losses = mean[family]
+        said.append(f"{family} {losses.iloc[0]:.2f} → {losses.iloc[-1]:.2f}")
+    ends = sorted(table.depth.unique())
+    return f"Training loss from {ends[0]} to {ends[-1]} layers: {', '.join(said)}"
+
+
+def learning(runs: Sequence[dict]) -> Figure:
+    """Draw the training loss of every epoch, mean and range over the seeds, a line a depth."""
+    table = pandas.DataFrame(runs)
+    figure = Figure(figsize=(9, 3.4), layout="constrained")
+    depths = sorted(table.depth.unique())
+    for axes, family in zip(figure.subplots(1, 2, sharey=True), STYLES):
+        for depth, color, line in zip(depths, (SKY, BLUE, GREEN, ORANGE), ("-", "--", "-.", ":")):
+            chosen = table[(table.family == family) & (table.depth == depth)]
+            losses = numpy.array(chosen.train_loss.tolist())
+            epochs = numpy.arange(1, losses.shape[1] + 1)
+            axes.plot(epochs, losses.mean(axis=0), line, color=color, label=f"{depth} layers")
+            axes.fill_between(
+                epochs, losses.min(axis=0), losses.max(axis=0), color=color, alpha=0.2
+            )
+        axes.set(title=family, xlabel="epoch", xticks=epochs)
+        axes.grid(alpha=0.3)
+    figure.axes[0].set(ylabel="training loss, nats", ylim=(0, None))
+    figure.legend(*axes.get_legend_handles_labels(), loc="outside right upper")
+    figure.suptitle("Training loss by epoch: mean over the seeds, and their range")
+    return figure
+
+
+def by_layer(panels: dict[str, tuple[str, dict[str, pandas.Series]]], title: str) -> Figure:
+    """Draw norms against the number of the 3x3 convolution, a line for each family.
+
+    `panels` holds, by their titles, the unit and the norms by family. Panels of one unit share
+    their axis, which is logarithmic where the norms differ more than tenfold.
+    """
+    figure = Figure(figsize=(9, 3.6), layout="constrained")
+    units = {unit for unit, _ in panels.values()}
+    drawn = figure.subplots(1, len(panels), sharey=len(units) == 1, squeeze=False)[0]
+    for axes, (name, (unit, families)) in zip(drawn, panels.items()):
+        for family, norms in families.items():
+            color, marker, line = STYLES[family]
+            numbers = numpy.arange(1, len(norms) + 1)
+            axes.plot(numbers, norms, line, marker=marker, ms=3, color=color, label=family)
+        axes.set(title=name, xlabel="3×3 convolution, counted from the input", ylabel=unit)
+        low, high = axes.dataLim.intervaly
+        axes.set_yscale("log" if high > 10 * low else "linear")
+        axes.xaxis.set_major_locator(MaxNLocator(integer=True))
+        axes.grid(alpha=0.3)
+    figure.legend(*drawn[0].get_legend_handles_labels(), loc="outside lower center", ncols=2)
+    figure.suptitle(title)
+    return figure
+
+
+def lesions(accuracies: dict[str, pandas.Series]) -> Figure:
+    """Draw the accuracy left when a block is removed, for one network or two side by side.
+
+    The values come from `probes.lesions`, by family; their first entry is the whole network.
+    """
+    height = 1.8 + 0.28 * max(map(len, accuracies.values()))
+    figure = Figure(figsize=(9, height), layout="constrained")
+    panels = figure.subplots(1, len(accuracies), squeeze=False)[0]
+    for axes, (family, series) in zip(panels, accuracies.items()):
+        whole, left = series.iloc[0], series.iloc[1:]
+        axes.barh(left.index, left, color=STYLES[family][0])
+        _values_at(axes, 1.02, left, "{:.3f}")
+        axes.axvline(whole, color="black", ls="--", label=f"nothing removed: {whole:.3f}")
+        axes.axvline(1 / len(CLASSES), color=GRAY, ls=":", label="guessing")
+        lost = (whole - left).max()
+        axes.set(xlabel="accuracy, share of images", xlim=(0, 1.3), ylabel="block removed")
+        axes.set_title(f"{family}: {(whole - left).idxmax()} is missed most ({lost:.3f} lost)")
+        axes.invert_yaxis()
+        axes.legend(loc="upper center", bbox_to_anchor=(0.5, -0.6 / height), ncols=2)
+    return figure
+
+
+def moves(table: pandas.DataFrame) -> Figure:
+    """Draw how long f(x) - x is against x, for each block; `table` comes from `probes.moves`."""
+    figure = Figure(figsize=(7, 1.4 + 0.3 * len(table)), layout="constrained")
+    axes = figure.subplots()
+    axes.barh(table.index, table.ratio, color=BLUE)
+    axes.axvline(1, color=ORANGE, ls="--", label="as long as x")
+    least, most = table.ratio.idxmin(), table.ratio.idxmax()
+    axes.set(xlabel="length of f(x) − x, in lengths of x", ylabel="block")
+    longest = max(1, table.ratio.max())
+    _values_at(axes, 1.03 * longest, table.ratio, "{:.2f}")
+    axes.set_xlim(0, 1.15 * longest)
+    axes.set_title(f"{least} changes its input least, {most} most")
+    axes.invert_yaxis()
+    figure.legend(loc="outside lower right")
+    return figure
+
+
+def _values_at(axes: Axes, x: float, values: pandas.Series, form: str) -> None:
+    """Write each bar's value in a column at x, where no line crosses it."""
+    for row, value in enumerate(values):
+        axes.text(x, row, form.format(value), va="center")
+
+
+def feature_maps(image: numpy.ndarray, maps: dict[str, numpy.ndarray], title: str) -> Figure:
+    """Draw an image (28, 28), and below it the strongest six of each layer's maps (C, h, w)."""
+    figure = Figure(figsize=(8, 1.35 * (len(maps) + 1)), layout="constrained")
+    rows = figure.subplots(len(maps) + 1, 6)
+    for axes in rows.ravel():
+        axes.set(xticks=[], yticks=[])
+        axes.set_frame_on(False)
+    rows[0, 0].imshow(image, cmap="gray")
+    rows[0, 0].set_ylabel("image")
+    for row, (name, channels) in zip(rows[1:], maps.items()):
+        strongest = channels.mean(axis=(1, 2)).argsort()[::-1][:6]
+        for axes, channel in zip(row, strongest):
+            axes.imshow(channels[channel], cmap="cividis", vmin=0, vmax=channels.max())
+            axes.set_title(f"channel {channel}", size=8)
+        height, width = channels.shape[1:]
+        row[0].set_ylabel(f"{name}\n{height}×{width}")
+    figure.suptitle(title)
+    return figure
+
+
+def by_image(draw: Callable[[int], Figure], count: int) -> object:
+    """Return a slider that calls `draw(image=...)` for any of `count` images.
+
+    Outside JupyterLab a sentence stands in its place: Colab and HTML pages cannot be relied on to
+    show widgets. `draw` must not compute with MXNet: a widget calls it where `npx.set_np` does not
+    hold.
+    """
+    if "JPY_SESSION_NAME" not in os.environ:  # set by Jupyter's server for the kernels it starts
+        return HTML(
+            "<p>The slider needs JupyterLab. Here, change the number in the cell above.</p>"
+        )
+    image = widgets.IntSlider(max=count - 1, continuous_update=False)
+    return widgets.interactive(draw, image=image)
+
+
+def class_activations(rows: Sequence[tuple]) -> Figure:
+    """Draw images beside the class-activation maps of the true class and of the answer.
+
+    A row holds the image (28, 28), the true class and its map (h, w), the answer and its map. All
+    maps share one scale, blue for the class and orange against it.
+    """
+    figure = Figure(figsize=(6.4, 1.75 * len(rows)), layout="constrained")
+    limit = max(abs(activation).max() for _, *row in rows for activation in row[1::2])
+    for axes, (image, true, for_true, answer, for_answer) in zip(
+        figure.subplots(len(rows), 3, squeeze=False), rows
+    ):
+        axes[0].set_title(f"image: {true}", size=9)
+        axes[0].imshow(image, cmap="gray", extent=(0, 28, 28, 0))
+        axes[0].axis("off")
+        for panel, activation in ((axes[1], for_true), (axes[2], for_answer)):
+            shown = panel.imshow(
+                activation,
+                cmap=BLUE_FOR_ORANGE_AGAINST,
+                vmin=-limit,
+                vmax=limit,
+                extent=(0, 28, 28, 0),
+                interpolation="bilinear",
+            )
+            panel.contour(numpy.arange(28) + 0.5, numpy.arange(28) + 0.5, image, [64], colors="k")
+            panel.axis("off")
+        axes[1].set_title(f"for {true} (true)", size=9)
+        axes[2].set_title(f"for {answer} (answer)", size=9)
+    figure.colorbar(shown, ax=figure.axes, label="score of the pixel", shrink=0.5)
+    figure.suptitle("The most confident mistakes: what speaks for the truth, what for the answer")
+    return figure
+
+
+def ingredients(table: pandas.DataFrame) -> Figure:
+    """Draw the validation accuracy of a recipe and its variants: a dot a run, a bar a mean.
+
+    `table` comes from `experiments.final`; its first rows are the recipe's.
+    """
+    means = table.groupby("change", sort=False).valid_accuracy.mean()
+    figure = Figure(figsize=(8, 3.4), layout="constrained")
+    axes = figure.subplots()
+    axes.plot(table.valid_accuracy, table.change, "o", color=BLUE, alpha=0.6, ms=6, mew=0)
+    axes.plot(means, means.index, "|", color=ORANGE, ms=16, mew=2.5, label="mean of the seeds")
+    axes.axvline(means.iloc[0], color=GRAY, ls="--", lw=1, label="mean of the recipe")
+    worst = means.iloc[1:].idxmin()
+    axes.set_title(f"The most costly change: {worst} ({means[worst] - means.iloc[0]:+.3f})")
+    axes.set(xlabel="accuracy on the validation images")
+    axes.invert_yaxis()
+    axes.grid(axis="x", alpha=0.3)
+    axes.legend()
+    return figure

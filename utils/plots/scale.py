@@ -1,0 +1,113 @@
+"""Drawings of training at scale: where the time goes, how work is shared, what machines bring."""
+
+from __future__ import annotations
+
+import pandas
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.patches import FancyBboxPatch
+
+from utils.plots._style import BLUE, GRAY, GREEN, ORANGE, SKY, arrow
+
+STYLES = [(BLUE, "o", "-"), (GREEN, "^", "--"), (ORANGE, "s", ":")]
+
+
+def operators(times: pandas.Series, shown: int = 7) -> Figure:
+    """Draw the milliseconds of the longest operators, and of all others together.
+
+    `times` comes from `throughput.by_operator`.
+    """
+    bars = pandas.concat([times[:shown], pandas.Series({"all others": times[shown:].sum()})])
+    figure = Figure(figsize=(8, 3.4), layout="constrained")
+    axes = figure.subplots()
+    colors = [ORANGE if "onvolution" in name else BLUE for name in bars.index]
+    axes.bar_label(axes.barh(bars.index, bars, color=colors), fmt="%.1f", padding=3)
+    axes.invert_yaxis()
+    share = times[times.index.str.contains("onvolution")].sum() / times.sum()
+    axes.set(
+        title=f"Convolutions (orange) take {share:.0%} of a training step",
+        xlabel="time in one step, ms",
+        xlim=(0, 1.12 * bars.max()),
+    )
+    return figure
+
+
+def threads(rates: pandas.Series) -> Figure:
+    """Draw images per second against threads, beside the line of a perfect gain.
+
+    `rates` comes from `throughput.by_threads`.
+    """
+    figure = Figure(figsize=(5.5, 3.4), layout="constrained")
+    axes = figure.subplots()
+    perfect = rates.iloc[0] * rates.index / rates.index[0]
+    axes.plot(rates.index, perfect, "--", color=GRAY, label="if each thread brought the same")
+    axes.plot(rates.index, rates, "o-", color=BLUE, label="measured")
+    last = rates.index[-1]
+    axes.set(
+        title=f"{last} threads do {rates.iloc[-1] / rates.iloc[0]:.2f} times the work of "
+        f"{rates.index[0]}",
+        xlabel="threads",
+        ylabel="images per second",
+        ylim=(0, None),
+    )
+    axes.set_xticks(rates.index)
+    axes.grid(alpha=0.3)
+    axes.legend()
+    return figure
+
+
+def data_parallel() -> Figure:
+    """Draw how two devices share a batch: two halves, two gradients, one sum, the same step."""
+    figure = Figure(figsize=(9, 3.4), layout="constrained")
+    axes = figure.subplots()
+    axes.set(xlim=(-0.2, 13), ylim=(-0.6, 5.2), aspect="equal")
+    axes.set_title("Two devices share a batch: half the images each, and the sum of both gradients")
+    axes.axis("off")
+    _box(axes, 0.9, 2.3, "batch\n8 images", SKY, "black")
+    _box(axes, 10.6, 2.3, "sum of the\ngradients", ORANGE, "white")
+    for device, y in enumerate((3.9, 0.7)):
+        _box(axes, 3.6, y, f"4 images\non device {device}", SKY, "black")
+        _box(axes, 6.0, y, "the whole\nnetwork", BLUE, "white")
+        _box(axes, 8.3, y, "gradient\nof 4 images", GREEN, "white")
+        for start, end in ((4.6, 5.05), (6.95, 7.35)):
+            arrow(axes, (start, y), (end, y), "black")
+        toward = 0.5 if device == 0 else -0.5
+        arrow(axes, (1.85, 2.3 + toward / 2), (2.65, y - toward), "black")
+        arrow(axes, (9.25, y - toward / 2), (9.75, 2.3 + toward), "black")
+        back = y + 2 * toward  # above the upper row, below the lower one
+        axes.plot([10.6, 10.6, 6.0], [2.3 + 1.1 * toward, back, back], color=ORANGE, lw=1.5)
+        arrow(axes, (6.0, back), (6.0, y + 1.1 * toward), ORANGE)
+    axes.text(11.8, 2.3, "the same\nstep for\nboth", color=ORANGE, va="center")
+    return figure
+
+
+def _box(axes: Axes, x: float, y: float, label: str, color: str, ink: str) -> None:
+    shape = FancyBboxPatch((x - 0.85, y - 0.42), 1.7, 0.84, "round,pad=0.1", fc=color, ec="none")
+    axes.add_patch(shape)
+    axes.text(x, y, label, ha="center", va="center", color=ink, size=9)
+
+
+def workers(predicted: pandas.DataFrame, perfect: pandas.Series) -> Figure:
+    """Draw predicted images per second against workers, a line for each column.
+
+    `perfect` is what there would be if sending took no time. Both have workers as index.
+    """
+    figure = Figure(figsize=(7, 3.8), layout="constrained")
+    axes = figure.subplots()
+    axes.plot(perfect.index, perfect, "-", color=GRAY, lw=1, label="if sending took no time")
+    for (name, rates), (color, marker, line) in zip(predicted.items(), STYLES):
+        axes.plot(rates.index, rates, marker + line, color=color, label=name)
+    slowest = predicted.iloc[:, 0]
+    axes.set(
+        title=f"Over {predicted.columns[0]}, {slowest.index[-1]} workers do "
+        f"{slowest.iloc[-1] / perfect.iloc[0]:.1f} times the work of one",
+        xlabel="workers",
+        ylabel="images per second",
+        xscale="log",
+        yscale="log",
+    )
+    axes.set_xticks(predicted.index, labels=predicted.index)
+    axes.minorticks_off()
+    axes.grid(alpha=0.3)
+    axes.legend()
+    return figure
