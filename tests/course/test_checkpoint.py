@@ -87,6 +87,7 @@ print(small_runs.run(net, few, recipe, **options).fingerprint(net))
 """
 
 
+@pytest.mark.slow
 def test_the_stop_button_saves_and_the_cell_goes_on_when_it_runs_again(few, tmp_path):
     """In a kernel of Jupyter's, which is interrupted as JupyterLab does it."""
     recipe = dataclasses.replace(RECIPE, epochs=8)
@@ -127,6 +128,7 @@ def test_time_spent_counts_on_both_sides_of_an_interruption(few, path):
     assert history.unfinished == 0
 
 
+@pytest.mark.slow
 def test_killed_at_random_moments_it_goes_on_to_the_same_end(few, path):
     """Twenty times, each in a process of its own that saves after every step."""
     recipe = dataclasses.replace(RECIPE, epochs=20)  # more steps than are done between the kills
@@ -146,6 +148,7 @@ def test_killed_at_random_moments_it_goes_on_to_the_same_end(few, path):
 
 
 @pytest.mark.parametrize("moment", small_runs.MOMENTS)
+@pytest.mark.slow
 def test_killed_while_it_saves_it_goes_on_to_the_same_end(few, path, undisturbed, moment):
     process = small_runs.start(path, RECIPE.epochs, moment)
     _, complaint = process.communicate(timeout=120)
@@ -156,6 +159,7 @@ def test_killed_while_it_saves_it_goes_on_to_the_same_end(few, path, undisturbed
     assert resumed(few, path) == undisturbed
 
 
+@pytest.mark.slow
 def test_two_processes_may_save_to_one_file(few, path, undisturbed):
     """A notebook that is open twice: each time the file is one's or the other's, and whole."""
     processes = [small_runs.start(path, RECIPE.epochs) for _ in range(2)]

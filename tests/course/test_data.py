@@ -46,6 +46,7 @@ def numbers(X):
 # The splits
 
 
+@pytest.mark.network
 def test_all_of_it_is_55000_and_5000_and_10000_images_with_classes_in_equal_numbers(real_data):
     assert [len(split) for split in (real_data.train, real_data.valid, real_data.test)] == [
         55_000,
@@ -98,6 +99,7 @@ def test_an_unknown_budget_is_refused():
 # The sample
 
 
+@pytest.mark.network
 def test_the_sample_is_what_its_tool_makes_of_the_real_data(real_data):
     """Each of its images is in the real data, and nobody changed it by hand."""
     spec = importlib.util.spec_from_file_location("make_sample", ROOT / "tools/make_sample.py")
@@ -127,6 +129,7 @@ def test_the_sample_is_small_and_comes_with_its_license():
 # Normalization
 
 
+@pytest.mark.network
 def test_mean_and_std_are_those_of_the_training_images(real_data):
     counts = numpy.bincount(real_data.train.images.ravel(), minlength=256)
     values = numpy.arange(256) / 255

@@ -105,6 +105,8 @@ def apart(some, others):
 
 
 @pytest.mark.parametrize("batch_size", [1, 7, 256])
+@pytest.mark.slow
+@pytest.mark.network
 def test_onnx_runtime_gives_the_scores_of_mxnet_for_all_test_images(
     file, images, scores, batch_size
 ):
@@ -126,6 +128,8 @@ def test_the_file_is_valid_and_says_what_goes_in_and_out(file):
     assert (model.ir_version, model.opset_import[0].version) == (7, 13), "older runtimes read it"
 
 
+@pytest.mark.slow
+@pytest.mark.network
 def test_a_process_without_mxnet_gives_the_same_answers(file, images, scores, tmp_path):
     inputs, answers = tmp_path / "images.npy", tmp_path / "answers.npy"
     numpy.save(inputs, images[:1000])

@@ -25,6 +25,14 @@ MACHINE_PATH = re.compile(r"(?<![\w.~/])/(home|root|tmp|work|opt|var|mnt|usr|Use
 MATH = re.compile(r"(?<!\\)\$[^$\n]+\$")
 
 each_notebook = pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
+# A fast run of the tests runs one notebook: the one that defines the block.
+run_each_notebook = pytest.mark.parametrize(
+    "path",
+    [
+        pytest.param(path, id=path.stem, marks=[] if "block" in path.stem else pytest.mark.slow)
+        for path in NOTEBOOKS
+    ],
+)
 
 
 @pytest.fixture
@@ -176,7 +184,7 @@ def files_of(folder):
     }
 
 
-@each_notebook
+@run_each_notebook
 def test_it_runs_in_its_own_folder_and_leaves_the_course_as_it_was(path, tmp_path):
     """As JupyterLab runs it: the working folder is notebooks/."""
     for name in ("notebooks", "utils"):
@@ -205,6 +213,7 @@ def verdicts(notebook):
     return [cell.outputs[-1].data["text/plain"].splitlines()[0] for cell in cells]
 
 
+@pytest.mark.slow
 @each_notebook
 def test_it_runs_in_a_folder_where_nothing_is_and_its_checks_accept_the_solutions(path, tmp_path):
     """As other programs run it; the environment knows where utils is."""
@@ -219,6 +228,7 @@ def test_it_runs_in_a_folder_where_nothing_is_and_its_checks_accept_the_solution
 
 @pytest.mark.usefixtures("numpy_mode")
 @pytest.mark.parametrize("bad", ["another architecture", "cut short"])
+@pytest.mark.slow
 def test_06_refuses_a_bad_checkpoint_and_goes_on_with_a_network_of_its_own(bad, tmp_path):
     notebook = nbformat.read(NOTEBOOK_06, as_version=4)
     judged = next(i for i, cell in enumerate(notebook.cells) if "judged_on}" in cell.source)

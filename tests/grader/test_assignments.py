@@ -69,6 +69,7 @@ def test_a_release_holds_no_solution(released, course):
                 assert first not in text
 
 
+@pytest.mark.slow
 def test_a_release_runs_but_for_its_stubs_and_the_checks_do_not_pass(released):
     """`my` numbers are shown, the checks say that nothing has been written yet."""
     ran = executed(released)
@@ -81,6 +82,7 @@ def test_a_release_runs_but_for_its_stubs_and_the_checks_do_not_pass(released):
 
 
 @pytest.mark.parametrize("name", NAMES)
+@pytest.mark.slow
 def test_the_checks_pass_on_the_solution(name, course):
     source = nbformat.read(course / "source" / name / f"{name}.ipynb", as_version=4)
     ran = executed(source, skip=("train", "experiment"))  # minutes, and no check looks at them

@@ -30,7 +30,10 @@ EXPECTED = {
     **{what: points for what, (_, points) in hostile.NOTEBOOKS.items()},
 }
 
-pytestmark = pytest.mark.skipif(bool(jail.missing()), reason=jail.missing())
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.skipif(bool(jail.missing()), reason=jail.missing()),
+]
 
 
 @pytest.fixture(scope="module")

@@ -68,6 +68,8 @@ def test_ci_runs_the_tests_as_the_readme_says(tmp_path):
     assert "apt-get" not in calls.read_text()
 
 
+@pytest.mark.slow
+@pytest.mark.network
 def test_conda_and_binder_get_the_same_environment(tmp_path):
     """The pip part of environment.yml, in an empty Python of its version, imports everything."""
     *conda, pip = yaml.safe_load((ROOT / "environment.yml").read_text())["dependencies"]
@@ -101,6 +103,8 @@ def test_learners_do_not_see_the_menus_of_nbgrader():
         assert listed in line
 
 
+@pytest.mark.slow
+@pytest.mark.browser
 def test_notebook_runs_in_jupyterlab_and_names_the_mistake_of_a_learner(tmp_path):
     """`make lab`, a browser, a wrong block in the exercise, Run All Cells: every cell runs."""
     missing = check_lab.missing_programs()

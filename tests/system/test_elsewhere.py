@@ -16,6 +16,8 @@ from test_notebooks import complaints
 import elsewhere
 from run_course import ROOT, code_cells, notebook_paths
 
+pytestmark = [pytest.mark.slow, pytest.mark.network]
+
 BLOCK, SHAPES, NETWORK, TRAINING = (path for path in notebook_paths() if "02" <= path.name < "06")
 INSTALL = "from utils.setup import bootstrap; bootstrap.install(); "
 NO_NETWORK = {

@@ -13,6 +13,8 @@ from test_launch import Running, learned
 
 from utils.runs import hosts
 
+pytestmark = [pytest.mark.slow, pytest.mark.root]
+
 SSHD = shutil.which("sshd") or "/usr/sbin/sshd"
 NAMES = ("learner-a", "learner-b")
 BRIDGE = "learners"

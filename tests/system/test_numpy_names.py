@@ -36,6 +36,8 @@ def names_read(path):
 
 
 @pytest.mark.filterwarnings("ignore:invalid escape sequence")  # in sources that are read
+@pytest.mark.slow
+@pytest.mark.network
 def test_every_name_that_mxnet_and_d2l_read_is_there_in_colab(colab):
     """Some are missing in its numpy, and none after utils has put them back."""
     read = sorted({name for path in sources() for name in names_read(path)})

@@ -73,6 +73,8 @@ def survivor(tmp_path_factory):
     )
 
 
+@pytest.mark.slow
+@pytest.mark.network
 def test_after_kills_two_set_ups_at_once_both_succeed(survivor):
     """Each waits for whatever is at work in the folder, and one of them makes the environment."""
     assert survivor.statuses == [0, 0], "\n".join(survivor.printed)
@@ -80,6 +82,8 @@ def test_after_kills_two_set_ups_at_once_both_succeed(survivor):
     assert "".join(survivor.printed).count("The environment is ready") == 1
 
 
+@pytest.mark.slow
+@pytest.mark.network
 def test_after_kills_the_environment_is_whole(survivor):
     """Every package is as the lock says, and the course is importable from any folder."""
     python = survivor.folder / ".venv/bin/python"
@@ -113,6 +117,8 @@ def test_set_up_waits_for_the_uv_that_a_killed_one_left_behind(tmp_path):
     assert following.wait() == 1
 
 
+@pytest.mark.slow
+@pytest.mark.network
 def test_second_set_up_prints_one_line_and_touches_nothing(survivor):
     before = (survivor.folder / ".venv").stat().st_mtime_ns
     again = start(survivor.folder)
