@@ -1,7 +1,5 @@
 """From a submission to the code that is graded, whatever has become of its cells."""
 
-import time
-
 import pytest
 
 from grader.graft import graft, names
@@ -178,10 +176,9 @@ def test_more_of_what_jupyter_takes():
     ],
     ids=lambda source: source[:12],
 )
+@pytest.mark.timeout(60)  # a second or two; some took minutes
 def test_strange_code_does_not_keep_the_grader_busy(source):
-    started = time.monotonic()
     code(("block", BLOCK), source, ("count", COUNT))
-    assert time.monotonic() - started < 20  # a second or two; some took minutes
 
 
 def test_more_statements_than_anybody_writes_are_refused():

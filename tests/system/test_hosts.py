@@ -1,9 +1,14 @@
 """Launching over a file of hosts: two of them, each with an ssh server of its own."""
 
 import contextlib
+import ipaddress
+import json
 import os
+import random
+import secrets
 import shutil
 import signal
+import socket
 import subprocess
 import time
 from pathlib import Path
@@ -16,12 +21,30 @@ from utils.runs import hosts
 pytestmark = [pytest.mark.slow, pytest.mark.root]
 
 SSHD = shutil.which("sshd") or "/usr/sbin/sshd"
-NAMES = ("learner-a", "learner-b")
-BRIDGE = "learners"
+MARK = secrets.token_hex(3)  # other runs of these tests may be making hosts at the same time
+NAMES = (f"host-a-{MARK}", f"host-b-{MARK}")
+BRIDGE = f"bridge-{MARK}"
 
 
 def run(*command):
-    subprocess.run(command, check=True, capture_output=True, text=True)
+    return subprocess.run(command, check=True, capture_output=True, text=True).stdout
+
+
+def free_subnet():
+    """Return a network of 254 addresses that this machine has no route to yet."""
+    routes = [route["dst"] for route in json.loads(run("ip", "-json", "route"))]
+    taken = [ipaddress.ip_network(to, strict=False) for to in routes if to != "default"]
+    while True:
+        subnet = ipaddress.ip_network(f"10.{random.randrange(256)}.{random.randrange(256)}.0/24")
+        if not any(subnet.overlaps(other) for other in taken):
+            return subnet
+
+
+def free_port():
+    """Return a port that is free on every address of this machine."""
+    with socket.socket() as probe:
+        probe.bind(("", 0))
+        return probe.getsockname()[1]
 
 
 @contextlib.contextmanager
@@ -29,13 +52,14 @@ def namespaces():
     """Two hosts made with network namespaces, joined by a bridge; yield address and prefix."""
     made = []
     try:
+        gateway, *addresses = free_subnet().hosts()
         run("ip", "link", "add", BRIDGE, "type", "bridge")
         made.append(("ip", "link", "delete", BRIDGE))
-        run("ip", "address", "add", "10.213.57.1/24", "dev", BRIDGE)
+        run("ip", "address", "add", f"{gateway}/24", "dev", BRIDGE)
         run("ip", "link", "set", BRIDGE, "up")
         found = {}
-        for number, name in enumerate(NAMES, 2):
-            inside, address = ("ip", "netns", "exec", name), f"10.213.57.{number}"
+        for name, address in zip(NAMES, map(str, addresses)):
+            inside = ("ip", "netns", "exec", name)
             run("ip", "netns", "add", name)
             made.append(("ip", "netns", "delete", name))
             run("ip", "link", "add", name, "type", "veth", "peer", "name", "eth0", "netns", name)
@@ -72,14 +96,15 @@ def machines(tmp_path_factory):
             found = stack.enter_context(namespaces())
         except (OSError, subprocess.CalledProcessError):
             found = stack.enter_context(loopback())
+        port = free_port()
         config = [f"IdentityFile {folder}/user", f"UserKnownHostsFile {folder}/known"]
-        config += ["StrictHostKeyChecking accept-new", "LogLevel ERROR", "Port 22422"]
+        config += ["StrictHostKeyChecking accept-new", "LogLevel ERROR", f"Port {port}"]
         servers = []
         for name, (address, inside) in found.items():
             config += [f"Host {name}", f"HostName {address}"]
             options = [f"HostKey={folder}/host", f"AuthorizedKeysFile={folder}/authorized"]
             options += ["StrictModes=no", "UsePAM=no", "PidFile=none", f"ListenAddress={address}"]
-            command = [*inside, SSHD, "-D", "-e", "-f", "/dev/null", "-p", "22422"]
+            command = [*inside, SSHD, "-D", "-e", "-f", "/dev/null", "-p", str(port)]
             command += [part for option in options for part in ("-o", option)]
             servers.append(subprocess.Popen(command, stderr=subprocess.DEVNULL))
         (folder / "config").write_text("\n".join(config) + "\n")
@@ -168,8 +193,11 @@ def test_a_host_that_nobody_knows_or_that_does_not_answer_is_named(machines, tmp
     assert running.finish() == 1
     assert f"The host nowhere.invalid in line 1 of {file} is not known" in running.output
     file.write_text("somebody@127.0.0.1\n")
-    running = Running("--hosts", file, "--ssh", f"{ssh} -p 9", arguments=[tmp_path])
-    assert running.finish() == 1
+    with socket.socket() as silent:
+        silent.bind(("127.0.0.1", 0))  # nobody listens there
+        port = silent.getsockname()[1]
+        running = Running("--hosts", file, "--ssh", f"{ssh} -p {port}", arguments=[tmp_path])
+        assert running.finish() == 1
     assert "on somebody@127.0.0.1 could not be reached, or was lost" in running.output
     assert "Try `ssh somebody@127.0.0.1 true`" in running.output
 
