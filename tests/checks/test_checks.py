@@ -21,7 +21,7 @@ from wrong_blocks import Layers, ShortcutTwice
 
 from check_questions import needed_for
 from utils import checks, data, train
-from utils.checks import _ask, _errors, _workers
+from utils.checks import _ask, _errors, _isolate
 from utils.resnet import Residual, resnet18
 
 NO_RESULT = {"does not end", "raises an error"}
@@ -194,7 +194,7 @@ def test_an_interruption_by_the_reader_is_passed_on():
 
     try:
         with pytest.raises(KeyboardInterrupt):
-            _workers.error_of(5, interrupted)
+            _isolate.error_of(5, interrupted)
     finally:
         signal.signal(signal.SIGINT, before)
 

@@ -1,8 +1,10 @@
-"""The questions asked of a learner's code, and the answers it gets."""
+"""Checks of a learner's code, by what it does: each function here asks questions and reports.
 
-from utils.checks._block_variants import bottleneck, preactivation
-from utils.checks._paper import paper_resnet18
-from utils.checks._report import Answer, Mistake, Report
+A check is called as what it checks, `checks.residual_block(MyResidual)`; its module has the same
+name and lists the questions. Begin there; `_ask` puts them, and `_report` shows the answers.
+"""
+
+from utils.checks._report import Report
 from utils.checks.accumulated_step import accumulated_step
 from utils.checks.accuracy_without import accuracy_without
 from utils.checks.batch_part import batch_part
@@ -14,17 +16,16 @@ from utils.checks.numbers import (
     resnet18_parameters,
     ring_step_seconds,
 )
+from utils.checks.other_blocks import bottleneck, preactivation
 from utils.checks.predictions import parameter_count, shapes
 from utils.checks.residual_block import residual_block
-from utils.checks.resnet18 import resnet18, resnet34
+from utils.checks.resnet18 import paper_resnet18, resnet18, resnet34
 from utils.checks.scaled_residual import scaled_residual
 from utils.checks.stage import stage
 from utils.checks.stem import stem
 from utils.checks.training import training
 
 __all__ = [
-    "Answer",
-    "Mistake",
     "Report",
     "accumulated_step",
     "accuracy_without",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import reprlib
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
@@ -9,12 +10,11 @@ from typing import Any
 
 import mxnet as mx
 import numpy
-from mxnet import np
+from mxnet import gluon, np
 
 from utils.checks._errors import explained
-from utils.checks._isolate import contained, given_back, isolated
+from utils.checks._isolate import LateError, contained, error_of, given_back, isolated
 from utils.checks._report import Answer, Mistake, Report
-from utils.checks._workers import LateError, error_of
 
 SECONDS = 10  # for one question: many times what it takes on an idle machine
 LEFTOVER_SECONDS = 2  # for each question after one that never came back
@@ -30,7 +30,7 @@ class Question:
     weight: int = 1
 
 
-def report(title: str, questions: Sequence[Question], subject: Any) -> Report:
+def ask_all(title: str, questions: Sequence[Question], subject: Any) -> Report:
     """Ask every question of the same subject, whatever became of the ones before.
 
     Nothing that the learner's code prints, draws or saves under a relative path stays: it would
@@ -58,6 +58,49 @@ def check_function(value: object) -> None:
             "It is called by the check, with arguments of its own.",
             "Pass the name of the function alone, without parentheses behind it.",
         )
+
+
+def check_block(block: object) -> None:
+    """Raise Mistake unless this is a block of Gluon."""
+    if not isinstance(block, gluon.Block):
+        raise Mistake(
+            "makes no block",
+            f"A block of Gluon was expected, but this came: {short(block)}.",
+            "Only a block has parameters that can be initialized and trained.",
+            "Does the class inherit from `nn.Block` or `nn.HybridBlock`? "
+            "Does the function end with `return`?",
+        )
+
+
+def check_maker(net: Any) -> None:
+    if not callable(net):
+        raise Mistake(
+            "no network",
+            "A network was expected, or a class or function that makes one, but this came: "
+            f"{short(net)}.",
+            "The check runs the network with images of its own.",
+            "Pass the network, or the name of your class or function alone, without quotation "
+            "marks. If it came from a function: does that end with `return`?",
+        )
+    if needed := needed_arguments(net):
+        raise Mistake(
+            "needs arguments",
+            "The check makes a network without passing arguments, but your code needs "
+            f"{', '.join(needed)}.",
+            "Only you know which values belong there.",
+            "Give each of them a default in the definition, or make the network yourself and pass "
+            "it to the check.",
+        )
+
+
+def needed_arguments(maker: Any) -> list[str]:
+    """Return the names of the arguments without a default."""
+    try:
+        parameters = inspect.signature(maker).parameters.values()
+    except (TypeError, ValueError):  # some code in C does not tell
+        return []
+    optional = (inspect.Parameter.VAR_POSITIONAL, inspect.Parameter.VAR_KEYWORD)
+    return [p.name for p in parameters if p.default is p.empty and p.kind not in optional]
 
 
 def short(value: object) -> str:

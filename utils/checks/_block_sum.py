@@ -26,6 +26,22 @@ END = (  # why it matters, and where to look
 )
 
 
+def in_place(Residual: Any) -> None:
+    """The input is the same after the call as before it."""
+    specimen = residual(Residual).fill(_specimen.mixed)
+    X = np.array(HIGH)
+    with autograd.predict_mode():
+        specimen.block(X).wait_to_read()
+    if not numpy.array_equal(X.asnumpy(), HIGH):
+        raise Mistake(
+            "input changed in place",
+            "After the call, the array that was passed to the block holds other numbers.",
+            "The input belongs to whoever called: the block before this one, or you. Training "
+            "needs it unchanged for the gradient.",
+            "Look for `+=` and for `[:] =`. They write into an array that exists already.",
+        )
+
+
 def shortcut(Residual: Any) -> None:
     """With all 3x3 weights at zero, x arrives at the sum: once and unchanged."""
     specimen = residual(Residual).fill(_specimen.mixed)

@@ -6,6 +6,7 @@ of four axes, (channels out, channels in, height, width).
 
 from __future__ import annotations
 
+import functools
 import math
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -14,10 +15,10 @@ import mxnet as mx
 import numpy
 from mxnet import autograd, gluon, init, np
 
-from utils.checks._adding import cannot_add
-from utils.checks._ask import short
+from utils.checks._ask import check_block, check_maker, needed_arguments, short
+from utils.checks._errors import cannot_add
+from utils.checks._isolate import stop_if_late
 from utils.checks._report import Mistake
-from utils.checks._workers import stop_if_late
 
 Shape = tuple  # of whole numbers
 # The values with which a normalization changes nothing, by Gluon's own names.
@@ -157,16 +158,37 @@ def new_block(maker: Any, *arguments: Any, **keywords: Any) -> gluon.Block:
     return block
 
 
-def check_block(block: object) -> None:
-    """Raise Mistake unless this is a block of Gluon."""
-    if not isinstance(block, gluon.Block):
-        raise Mistake(
-            "makes no block",
-            f"A block of Gluon was expected, but this came: {short(block)}.",
-            "Only a block has parameters that can be initialized and trained.",
-            "Does the class inherit from `nn.Block` or `nn.HybridBlock`? "
-            "Does the function end with `return`?",
-        )
+def specimen_of(net: Any, side: int = 32) -> Specimen:
+    """Return a specimen of a network, or of the one that a function without arguments makes.
+
+    It has seen 2 images of `side` pixels, with as many channels as it is made for, or 1. Whoever
+    asks the questions gives the parameters of a network back.
+    """
+    device = None
+    if isinstance(net, gluon.Block):
+        ready = [p for p in net.collect_params().values() if p._data is not None]
+        device = ready[0].list_ctx()[0] if ready else None
+        net.initialize(init.Xavier(), ctx=device)  # leaves alone what has values already
+    else:
+        check_maker(net)
+        net = new_block(net)
+    return Specimen(net, (2, channels_of(net), side, side), device=device)
+
+
+def channels_of(net: gluon.Block) -> int:
+    """Return how many channels the widest convolution expects; 1 if it does not know yet."""
+    shapes = [p.shape for p in net.collect_params().values() if is_complete(p)]
+    kernels = [shape for shape in shapes if len(shape) == 4]
+    return max(kernels, key=lambda shape: shape[-1])[1] if kernels else 1
+
+
+def for_classes(net: Any, classes: int) -> Any:
+    """Return a function without arguments in place of one that needs the number of classes.
+
+    That is taken to be the only argument without a default. All else is returned as it came.
+    """
+    is_maker = callable(net) and not isinstance(net, gluon.Block)
+    return functools.partial(net, classes) if is_maker and len(needed_arguments(net)) == 1 else net
 
 
 def checked(Y: object, expected: Shape | None) -> numpy.ndarray:

@@ -9,7 +9,7 @@ import mxnet as mx
 import numpy
 
 from utils import train
-from utils.checks import _formulas, _witness
+from utils.checks import _witness
 from utils.checks._report import Mistake
 from utils.checks._training_step import check_moved, figures, softmax_twice, swapped
 from utils.checks._witness import RATE, Witness
@@ -59,7 +59,7 @@ def steps(train_epoch: Callable[..., Any]) -> None:
     # Cut by the recipe and not by calls: one step may use the gradients of two half batches.
     batches = [seen[start : start + size] for start in range(0, len(seen), size)]
     before = net.weight_before
-    check_moved(net, lambda rate: _formulas.learned(before, batches, rate) - before, size)
+    check_moved(net, lambda rate: _witness.learned(before, batches, rate) - before, size)
 
 
 def order(train_epoch: Callable[..., Any]) -> None:
@@ -164,7 +164,7 @@ def _loss_behind_softmax() -> float:
     numbers = numpy.arange(JUDGED)
     labels = (numbers + (numbers >= RIGHT)) % 10
     scores = _witness.knowing().weight_before[numbers % 10]
-    return float(_formulas.losses(_formulas.softmax(scores), labels).mean())
+    return float(_witness.losses(_witness.softmax(scores), labels).mean())
 
 
 def _evaluation(evaluate: Callable[..., Any]) -> tuple[Witness, Any]:

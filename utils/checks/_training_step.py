@@ -8,7 +8,7 @@ from typing import Any
 import numpy
 from mxnet import np
 
-from utils.checks import _formulas, _witness
+from utils.checks import _witness
 from utils.checks._ask import short
 from utils.checks._report import Mistake
 from utils.checks._witness import RATE, Witness
@@ -19,13 +19,13 @@ COUNT = 20  # images in a batch
 def loss(train_step: Callable[..., Any]) -> None:
     """The first figure is the mean loss of the batch, before the weights moved."""
     scores, labels = _before()
-    mean = _formulas.losses(scores, labels).mean()
+    mean = _witness.losses(scores, labels).mean()
     found, second = figures(_steps(train_step, 1)[1])
     if numpy.isclose(found, mean, rtol=1e-3):
         return
     if numpy.isclose(second, mean, rtol=1e-3):
         raise swapped("the loss first, then the number of recognized images")
-    if numpy.isclose(found, _formulas.losses(_formulas.softmax(scores), labels).mean(), rtol=1e-3):
+    if numpy.isclose(found, _witness.losses(_witness.softmax(scores), labels).mean(), rtol=1e-3):
         raise softmax_twice(found, mean)
     summed = numpy.isclose(found, COUNT * mean, rtol=1e-3)
     raise Mistake(
@@ -40,7 +40,7 @@ def loss(train_step: Callable[..., Any]) -> None:
 def hits(train_step: Callable[..., Any]) -> None:
     """The second figure counts the images that were recognized, before the weights moved."""
     scores, labels = _before()
-    expected = _formulas.hits(scores, labels)
+    expected = _witness.hits(scores, labels)
     net, result = _steps(train_step, 1)
     _, found = figures(result)
     if abs(found - expected) < 1e-3:  # a share times the batch size is not always a whole number
@@ -48,7 +48,7 @@ def hits(train_step: Callable[..., Any]) -> None:
     names = {
         "share in place of a count": expected / COUNT,
         "percent in place of a count": 100 * expected / COUNT,
-        "hits counted after the step": _formulas.hits(net.weight_now[_shown(0)], labels),
+        "hits counted after the step": _witness.hits(net.weight_now[_shown(0)], labels),
     }
     matching = [name for name, value in names.items() if abs(found - value) < 1e-3]
     raise Mistake(
@@ -211,7 +211,7 @@ def _labels(first: int) -> numpy.ndarray:
 
 
 def _gradient(weight: numpy.ndarray, first: int) -> numpy.ndarray:
-    return _formulas.gradient(weight, _shown(first), _labels(first))
+    return _witness.gradient(weight, _shown(first), _labels(first))
 
 
 def _before() -> tuple[numpy.ndarray, numpy.ndarray]:

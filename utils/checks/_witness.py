@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -18,7 +19,7 @@ INKED = 255  # the value of a pixel that says something
 
 
 @dataclass(frozen=True)
-class Call:
+class SeenBatch:
     """One batch that the network saw: which images, and in which mode."""
 
     numbers: tuple[int, ...]
@@ -38,7 +39,7 @@ class Witness(nn.Block):
         self.weight_before = weight.astype("float32")
         start = init.Constant(np.array(self.weight_before))
         self.weight = self.params.get("weight", shape=(10, 10), init=start)
-        self.calls: list[Call] = []
+        self.calls: list[SeenBatch] = []
         self.mirrored = 0  # images seen with left and right exchanged
 
     def forward(self, X: np.ndarray) -> np.ndarray:
@@ -49,7 +50,7 @@ class Witness(nn.Block):
         bits = pixels[:, 1, :16] > pixels[:, 2, 1:2]  # the third row is black but for its mark
         numbers = (bits * 2 ** numpy.arange(16)).sum(axis=1)
         modes = autograd.is_training(), autograd.is_recording()
-        self.calls.append(Call(tuple(int(number) for number in numbers), *modes))
+        self.calls.append(SeenBatch(tuple(int(number) for number in numbers), *modes))
         inked = np.array(pixels[:, 0, :10] > pixels[:, 2, 1:2], dtype="float32")
         return np.dot(inked, self.weight.data())
 
@@ -138,3 +139,38 @@ def fashion(train: int, valid: int, test: int) -> data.FashionMNIST:
         test=numbered(test, train + valid),
         source=fetch.Source("numbered images", Path()),
     )
+
+
+# What right training does to a witness, calculated by numpy. Weights are (10, 10): row k holds the
+# scores of an image that shows class k. Labels are whole numbers (N,), classes as well.
+
+
+def losses(scores: numpy.ndarray, labels: numpy.ndarray) -> numpy.ndarray:
+    """Return the cross-entropy of each image (N,), for its scores (N, 10)."""
+    return -numpy.log(softmax(scores)[numpy.arange(len(labels)), labels])
+
+
+def softmax(scores: numpy.ndarray) -> numpy.ndarray:
+    exponentials = numpy.exp(scores - scores.max(axis=1, keepdims=True))
+    return exponentials / exponentials.sum(axis=1, keepdims=True)
+
+
+def hits(scores: numpy.ndarray, labels: numpy.ndarray) -> int:
+    """Return how many labels have the highest score of their image."""
+    return int((scores.argmax(axis=1) == labels).sum())
+
+
+def gradient(weight: numpy.ndarray, shown: numpy.ndarray, labels: numpy.ndarray) -> numpy.ndarray:
+    """Return the gradient of the mean loss of images that show the classes `shown` (N,)."""
+    one_hot = numpy.eye(10)
+    return one_hot[shown].T @ (softmax(weight[shown]) - one_hot[labels]) / len(labels)
+
+
+def learned(
+    weight: numpy.ndarray, batches: Sequence[Sequence[int]], rate: float = RATE
+) -> numpy.ndarray:
+    """Return the weight after a step for each batch of images, given by their numbers."""
+    for batch in batches:
+        shown = numpy.array(batch) % 10  # an image shows the last digit of its number
+        weight = weight - rate * gradient(weight, shown, shown)
+    return weight

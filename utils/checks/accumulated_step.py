@@ -8,8 +8,8 @@ from typing import Any
 import numpy
 from mxnet import gluon, np
 
-from utils.checks import _formulas, _witness
-from utils.checks._ask import Question, check_function, report
+from utils.checks import _witness
+from utils.checks._ask import Question, ask_all, check_function
 from utils.checks._report import Mistake, Report
 from utils.checks._witness import RATE, Witness
 
@@ -23,7 +23,7 @@ def accumulated_step(function: Any) -> Report:
     `parts` are a batch in pieces: a list of (X, y), X (N, 1, 28, 28) and y (N,), where N differs.
     The step should be that of the whole batch, with one part at a time in the network.
     """
-    return report("A step over the parts of a batch", QUESTIONS, function)
+    return ask_all("A step over the parts of a batch", QUESTIONS, function)
 
 
 def step(function: Callable[..., Any]) -> None:
@@ -116,8 +116,7 @@ def _contents(place: int) -> list[tuple[numpy.ndarray, numpy.ndarray]]:
 def _sums(weight: numpy.ndarray, place: int) -> list[numpy.ndarray]:
     """Return the gradient of each part's sum of losses."""
     return [
-        len(labels) * _formulas.gradient(weight, shown, labels)
-        for shown, labels in _contents(place)
+        len(labels) * _witness.gradient(weight, shown, labels) for shown, labels in _contents(place)
     ]
 
 

@@ -11,7 +11,7 @@ import numpy
 from mxnet import gluon, np
 
 from utils import data, probes, train
-from utils.checks._ask import Question, check_function, report
+from utils.checks._ask import Question, ask_all, check_function
 from utils.checks._report import Mistake, Report
 from utils.checks._specimen import agree
 from utils.families import deep_network
@@ -26,7 +26,7 @@ def accuracy_without(function: Any) -> Report:
     It returns the accuracy with the blocks of these names removed, all of them at the same time,
     and puts them back.
     """
-    return report("Accuracy without some blocks", QUESTIONS, function)
+    return ask_all("Accuracy without some blocks", QUESTIONS, function)
 
 
 def none_removed(function: Callable[..., Any]) -> None:

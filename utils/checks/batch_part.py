@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 
 import numpy
 
-from utils.checks._ask import Question, check_function, report, short
+from utils.checks._ask import Question, ask_all, check_function, short
 from utils.checks._report import Mistake, Report
 
 CASES = ((12, 3), (8, 2), (5, 1))  # images in the batch, workers
@@ -20,7 +20,7 @@ def batch_part(my_part: Any) -> Report:
     `order` holds the image numbers of a batch, (N,), where N is a multiple of `workers`; `rank`
     counts from 0. Any rule is right whose parts are equal and together the batch.
     """
-    return report("A worker's part of the batch", QUESTIONS, my_part)
+    return ask_all("A worker's part of the batch", QUESTIONS, my_part)
 
 
 class Cut(NamedTuple):

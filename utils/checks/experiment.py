@@ -7,7 +7,7 @@ from dataclasses import fields
 from functools import partial
 from typing import Any
 
-from utils.checks._ask import Question, check_function, report, short
+from utils.checks._ask import Question, ask_all, check_function, short
 from utils.checks._report import Mistake, Report
 from utils.experiments import Trial
 
@@ -30,7 +30,7 @@ def experiment(function: Any, like: Sequence[Trial], **changed: Any) -> Report:
         Question("images", "Do they learn from as many images?", partial(_images, like)),
         Question("seeds", "Is each seed there, once?", partial(_seeds, like)),
     )
-    return report("Experiment", questions, function)
+    return ask_all("Experiment", questions, function)
 
 
 def _trials(like: Sequence[Trial], function: Callable[..., Any]) -> list[Trial]:

@@ -9,7 +9,7 @@ from typing import Any
 import numpy
 from mxnet import np
 
-from utils.checks._ask import Question, check_function, report
+from utils.checks._ask import Question, ask_all, check_function
 from utils.checks._report import Mistake, Report
 from utils.checks._specimen import agree, images
 from utils.families import Plain
@@ -21,7 +21,7 @@ def identity(set_identity: Any) -> Report:
     It sets the parameters of a block that has seen an input. For x without negative numbers the
     block then returns x, in inference mode, to within 1e-6.
     """
-    return report("A plain block that copies", QUESTIONS, set_identity)
+    return ask_all("A plain block that copies", QUESTIONS, set_identity)
 
 
 def _after_identity(

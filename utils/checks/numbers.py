@@ -11,7 +11,7 @@ from typing import Any
 import numpy
 
 from utils import resnet
-from utils.checks._ask import Question, check_function, report, short
+from utils.checks._ask import Question, ask_all, check_function, short
 from utils.checks._isolate import contained
 from utils.checks._report import Mistake, Report
 from utils.shapes import NETWORK, layer_table
@@ -47,7 +47,7 @@ def difference_counts(function: Callable[..., Any]) -> Report:
         "wide second": ((close, [0.20, 0.40, 0.60]), False, {True: "spread of the first alone"}),
         "wide first": (([0.20, 0.40, 0.60], close), False, {True: "spread of the second alone"}),
     }
-    return report(
+    return ask_all(
         "Does a difference count?", _questions("difference_counts", cases, advice), function
     )
 
@@ -78,7 +78,7 @@ def receptive_field(function: Callable[..., Any]) -> Report:
             },
         ),
     }
-    return report("Receptive field", _questions("receptive_field", cases, advice), function)
+    return ask_all("Receptive field", _questions("receptive_field", cases, advice), function)
 
 
 def resnet18_parameters(function: Callable[..., Any]) -> Report:
@@ -108,7 +108,7 @@ def resnet18_parameters(function: Callable[..., Any]) -> Report:
             },
         ),
     }
-    return report(
+    return ask_all(
         "Parameters of ResNet-18", _questions("resnet18_parameters", cases, advice), function
     )
 
@@ -156,7 +156,7 @@ def ring_step_seconds(function: Callable[..., Any]) -> Report:
             },
         ),
     }
-    return report("Step in a ring", _questions("ring_step_seconds", cases, advice), function)
+    return ask_all("Step in a ring", _questions("ring_step_seconds", cases, advice), function)
 
 
 def _parameters_of_resnet18(channels: int, classes: int) -> int:

@@ -12,7 +12,7 @@ import pandas
 from mxnet import gluon
 
 from utils import resnet
-from utils.checks._ask import Question, report, short
+from utils.checks._ask import Question, ask_all, short
 from utils.checks._isolate import contained
 from utils.checks._report import Mistake, Report
 from utils.shapes import NETWORK, layer_table, parts
@@ -34,7 +34,7 @@ def shapes(
         Question(name, f"Which shape leaves {name}?", partial(_shape, name, answers))
         for name in _asked(predicted, PARTS)
     ]
-    return report(f"Shapes for an input of {input_shape}", questions, predicted)
+    return ask_all(f"Shapes for an input of {input_shape}", questions, predicted)
 
 
 def parameter_count(predicted: Mapping[str, int] | int) -> Report:
@@ -51,7 +51,7 @@ def parameter_count(predicted: Mapping[str, int] | int) -> Report:
         Question(name, f"How many parameters has {name}?", partial(_count, name, net, table))
         for name in names
     ]
-    return report("Parameters", questions, predicted)
+    return ask_all("Parameters", questions, predicted)
 
 
 def _network(input_shape: tuple[int, ...]) -> tuple[gluon.Block, pandas.DataFrame]:

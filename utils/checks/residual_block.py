@@ -4,15 +4,15 @@ from __future__ import annotations
 
 from typing import Any
 
-from utils.checks import _block_calls, _block_layers, _block_shape, _block_sum
-from utils.checks._ask import Question, report
+from utils.checks import _block_layers, _block_shape, _block_sum
+from utils.checks._ask import Question, ask_all
 from utils.checks._report import Report
 
 QUESTIONS = (
     Question("shapes", "Is the output shape right, for every input?", _block_shape.shape),
-    Question("input kept", "Is the input unchanged after the call?", _block_calls.in_place),
-    Question("repeatable", "Does the same input give the same output?", _block_calls.repeats),
-    Question("modes", "Do training and inference agree?", _block_calls.modes),
+    Question("input kept", "Is the input unchanged after the call?", _block_sum.in_place),
+    Question("repeatable", "Does the same input give the same output?", _block_layers.repeats),
+    Question("modes", "Do training and inference agree?", _block_layers.modes),
     Question("shortcut", "Does x reach the sum, once and unchanged?", _block_sum.shortcut, 2),
     Question("weights", "Are they those of two 3x3 convolutions, and 1x1?", _block_shape.weights),
     Question("all used", "Has every layer a part in the output?", _block_shape.used),
@@ -37,7 +37,7 @@ QUESTIONS = (
     ),
     Question("both signs", "Can the layers make x smaller, too?", _block_sum.subtracts),
     Question("gradient", "Does it reach the input and the weights?", _block_sum.gradient),
-    Question("averages", "Does training move what inference uses?", _block_calls.averages),
+    Question("averages", "Does training move what inference uses?", _block_layers.averages),
 )
 
 
@@ -48,4 +48,4 @@ def residual_block(Residual: Any) -> Report:
     behind the 1x1 convolution, as in the paper, and convolutions without bias are both right.
     Whatever is passed, a report comes back; no error does.
     """
-    return report("Residual block", QUESTIONS, Residual)
+    return ask_all("Residual block", QUESTIONS, Residual)

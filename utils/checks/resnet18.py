@@ -1,25 +1,28 @@
-"""The questions asked of a whole ResNet-18."""
+"""The questions asked of a whole network: ResNet-18, ResNet-34, and the paper's ResNet-18."""
 
 from __future__ import annotations
 
 import contextlib
 import gc
+import math
 from collections import Counter
 from collections.abc import Sequence
 from functools import partial
 from typing import Any
 
 import numpy
+from mxnet import autograd, np
+from mxnet.gluon.model_zoo import vision
 
 from utils.checks import _specimen
-from utils.checks._ask import Question, report
-from utils.checks._borrowing import for_classes, specimen_of
+from utils.checks._ask import Question, ask_all
 from utils.checks._report import Mistake, Report
-from utils.checks._specimen import Specimen, agree, images
+from utils.checks._specimen import Specimen, agree, for_classes, images, specimen_of
 
 CLASSES = 10
 WIDTHS = (64, 128, 256, 512)  # channels of the stages
 BLOCKS_18, BLOCKS_34 = (2, 2, 2, 2), (3, 4, 6, 3)  # in each stage
+SHORTCUTS = WIDTHS[1:]  # channels of the stages that have a 1x1 convolution
 IMAGE = (8, 64)  # pixels, high and wide: as small as the experiments allow
 
 
@@ -29,16 +32,26 @@ def resnet18(net: Any) -> Report:
     A network that was made already is given back with the parameters that it had. The inside of
     the blocks is `residual_block`'s matter, and the functions inside the stem are `stem`'s.
     """
-    return ask("ResNet-18", questions(BLOCKS_18), net)
+    return _ask("ResNet-18", _questions(BLOCKS_18), net)
 
 
 def resnet34(net: Any) -> Report:
     """Question a ResNet-34, which has 3, 4, 6 and 3 blocks in its stages, as `resnet18` does."""
-    return ask("ResNet-34", questions(BLOCKS_34), net)
+    return _ask("ResNet-34", _questions(BLOCKS_34), net)
 
 
-def ask(title: str, asked: Sequence[Question], net: Any) -> Report:
-    answered = report(title, asked, for_classes(net, CLASSES))
+def paper_resnet18(net: Any) -> Report:
+    """Question a ResNet-18 as in the paper: as `resnet18` does, and for its own two differences.
+
+    Its convolutions have no biases, and a batch normalization follows each 1x1 convolution. `net`
+    is a network or a function that makes one. Source: He et al., 2015, section 3.3,
+    https://arxiv.org/abs/1512.03385, and Gluon's model zoo.
+    """
+    return _ask("The paper's ResNet-18", _PAPER_QUESTIONS, net)
+
+
+def _ask(title: str, asked: Sequence[Question], net: Any) -> Report:
+    answered = ask_all(title, asked, for_classes(net, CLASSES))
     gc.collect()  # layers and their parameters refer to each other; such networks must not pile up
     return answered
 
@@ -242,7 +255,7 @@ def _silence(specimen: Specimen) -> None:
     specimen.fill(_specimen.positive).fill(_specimen.zeros, size=3)
 
 
-def questions(blocks: tuple[int, ...]) -> tuple[Question, ...]:
+def _questions(blocks: tuple[int, ...]) -> tuple[Question, ...]:
     """Return the questions for a network with so many blocks in its four stages."""
     counts = ", ".join(map(str, blocks))
     return (
@@ -254,3 +267,61 @@ def questions(blocks: tuple[int, ...]) -> tuple[Question, ...]:
         Question("steps", "Do shortcuts, stem and stages divide the image by 32?", steps, 2),
         Question("average", "Is the last pooling a mean?", average),
     )
+
+
+# The paper's network
+
+
+def count(net: Any) -> None:
+    """There are as many parameters as in the model zoo's network."""
+    specimen = specimen_of(net)
+    zoo = vision.resnet18_v1(classes=CLASSES)
+    zoo.initialize()
+    with autograd.predict_mode():
+        zoo(np.zeros((1, specimen.channels, 32, 32)))
+    found, expected = _count(specimen.parameters), _count(zoo.collect_params().values())
+    biases = sum(kernel.shape[0] for kernel in specimen.kernels)
+    if found == expected:
+        return
+    norms = 2 * sum(SHORTCUTS)
+    diagnoses = {
+        biases: "biases left in the convolutions",
+        -norms: "no normalization on the shortcuts",
+        biases - norms: "still the network of this course",
+        biases - WIDTHS[0]: "biases left in the blocks",
+        WIDTHS[0]: "bias left in the stem",
+        sum(SHORTCUTS): "biases left in the 1x1 convolutions",
+    }
+    raise Mistake(
+        diagnoses.get(found - expected, "another number of parameters"),
+        f"There are {found:,} parameters, but the model zoo's network has {expected:,}.",
+        "A network with the paper's name and other parameters cannot load the paper's weights.",
+        f"The difference is {found - expected:+,}. Which layers have that many parameters?",
+    )
+
+
+def _count(parameters: Any) -> int:
+    return sum(math.prod(p.shape) for p in parameters if p.grad_req != "null")
+
+
+def shortcuts(net: Any) -> None:
+    """In training mode, larger weights in the 1x1 convolutions change nothing."""
+    specimen = specimen_of(net, side=64)
+    X = images(2, specimen.channels, 64, 64)
+    narrow = [kernel for kernel in specimen.kernels if kernel.shape[-1] == 1]
+    if not specimen.changes_with_scale(X, _specimen.mixed, lambda _: 3.0, kernels=narrow):
+        return
+    raise Mistake(
+        "shortcuts not normalized",
+        "In training, larger weights in the 1x1 convolutions changed the scores. A batch "
+        "normalization right behind each would take the size out again.",
+        "Both roads should arrive at the sum with numbers of the same size.",
+        "What is called between the 1x1 convolution and the plus sign?",
+    )
+
+
+_PAPER_QUESTIONS = (
+    *_questions(BLOCKS_18),
+    Question("count", "Are there as many parameters as in the model zoo's?", count, 2),
+    Question("shortcuts", "Does a normalization follow each 1x1 convolution?", shortcuts),
+)

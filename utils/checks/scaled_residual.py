@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 import numpy
 from mxnet import np
 
-from utils.checks._ask import Question, check_function, report
+from utils.checks._ask import Question, ask_all, check_function
 from utils.checks._report import Mistake, Report
 from utils.checks._specimen import agree, images
 from utils.resnet import Residual
@@ -21,7 +21,7 @@ def scaled_residual(scale_residual: Any) -> Report:
 
     It changes the parameters of a `Residual` block. What the shortcut adds stays as it was.
     """
-    return report("A scaled residual", QUESTIONS, scale_residual)
+    return ask_all("A scaled residual", QUESTIONS, scale_residual)
 
 
 class Outputs(NamedTuple):

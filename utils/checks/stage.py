@@ -8,9 +8,9 @@ import numpy
 from mxnet import np
 
 from utils.checks import _specimen
-from utils.checks._adding import convolutions
-from utils.checks._ask import Question, report
+from utils.checks._ask import Question, ask_all
 from utils.checks._block_shape import columns_seen
+from utils.checks._errors import convolution_uses
 from utils.checks._report import Mistake, Report
 from utils.checks._specimen import Specimen, agree, images, new_block
 
@@ -24,7 +24,7 @@ def stage(resnet_block: Any) -> Report:
     The blocks inside are questioned only for what belongs to the stage: their number, their
     shortcuts, and where height and width are halved.
     """
-    return report("Stage", QUESTIONS, resnet_block)
+    return ask_all("Stage", QUESTIONS, resnet_block)
 
 
 def _later(resnet_block: Any, num_residuals: int = 2) -> Specimen:
@@ -70,7 +70,7 @@ def blocks(resnet_block: Any) -> None:
     for asked in (1, 3):
         specimen = _first(resnet_block, asked)
         found = sum(kernel.shape[-1] == 3 for kernel in specimen.kernels) / 2
-        calls = convolutions(specimen.block, np.array(images(2, WIDTH, 6, 6)))
+        calls = convolution_uses(specimen.block, np.array(images(2, WIDTH, 6, 6)))
         reused = len({id(call.weight) for call in calls}) < len(calls)
         if found != asked:
             raise Mistake(

@@ -8,11 +8,10 @@ from typing import Any
 import numpy
 
 from utils.checks import _specimen
-from utils.checks._ask import Question, report
+from utils.checks._ask import Question, ask_all
 from utils.checks._block_shape import columns_seen
-from utils.checks._borrowing import specimen_of
 from utils.checks._report import Mistake, Report
-from utils.checks._specimen import agree, images
+from utils.checks._specimen import agree, images, specimen_of
 
 CHANNELS = 64
 
@@ -24,7 +23,7 @@ def stem(net: Any) -> Report:
     pooling, both with stride 2, and between them batch normalization and ReLU. A network that was
     made already is given back with the parameters that it had.
     """
-    return report("Stem", QUESTIONS, net)
+    return ask_all("Stem", QUESTIONS, net)
 
 
 def shape(net: Any) -> None:

@@ -10,7 +10,7 @@ from typing import Any
 import numpy
 
 from utils.checks import _training_fit, _training_runs, _training_step
-from utils.checks._ask import Question, check_function, report, short
+from utils.checks._ask import Question, ask_all, check_function, short
 from utils.checks._report import Mistake, Report
 
 CHANCE = math.log(10)  # loss of a network that gives ten classes equal chances
@@ -43,7 +43,7 @@ def training(
     asked = [
         q for name, questions in QUESTIONS.items() if given[name] is not None for q in questions
     ]
-    return report("Training", asked or [NOTHING], given)
+    return ask_all("Training", asked or [NOTHING], given)
 
 
 def starts_at_chance(history: Any) -> None:

@@ -8,7 +8,7 @@ import numpy
 from mxnet import gluon
 
 from utils.checks import _block_shape, _specimen
-from utils.checks._ask import Question, report
+from utils.checks._ask import Question, ask_all
 from utils.checks._block_sum import SHAPE, SIGNED
 from utils.checks._report import Mistake, Report
 from utils.checks._specimen import Specimen, agree, images, new_block, residual
@@ -23,7 +23,7 @@ def bottleneck(Bottleneck: Any) -> Report:
     The first reduces the channels to a quarter, the last restores them; the shape stays. Source:
     He et al., 2015, section 4.1, "Deeper Bottleneck Architectures", https://arxiv.org/abs/1512.03385
     """
-    return report("Bottleneck", BOTTLENECK, Bottleneck)
+    return ask_all("Bottleneck", BOTTLENECK, Bottleneck)
 
 
 def preactivation(PreActivation: Any) -> Report:
@@ -33,7 +33,7 @@ def preactivation(PreActivation: Any) -> Report:
     What the 1x1 convolution is applied to does not matter. Source: He et al., "Identity Mappings in
     Deep Residual Networks", 2016, figure 1 (b), https://arxiv.org/abs/1603.05027
     """
-    return report("Pre-activated block", PREACTIVATION, PreActivation)
+    return ask_all("Pre-activated block", PREACTIVATION, PreActivation)
 
 
 # The bottleneck
