@@ -4,7 +4,7 @@ BIN := .venv/bin
 LAB_DIR ?= notebooks
 
 .DEFAULT_GOAL := help
-.PHONY: help set-up run lab test style refresh sweep bench lock colab publish elsewhere gpu try-gpu assignment grade formgrader
+.PHONY: help set-up run lab test style refresh sweep bench lock colab publish environments gpu try-gpu assignment grade formgrader
 
 help: ## list these commands
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-10s  %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -38,7 +38,7 @@ sweep: set-up ## measure again what 01, 05 and 06 show ready-made, over an hour 
 	@$(BIN)/python tools/sweep.py $(SWEEPS)
 
 bench: set-up ## measure speed against d2l and PyTorch, and the goals, an hour (PARTS=... for some)
-	@$(BIN)/python tools/bench.py $(PARTS)
+	@PYTHONPATH=tools $(BIN)/python -m bench $(PARTS)
 
 colab: set-up ## pack notebooks that work alone, for Colab, in build/colab/
 	@$(BIN)/python tools/pack_colab.py
@@ -46,14 +46,14 @@ colab: set-up ## pack notebooks that work alone, for Colab, in build/colab/
 publish: set-up ## write the course's address into it, with badges (REPO=https://github.com/owner/name)
 	@$(BIN)/python tools/publish.py $(REPO)
 
-elsewhere: set-up ## run the packed notebooks in Colab's packages and on each Python, half an hour (IN=... for some)
-	@$(BIN)/python tools/elsewhere.py $(IN)
+environments: set-up ## run the packed notebooks in Colab's packages and in other Pythons, half an hour (IN=... for some)
+	@PYTHONPATH=tools $(BIN)/python -m environments $(IN)
 
 gpu: set-up ## install MXNet's build for GPUs where this machine has one that fits (2.4 GB)
 	@$(BIN)/python -m utils.setup.bootstrap
 
 try-gpu: set-up ## load that build on a machine without a GPU, with a stand-in for the driver
-	@$(BIN)/python tools/try_gpu_build.py
+	@PYTHONPATH=tools $(BIN)/python -m environments.try_gpu
 
 assignment: set-up ## release ASSIGNMENT=ps1 for students, in build/assignments/, also packed for Colab
 	@PYTHONPATH=tools $(BIN)/python coursework/release.py "$(ASSIGNMENT)"

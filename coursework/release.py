@@ -9,11 +9,11 @@ import argparse
 import sys
 from pathlib import Path
 
-import arrival
+import colab
+import first_cell
 from grader import assignment
 from grader.gradebook import Shell
-from pack_colab import pack
-from run_course import ROOT, save
+from notebooks import ROOT, save
 
 COURSE = Path(__file__).resolve().parent
 
@@ -31,7 +31,7 @@ def release(course: Path, name: str, output: Path) -> list[Path]:
     (output / "colab").mkdir(parents=True, exist_ok=True)
     alone, packed = output / f"{name}.ipynb", output / "colab" / f"{name}.ipynb"
     alone.write_bytes(released.read_bytes())
-    save(pack(released, arrival.alone(), arrival.address()), packed)
+    save(colab.pack(released, first_cell.alone(), colab.published_address()), packed)
     return [alone, packed]
 
 

@@ -46,10 +46,10 @@ def few(sample):
 @pytest.fixture(scope="session")
 def colab():
     """The Python of an environment with the packages of Colab."""
-    import elsewhere
+    from environments import stand_ins
 
-    environment = elsewhere.ENVIRONMENTS[0]
-    python = elsewhere.find_python(environment.python)
+    environment = stand_ins.ENVIRONMENTS[0]
+    python = stand_ins.find_python(environment.python)
     if not python:
         pytest.skip(f"no Python {environment.python} on this machine to stand in for Colab's")
-    return elsewhere.make(environment, python)
+    return stand_ins.build(environment, python)

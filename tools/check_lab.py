@@ -33,7 +33,7 @@ from selenium.webdriver.common.keys import Keys
 from selenium.webdriver.support.expected_conditions import element_to_be_clickable
 from selenium.webdriver.support.ui import WebDriverWait
 
-from run_course import NOTEBOOKS, ROOT, code_cells, read, save, tags
+from notebooks import NOTEBOOKS, ROOT, code_cells, read, save, tags
 
 SCREENSHOT = ROOT / "build" / "lab.png"
 PATIENCE = 60  # seconds for JupyterLab to start, and for its page to show a notebook

@@ -24,7 +24,7 @@ import mxnet as mx
 from mxnet import npx
 
 from error_entries import IMPORTS, SECTIONS, SILENCES, Mistake, Silence
-from run_course import NOTEBOOKS
+from notebooks import NOTEBOOKS
 from utils.setup import storage
 
 PAGE = NOTEBOOKS / "errors.md"

@@ -1,7 +1,7 @@
-"""Make utils/sample/ from Fashion-MNIST: the first images of each class, in their order.
+"""Make utils/sample/ from Fashion-MNIST: the first images of each class, in their original order.
 
-The rule knows no chance: run again, it writes the same bytes. It needs all of the data
-(FASHION_MNIST_DIR or any of the places that utils.setup.fetch knows).
+Nothing is random: a second run writes the same bytes. It needs the whole data set, in
+FASHION_MNIST_DIR or anywhere else that utils.setup.fetch looks.
 """
 
 from __future__ import annotations
@@ -10,18 +10,16 @@ import gzip
 import hashlib
 import struct
 import sys
-from pathlib import Path
 
 import numpy
 
-sys.path.insert(0, str(Path(__file__).parents[1]))
-from utils.setup import fetch, files
+from utils.setup import fetch, files, storage
 
 PER_CLASS = {"train": 600, "t10k": 100}
 
 
 def make_sample(contents: files.Contents) -> files.Contents:
-    """Return the sample's four files, unpacked, given those of the whole data."""
+    """Return the four unpacked files of the sample, given those of the whole data set."""
     made = {}
     for part, per_class in PER_CLASS.items():
         images_name, labels_name = f"{part}-images-idx3-ubyte", f"{part}-labels-idx1-ubyte"
@@ -44,7 +42,7 @@ def main() -> None:
         )
     for name, unpacked in make_sample(contents).items():
         packed = gzip.compress(unpacked, compresslevel=9, mtime=0)
-        (fetch.SAMPLE_FOLDER / f"{name}.gz").write_bytes(packed)
+        storage.write_whole(fetch.SAMPLE_FOLDER / f"{name}.gz", packed)
         print(f'    "{name}": "{hashlib.sha256(unpacked).hexdigest()}",')
 
 

@@ -8,7 +8,8 @@ from __future__ import annotations
 import base64
 from collections.abc import Iterator
 
-from run_course import NOTEBOOKS, code_cells, notebook_paths, read, tags
+from notebooks import NOTEBOOKS, code_cells, notebook_paths, read, tags
+from utils.setup import storage
 
 IMAGES = NOTEBOOKS / "images"
 PREFIX = "readme-"
@@ -20,16 +21,17 @@ def pictures() -> Iterator[tuple[str, bytes]]:
         for cell in code_cells(read(path, "full")):
             names = [tag.removeprefix(PREFIX) for tag in tags(cell) if tag.startswith(PREFIX)]
             encoded = [
-                o.data["image/png"] for o in cell.outputs if "image/png" in o.get("data", {})
+                output.data["image/png"]
+                for output in cell.outputs
+                if "image/png" in output.get("data", {})
             ]
             for name, png in zip(names, encoded):
                 yield name, base64.b64decode(png)
 
 
 def main() -> None:
-    IMAGES.mkdir(exist_ok=True)
     for name, png in pictures():
-        (IMAGES / f"{name}.png").write_bytes(png)
+        storage.write_whole(IMAGES / f"{name}.png", png)
 
 
 if __name__ == "__main__":

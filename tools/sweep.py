@@ -1,9 +1,9 @@
-"""Run the large sweeps and store what they measured where the notebooks find it.
+"""Run the large sweeps and store their results where the notebooks read them.
 
     python tools/sweep.py [depth] [rate] [start] [longer] [loss_log] [ingredients]
 
-A file in utils/results/ holds the command, the recipe and the seeds that made it, and one entry for
-each run. Without a name all are made.
+A file in utils/results/ holds the command, the recipe and the seeds that made it, and one entry per
+run. Without a name, all sweeps are run.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import asdict, replace
 
 import utils  # noqa: F401  (before mxnet: it sets this machine up)
-from run_course import asked_for
+from command_line import chosen
 from utils import experiments, recipes, train
 from utils.ingredients import trials as ingredient_trials
 from utils.setup import storage
@@ -28,7 +28,7 @@ def depth() -> list[experiments.Trial]:
 
 
 def rate() -> list[experiments.Trial]:
-    """The deepest plain network at learning rates around that of the sweep over depths."""
+    """The deepest plain network, at learning rates around the one of the depth sweep."""
     return [
         trial
         for learning_rate in (0.01, 0.03, 0.3)
@@ -42,24 +42,24 @@ def rate() -> list[experiments.Trial]:
 
 
 def start() -> list[experiments.Trial]:
-    """The deepest residual network without the warm-up."""
+    """The deepest residual network, without warm-up."""
     recipe = replace(experiments.DEPTH_RECIPE, warm_up=0.0)
     return experiments.depth_trials((56,), range(3), recipe, families=("residual",))
 
 
 def longer() -> list[experiments.Trial]:
-    """The shallowest and the deepest plain network with four times as many epochs."""
+    """The shallowest and the deepest plain network, with four times as many epochs."""
     recipe = replace(experiments.DEPTH_RECIPE, epochs=4 * experiments.DEPTH_RECIPE.epochs)
     return experiments.depth_trials((8, 56), range(3), recipe, families=("plain",))
 
 
 def loss_log() -> list[experiments.Trial]:
-    """ResNet-18, from the plain network on, a change at a time."""
+    """From the plain network to ResNet-18, one change at a time."""
     return experiments.loss_log_trials(seeds=range(3), recipe=LOSS_LOG_RECIPE)
 
 
 def ingredients() -> list[experiments.Trial]:
-    """The recipe of notebook 05, again and again with one ingredient changed."""
+    """The recipe of notebook 05, each time with one ingredient changed."""
     return ingredient_trials(recipes.SHORT, seeds=range(3))
 
 
@@ -69,7 +69,7 @@ SWEEPS: dict[str, Callable[[], list[experiments.Trial]]] = {
 
 
 def shared_recipe(trials: Sequence[experiments.Trial]) -> dict:
-    """Return the values that the recipes of all trials have; the others are labels of the runs."""
+    """Return the settings that all trials share; each run records the others."""
     recipes = [asdict(trial.recipe) for trial in trials]
     return {
         name: value
@@ -79,7 +79,7 @@ def shared_recipe(trials: Sequence[experiments.Trial]) -> dict:
 
 
 def document(name: str, trials: Sequence[experiments.Trial], runs: list[dict]) -> str:
-    """Return the text of a file of results: how they were made, then a line for each run."""
+    """Return the text of a results file: how it was made, then one line per run."""
     made = {
         "command": f"make sweep SWEEPS={name}",
         "images": trials[0].images,
@@ -92,7 +92,7 @@ def document(name: str, trials: Sequence[experiments.Trial], runs: list[dict]) -
 
 
 def main() -> int:
-    for name in asked_for("Run the large sweeps and store their results.", "sweep", [*SWEEPS]):
+    for name in chosen("Run the large sweeps and store their results.", "sweep", [*SWEEPS]):
         trials = SWEEPS[name]()
         print(f"{name}: {len(trials)} runs")
         storage.write_whole(

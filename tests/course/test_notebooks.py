@@ -9,8 +9,9 @@ import mxnet as mx
 import nbformat
 import pytest
 
-import arrival
-from run_course import code_cells, headline, notebook_paths, run_notebook, tagged, tags
+import colab
+import first_cell
+from notebooks import code_cells, headline, notebook_paths, run_notebook, tagged, tags
 from utils import train
 from utils.families import Plain, deep_network
 from utils.runs import checkpoint
@@ -91,7 +92,7 @@ def test_no_path_of_the_machine_it_ran_on_is_shown(notebook):
 def test_it_opens_with_its_title_and_finds_the_toolbox_before_anything_else(path, notebook):
     assert notebook.cells[0].source.startswith(f"# {path.stem[:2]} ")
     first = code_cells(notebook)[0]
-    assert first.source == arrival.at_home(arrival.address())
+    assert first.source == first_cell.at_home(colab.published_address())
 
 
 @each_notebook
@@ -218,7 +219,7 @@ def verdicts(notebook):
 def test_it_runs_in_a_folder_where_nothing_is_and_its_checks_accept_the_solutions(path, tmp_path):
     """As other programs run it; the environment knows where utils is."""
     notebook = solved(path)
-    code_cells(notebook)[0].source = arrival.HOME  # once published, it would clone the course here
+    code_cells(notebook)[0].source = first_cell.HOME  # a published one would clone the course
     nbformat.write(notebook, tmp_path / path.name)
     done = run_notebook(tmp_path / path.name, "quick", cwd=tmp_path)
     assert complaints(done) == []
@@ -233,7 +234,7 @@ def test_06_refuses_a_bad_checkpoint_and_goes_on_with_a_network_of_its_own(bad, 
     notebook = nbformat.read(NOTEBOOK_06, as_version=4)
     judged = next(i for i, cell in enumerate(notebook.cells) if "judged_on}" in cell.source)
     notebook.cells = notebook.cells[: judged + 1]
-    code_cells(notebook)[0].source = arrival.HOME
+    code_cells(notebook)[0].source = first_cell.HOME
     nbformat.write(notebook, tmp_path / NOTEBOOK_06.name)
     file = tmp_path / "checkpoints" / "quick.zip"
     net = deep_network(8, Plain)

@@ -3,9 +3,9 @@
 import re
 from pathlib import Path
 
-import elsewhere
+from environments.stand_ins import ENVIRONMENTS
+from notebooks import notebook_paths
 from pictures import IMAGES, pictures
-from run_course import notebook_paths
 
 ROOT = Path(__file__).parents[2]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
@@ -31,10 +31,10 @@ def test_its_links_lead_to_files():
 
 
 def test_its_table_shows_every_environment_with_every_notebook():
-    """`make elsewhere` writes it, after it has run the notebooks there."""
+    """`make environments` writes it, after it has run the notebooks there."""
     numbers = ", ".join(path.name[:2] for path in notebook_paths())
     rows = re.findall(r"^\| (.*) \| (3\.\d+) \| [\d.]+ \| (.*) \|$", README, re.MULTILINE)
-    assert rows == [(e.like, e.python, f"{numbers} run") for e in elsewhere.ENVIRONMENTS]
+    assert rows == [(e.like, e.python, f"{numbers} run") for e in ENVIRONMENTS]
 
 
 def test_its_commands_exist():

@@ -9,7 +9,7 @@ from pathlib import Path
 import nbformat
 
 import release
-from run_course import ROOT
+from notebooks import ROOT
 
 COURSEWORK = ROOT / "coursework"
 

@@ -7,14 +7,14 @@ import pytest
 from nbclient import NotebookClient
 from submissions import COURSEWORK, hand_in, release_both
 
-import arrival
+import first_cell
 import release
 from grader import assignment, gradebook, inject
 from grader.graft import graft
 from grader.jail import missing
 from grader.limits import read
 from grader.validate import read as read_submission
-from run_course import ROOT, code_cells, tags
+from notebooks import ROOT, code_cells, tags
 from utils.student import VARIANTS, variant_of
 
 NAMES = ("ps1", "ps2")
@@ -100,14 +100,14 @@ def test_no_code_cell_is_too_long_to_take_in(released):
 
 
 def test_the_first_cell_is_that_of_the_course(released):
-    assert code_cells(released)[0].source == arrival.at_home("")
+    assert code_cells(released)[0].source == first_cell.at_home("")
 
 
 def test_packed_for_colab_it_brings_the_toolbox_and_keeps_its_ids(course):
     for name in NAMES:
         alone = nbformat.read(course / "build" / f"{name}.ipynb", as_version=4)
         packed = nbformat.read(course / "build" / "colab" / f"{name}.ipynb", as_version=4)
-        assert code_cells(packed)[0].source == arrival.alone()
+        assert code_cells(packed)[0].source == first_cell.alone()
         ids = [[assignment.grade_id(cell) for cell in book.cells] for book in (alone, packed)]
         assert ids[0] == ids[1]
 

@@ -21,8 +21,8 @@ from submissions import (
 
 import grade
 from grader import batch, jail, limits
+from notebooks import ROOT
 from questions import ps1
-from run_course import ROOT
 
 BYSTANDERS = 10
 EXPECTED = {

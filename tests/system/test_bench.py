@@ -7,26 +7,26 @@ import sys
 
 import pytest
 
-import bench
-import bench_report
-from run_course import ROOT
+from bench import parts, report
+from generated import block
+from notebooks import ROOT
 
 RUN = {"seconds": [60, 120, 180], "valid_accuracy": [0.85, 0.91, 0.92], "test_accuracy": 0.919}
 SLOW = {"seconds": [90, 180, 270], "valid_accuracy": [0.85, 0.90, 0.91], "test_accuracy": 0.912}
 
 
-def results(**parts):
-    return {name: {"is": value, "machine": "a machine"} for name, value in parts.items()}
+def results(**measured):
+    return {name: {"is": value, "machine": "a machine"} for name, value in measured.items()}
 
 
-def throughput(course, pytorch, book):
-    medians = {"course 96": course, "pytorch 96": pytorch, "book 96": book, "matrix": 100_000.0}
-    medians |= {"course 28": 9, "pytorch 28": 9, "book 28": 9, "inputs 96": 9, "inputs 28": 9}
+def throughput(course, pytorch, d2l):
+    medians = {"course 96": course, "pytorch 96": pytorch, "d2l 96": d2l, "matrix": 100_000.0}
+    medians |= {"course 28": 9, "pytorch 28": 9, "d2l 28": 9, "inputs 96": 9, "inputs 28": 9}
     return {"medians": medians, "all": {}, "macs_per_image": {"96": 500.0, "28": 50.0}}
 
 
-def verdict(goal, **parts):
-    (line,) = (line for line in bench_report.verdicts(results(**parts)) if goal in line)
+def verdict(goal, **measured):
+    (line,) = (line for line in report.verdicts(results(**measured)) if goal in line)
     return line
 
 
@@ -41,14 +41,14 @@ def test_a_goal_is_reached_or_not_with_the_ratio(course, said):
 def test_without_pytorch_the_others_are_compared():
     measured = throughput(200, 100, 50)
     del measured["medians"]["pytorch 96"], measured["medians"]["pytorch 28"]
-    lines = bench_report.verdicts(results(throughput=measured))
+    lines = report.verdicts(results(throughput=measured))
     assert not any("PyTorch" in line for line in lines)
     assert any("times d2l's throughput: 4 (at least 2.3" in line for line in lines)
 
 
 def test_the_time_to_an_accuracy_is_the_end_of_the_first_epoch_that_has_it():
-    assert bench_report.seconds_to(RUN, 0.90) == 120
-    assert bench_report.seconds_to(RUN, 0.93) is None
+    assert report.seconds_to(RUN, 0.90) == 120
+    assert report.seconds_to(RUN, 0.93) is None
 
 
 def test_a_run_that_never_gets_there_counts_against_the_median():
@@ -60,8 +60,8 @@ def test_the_spread_is_that_of_the_test_accuracies():
     assert "0.007 (at most 0.006; ratio 0.86)" in verdict("spread", seeds=[RUN, SLOW])
 
 
-def test_the_books_time_is_extrapolated_from_its_rate_and_its_epochs():
-    seconds = bench_report.book_seconds(results(throughput=throughput(200, 100, 50)))
+def test_the_time_of_d2l_is_extrapolated_from_its_rate_and_its_epochs():
+    seconds = report.d2l_seconds(results(throughput=throughput(200, 100, 50)))
     assert seconds == 10 * 60_000 / 50
 
 
@@ -73,20 +73,20 @@ def test_the_figure_says_how_many_times_faster(left_out, said):
     measured["all"] = {name: [rate] * 3 for name, rate in measured["medians"].items()}
     for name in left_out:
         del measured["medians"][f"{name} 96"]
-    rates, accuracies = bench_report.figure(results(throughput=measured, seeds=[RUN, SLOW])).axes
+    rates, accuracies = report.figure(results(throughput=measured, seeds=[RUN, SLOW])).axes
     assert rates.get_title().endswith(f"at 96×96: {said}")
     assert len([line for line in accuracies.lines if len(line.get_xdata()) == 3]) == 2
 
 
 def test_a_measurement_runs_and_says_what_it_needed():
-    measured = bench.course("step", batch=8, steps=1)
+    measured = parts.course("step", batch=8, steps=1)
     assert measured["images_per_second"] == pytest.approx(8 / measured["seconds"])
     assert measured["peak_mib"] > 100
 
 
 def test_the_multiplications_of_a_step_follow_from_the_layers():
     """By hand, for the stem and the first block at 8x8: forward, and the gradients."""
-    small, large = (bench.course("costs", size=32, batch=batch)["macs"] for batch in (1, 2))
+    small, large = (parts.course("costs", size=32, batch=batch)["macs"] for batch in (1, 2))
     assert large == 2 * small
     stem, stage1 = 64 * 49 * 16**2, 4 * 64 * 64 * 9 * 8**2
     stages = sum((64 * 2**i) ** 2 * (8 / 2**i) ** 2 * (9 / 2 + 3 * 9 + 1 / 2) for i in range(1, 4))
@@ -95,27 +95,26 @@ def test_the_multiplications_of_a_step_follow_from_the_layers():
 
 def test_a_measurement_that_fails_says_so_with_its_last_words():
     with pytest.raises(RuntimeError, match=r"course\.py step --size 0 failed(.|\n)*size is 0"):
-        bench.course("step", size=0)
+        parts.course("step", size=0)
 
 
 def test_where_pytorch_cannot_be_installed_it_is_left_out_with_a_sentence(
     tmp_path, monkeypatch, capsys
 ):
-    monkeypatch.setattr(bench, "FOLDER", tmp_path)
-    monkeypatch.setattr(bench, "PYTORCH", "no-such-package==1")
+    monkeypatch.setattr(parts, "BUILD", tmp_path)
+    monkeypatch.setattr(parts, "PYTORCH", "no-such-package==1")
     monkeypatch.setenv("PIP_NO_INDEX", "1")
-    assert bench.pytorch() is None
+    assert parts.pytorch() is None
     assert "PyTorch is left out: no-such-package==1 could not be" in capsys.readouterr().out
 
 
 def test_a_part_that_does_not_exist_is_refused_with_those_that_do():
-    command = [sys.executable, ROOT / "tools" / "bench.py", "speed"]
-    refused = subprocess.run(command, capture_output=True, text=True)
+    command = [sys.executable, "-m", "bench", "speed"]
+    refused = subprocess.run(command, cwd=ROOT / "tools", capture_output=True, text=True)
     assert refused.returncode == 2
     assert "there is no part 'speed'; there are throughput, seeds" in refused.stderr
 
 
-def test_the_table_in_the_readme_is_that_of_the_stored_results():
-    stored = json.loads(bench_report.RESULTS.read_text("utf-8"))
-    (table,) = bench_report.TABLE.findall((ROOT / "README.md").read_text("utf-8"))
-    assert table == bench_report.table(stored)
+def test_the_table_on_its_page_is_that_of_the_stored_results():
+    stored = json.loads(report.RESULTS.read_text("utf-8"))
+    assert block(report.PAGE, "benchmark") == report.table(stored)

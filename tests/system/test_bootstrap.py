@@ -9,7 +9,7 @@ from types import ModuleType, SimpleNamespace
 
 import pytest
 
-from run_course import ROOT
+from notebooks import ROOT
 from utils.setup import bootstrap, gpu, packages, pip
 from utils.setup.packages import Package
 from utils.setup.pip import InstallError

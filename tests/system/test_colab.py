@@ -6,7 +6,7 @@ from types import ModuleType
 
 import nbformat
 
-from run_course import NOTEBOOKS, code_cells
+from notebooks import NOTEBOOKS, code_cells
 
 
 def test_the_lines_of_notebook_05_keep_the_checkpoints_on_drive(monkeypatch):

@@ -14,7 +14,7 @@ from packaging.requirements import Requirement
 
 import check_lab
 import set_up
-from run_course import NOTEBOOKS, ROOT, code_cells, tagged
+from notebooks import NOTEBOOKS, ROOT, code_cells, tagged
 
 UV = set_up.VENV / "bin" / "uv"
 IMPORT_ALL = "import utils, mxnet, d2l.mxnet, matplotlib.pyplot, jupyterlab, ipykernel, tqdm"

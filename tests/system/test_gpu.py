@@ -9,7 +9,7 @@ import pytest
 from utils.setup import gpu
 from utils.setup.gpu import GPU, DriverError
 
-STUB = Path(__file__).parents[2] / "tools" / "stub_driver.c"
+STUB = Path(__file__).parents[2] / "tools" / "environments" / "stub_driver.c"
 
 
 @pytest.fixture

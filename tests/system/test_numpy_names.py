@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy
 import pytest
 
-from run_course import ROOT
+from notebooks import ROOT
 from utils.setup import numpy_names
 
 LISTS = ("numpy/fallback.py", "numpy_dispatch_protocol.py")  # these hold names as texts, too

@@ -10,10 +10,10 @@ import sys
 import nbformat
 import pytest
 
-import arrival
-import pack_colab
+import colab
+import first_cell
 import publish
-from run_course import NOTEBOOKS, ROOT, code_cells, notebook_paths
+from notebooks import NOTEBOOKS, ROOT, code_cells, notebook_paths
 from utils.setup import files
 
 FIRST, SECOND = "https://github.com/one/course", "https://github.com/another/a-course.of-hers"
@@ -36,10 +36,10 @@ def run_cell(source, cwd, home):
 
 def test_the_toolbox_inside_is_the_one_beside(tmp_path):
     """Every file, the sample of the data too; nothing that Python has made."""
-    run = run_cell(arrival.alone(), tmp_path, tmp_path)
+    run = run_cell(first_cell.alone(), tmp_path, tmp_path)
     assert run.returncode == 0, run.stderr
     unpacked = tmp_path / "residual-networks" / "utils"
-    for path in arrival.toolbox():
+    for path in first_cell.toolbox():
         copy = unpacked / path.relative_to(ROOT / "utils")
         if path.suffix != ".gz":
             assert copy.read_bytes() == path.read_bytes()
@@ -51,22 +51,22 @@ def test_at_home_the_same_cell_does_nothing(tmp_path):
     """Beside the toolbox it prints nothing, makes nothing, and imports what is there."""
     (tmp_path / "notebooks").mkdir()
     shutil.copytree(ROOT / "utils", tmp_path / "utils")
-    run = run_cell(arrival.alone(), tmp_path / "notebooks", tmp_path)
+    run = run_cell(first_cell.alone(), tmp_path / "notebooks", tmp_path)
     assert run.stdout.split() == ["..", str(tmp_path / "notebooks/../utils/__init__.py")]
     assert sorted(path.name for path in tmp_path.iterdir()) == ["notebooks", "utils"]
 
 
 def test_packing_twice_gives_the_same_text():
     """Whenever the files were written."""
-    packed = arrival.archive()
+    packed = first_cell.archive()
     os.utime(ROOT / "utils" / "__init__.py")
-    assert arrival.archive() == packed
+    assert first_cell.archive() == packed
 
 
 @pytest.mark.parametrize("path", notebook_paths(), ids=lambda path: path.stem)
 def test_a_packed_notebook_needs_no_file_beside_it(path):
     """No link to a neighbor, no output; its long first cell is folded away."""
-    notebook = pack_colab.pack(path, "first cell", "")
+    notebook = colab.pack(path, "first cell", "")
     assert [cell for cell in code_cells(notebook) if cell.outputs or cell.execution_count] == []
     for cell in notebook.cells:
         assert not re.search(r"\]\((?!https?:)", cell.source) or cell.cell_type == "code"
@@ -77,9 +77,9 @@ def test_a_packed_notebook_needs_no_file_beside_it(path):
 
 
 def test_once_published_its_links_lead_to_colab_and_to_the_repository():
-    text = "\n".join(cell.source for cell in pack_colab.pack(SHORT, "", FIRST).cells)
+    text = "\n".join(cell.source for cell in colab.pack(SHORT, "", FIRST).cells)
     assert "colab.research.google.com/github/one/course/blob/main/notebooks/03_layer" in text
-    start = pack_colab.pack(notebook_paths()[0], "", FIRST)
+    start = colab.pack(notebook_paths()[0], "", FIRST)
     assert f"({FIRST}/blob/main/notebooks/errors.md)" in str(start.cells)
 
 
@@ -92,7 +92,7 @@ def course(tmp_path, monkeypatch):
     shutil.copy(ROOT / "README.md", tmp_path)
     shutil.copytree(NOTEBOOKS, tmp_path / "notebooks", ignore=shutil.ignore_patterns("checkpoints"))
     monkeypatch.setattr(publish, "ROOT", tmp_path)
-    monkeypatch.setattr(arrival, "ROOT", tmp_path)
+    monkeypatch.setattr(colab, "ROOT", tmp_path)
     monkeypatch.setattr(
         publish, "notebook_paths", lambda: sorted((tmp_path / "notebooks").glob("[0-9]*.ipynb"))
     )
@@ -108,21 +108,21 @@ def course(tmp_path, monkeypatch):
 
 def test_before_it_is_published_no_badge_points_anywhere():
     """The repository itself, as long as its README names no address."""
-    if arrival.address():
-        pytest.skip(f"published at {arrival.address()}")
+    if colab.published_address():
+        pytest.skip(f"published at {colab.published_address()}")
     for path in [ROOT / "README.md", *notebook_paths()]:
         text = path.read_text("utf-8")
-        assert publish.COLAB_IMAGE not in text
-        assert publish.BINDER_IMAGE not in text
+        assert colab.BADGE_IMAGE not in text
+        assert colab.BINDER_IMAGE not in text
 
 
 def test_the_address_stands_in_the_readme_and_in_every_notebook(course):
     stamped = course(FIRST)
     assert f"git clone {FIRST}\n" in stamped["README.md"]
-    assert arrival.address() == FIRST
+    assert colab.published_address() == FIRST
     for name, text in stamped.items():
         notebook = "00_start_here.ipynb" if name == "README.md" else name
-        assert f"{publish.colab_address(FIRST, notebook)}" in text
+        assert f"{colab.link(FIRST, notebook)}" in text
         assert f"mybinder.org/v2/gh/one/course/main?urlpath=lab/tree/notebooks/{notebook}" in text
 
 
@@ -142,8 +142,8 @@ def test_a_published_notebook_keeps_its_form(course):
         notebook = nbformat.read(path, as_version=4)
         nbformat.validate(notebook)
         before = nbformat.read(NOTEBOOKS / path.name, as_version=4)
-        before.cells = [cell for cell in before.cells if not publish.has_badges(cell)]
-        assert publish.has_badges(notebook.cells.pop(1))
+        before.cells = [cell for cell in before.cells if not colab.has_badges(cell)]
+        assert colab.has_badges(notebook.cells.pop(1))
         first = code_cells(notebook)[0]
         assert len(first.source.splitlines()) <= 15
         ast.parse(first.source)
@@ -168,7 +168,7 @@ def test_a_published_notebook_alone_clones_the_course(tmp_path):
     author = ["-c", "user.name=a", "-c", "user.email=a@example.org"]
     for command in (["init", "-q"], ["add", "-A"], [*author, "commit", "-qm", "x"]):
         subprocess.run(["git", "-C", origin, *command], check=True)
-    cell = arrival.at_home(f"file://{origin}")
+    cell = first_cell.at_home(f"file://{origin}")
     for _ in range(2):  # the second time it is there
         run = run_cell(cell, alone, tmp_path)
         assert run.returncode == 0, run.stderr
@@ -177,5 +177,5 @@ def test_a_published_notebook_alone_clones_the_course(tmp_path):
 
 @needs_git
 def test_without_network_the_clone_says_what_to_do(tmp_path):
-    run = run_cell(arrival.at_home("http://127.0.0.1:9/owner/name"), tmp_path, tmp_path)
+    run = run_cell(first_cell.at_home("http://127.0.0.1:9/owner/name"), tmp_path, tmp_path)
     assert "Check the network, delete residual-networks" in run.stderr

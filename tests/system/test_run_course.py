@@ -11,6 +11,7 @@ import nbformat
 import pytest
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook
 
+import notebooks
 import run_course
 
 
@@ -39,10 +40,9 @@ FAILING = new_notebook(
 def course(tmp_path_factory):
     """A folder with the runner and two notebooks, of which the first fails."""
     folder = tmp_path_factory.mktemp("course")
-    shutil.copytree(run_course.ROOT / "tools", folder / "tools")
+    shutil.copytree(notebooks.ROOT / "tools", folder / "tools")
     (folder / "notebooks").mkdir()
-    notebooks = {"00_failing": FAILING, "01_working": WORKING}
-    for name, notebook in notebooks.items():
+    for name, notebook in {"00_failing": FAILING, "01_working": WORKING}.items():
         nbformat.write(notebook, folder / "notebooks" / f"{name}.ipynb")
     return folder
 
@@ -90,7 +90,7 @@ def test_executed_copies_keep_everything_up_to_the_failure(course, quick_run):
 def test_notebooks_themselves_are_left_alone(course, quick_run):
     notebook = nbformat.read(course / "notebooks/01_working.ipynb", 4)
     assert not any(cell.outputs for cell in notebook.cells if cell.cell_type == "code")
-    assert run_course.tagged(notebook, "parameters").source == 'budget = "full"'
+    assert notebooks.tagged(notebook, "parameters").source == 'budget = "full"'
 
 
 def test_pages_hold_their_figures(course, quick_run):
@@ -111,7 +111,7 @@ def test_refresh_rewrites_what_succeeds_and_nothing_else(course):
     first = working.read_bytes()
     notebook = nbformat.read(working, 4)
     assert [cell.id for cell in notebook.cells] == ids
-    assert run_course.headline(notebook) == "accuracy 0.9 on full"
+    assert notebooks.headline(notebook) == "accuracy 0.9 on full"
     (bar,) = notebook.cells[2].outputs
     assert bar.text.count("%|") == 1  # of the 201 states of the bar the last is left
 
@@ -131,7 +131,7 @@ def test_kernel_works_in_the_folder_it_is_given(tmp_path):
     nbformat.write(new_notebook(cells=[cell("import os\nprint(os.getcwd())", "headline")]), path)
     elsewhere = tmp_path / "elsewhere"
     elsewhere.mkdir()
-    assert run_course.headline(run_course.run_notebook(path, cwd=elsewhere)) == str(elsewhere)
+    assert notebooks.headline(notebooks.run_notebook(path, cwd=elsewhere)) == str(elsewhere)
 
 
 def test_interrupt_ends_the_kernel(course, tmp_path):

@@ -11,8 +11,8 @@ from types import SimpleNamespace
 
 import pytest
 
-import elsewhere
 import set_up
+from environments import stand_ins
 
 WITH_UV = {**os.environ, "PATH": f"{set_up.VENV / 'bin'}:{os.environ['PATH']}"}
 
@@ -188,7 +188,7 @@ def test_machine_without_mxnet_is_told_the_way_out(monkeypatch):
 
 
 def test_old_python_is_told_to_be_too_old():
-    python = elsewhere.find_python("3.8")
+    python = stand_ins.find_python("3.8")
     if not python:
         pytest.skip("no Python 3.8 on this machine")
     started = subprocess.run([python, "tools/set_up.py"], cwd=set_up.ROOT, capture_output=True)

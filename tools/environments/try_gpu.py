@@ -1,8 +1,11 @@
-"""Load MXNet's build for GPUs on a machine without one, with a stand-in for NVIDIA's driver.
+"""Load MXNet's build for GPUs on a machine without one, with a stub of NVIDIA's driver.
 
-In the environment with Colab's packages the first cell finds a T4, installs the build and the
-libraries of CUDA 11 (2.4 GB to download, 5 GB on the disk, in .cache/gpu), loads each library, and
-MXNet computes on the processor. It needs a C compiler, and says nothing on computing with a GPU.
+    python -m environments.try_gpu
+
+In the environment with Colab's packages, the first cell finds a T4 and installs the build with the
+libraries of CUDA 11 (2.4 GB to download, 5 GB on the disk, in .cache/gpu). Each library is loaded,
+and MXNet computes on the processor. This needs a C compiler. It does not show that MXNet computes
+on a GPU.
 """
 
 from __future__ import annotations
@@ -11,10 +14,11 @@ import os
 import subprocess
 import sys
 
-import elsewhere
-from run_course import ROOT
+from environments import stand_ins
+from notebooks import ROOT
 
-FOLDER = ROOT / "build" / "gpu"
+BUILD = ROOT / "build" / "gpu"
+STUB = stand_ins.FOLDER / "stub_driver.c"
 LOAD = """
 from utils.setup import gpu, packages
 for file in packages.load_cuda():
@@ -36,22 +40,22 @@ print(packages.MXNET[gpu.GPU_BUILD].requirement, "convolves, forward and backwar
 
 
 def main() -> None:
-    FOLDER.mkdir(parents=True, exist_ok=True)
-    driver = ["cc", "-shared", "-fPIC", "-Wl,-soname,libcuda.so.1", "-o", FOLDER / "libcuda.so.1"]
-    subprocess.run([*driver, ROOT / "tools" / "stub_driver.c"], check=True)
-    colab = elsewhere.ENVIRONMENTS[0]
-    python = elsewhere.find_python(colab.python)
+    BUILD.mkdir(parents=True, exist_ok=True)
+    driver = ["cc", "-shared", "-fPIC", "-Wl,-soname,libcuda.so.1", "-o", BUILD / "libcuda.so.1"]
+    subprocess.run([*driver, STUB], check=True)
+    colab = stand_ins.ENVIRONMENTS[0]
+    python = stand_ins.find_python(colab.python)
     if not python:
         sys.exit(f"There is no Python {colab.python} on this machine: install one.")
-    python = elsewhere.make(colab, python)
+    python = stand_ins.build(colab, python)
     environment = {
         **os.environ,
-        "LD_LIBRARY_PATH": str(FOLDER),
+        "LD_LIBRARY_PATH": str(BUILD),
         "PYTHONPATH": str(ROOT),
         "XDG_CACHE_HOME": str(ROOT / ".cache" / "gpu"),
     }
     for command in (["-m", "utils.setup.bootstrap"], ["-c", LOAD]):
-        done = subprocess.run([python, *command], env=environment, cwd=FOLDER)
+        done = subprocess.run([python, *command], env=environment, cwd=BUILD)
         if done.returncode:
             sys.exit(done.returncode)
 

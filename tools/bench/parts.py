@@ -1,10 +1,7 @@
-"""Measure what the course claims about speed, side by side, in one run.
+"""The parts of the benchmark.
 
-    python tools/bench.py [throughput] [seeds] [longer] [cells] [tools] [growth] [load]
-
-Without a name all parts are measured. Each measurement has a process of its own; those that are
-compared take turns, and medians are kept. The results go to tools/measure/bench.json, with a
-description of the machine, the figure to notebooks/images/bench.png, the table into the README.
+Each measurement runs in a process of its own. Programs that are compared take turns, and the median
+of each is kept.
 """
 
 from __future__ import annotations
@@ -26,12 +23,12 @@ import nbformat
 from jupyter_client.manager import start_new_kernel
 from tqdm import tqdm
 
-from bench_report import RESULTS, SIZES, publish, this_machine, verdicts
-from run_course import ROOT, asked_for, code_cells, notebook_paths
-from utils.setup import fetch, storage
+from bench.report import SIZES
+from notebooks import ROOT, code_cells, notebook_paths
+from utils.setup import fetch
 
-MEASURE = ROOT / "tools" / "measure"
-FOLDER = ROOT / "build" / "bench"
+MEASURE = Path(__file__).parent / "measure"
+BUILD = ROOT / "build" / "bench"
 PYTORCH = "torch==2.13.0+cpu"
 REPEATS = 3
 BATCH = 128
@@ -39,7 +36,10 @@ TIMEOUT = 7200  # seconds for one measurement
 
 
 def measure(script: str, *arguments: object, python: str = sys.executable, **environment) -> dict:
-    """Run one measurement in a process of its own and return what it prints as its last line."""
+    """Run a measurement in a process of its own; return the JSON object that it prints last.
+
+    Raises RuntimeError, with the end of its error, where it fails.
+    """
     command = [python, MEASURE / script, *map(str, arguments)]
     process = subprocess.run(
         command,
@@ -57,21 +57,21 @@ def measure(script: str, *arguments: object, python: str = sys.executable, **env
 
 
 def plain_environment() -> dict[str, str]:
-    """Return this process's environment without what sets threads: each program sets its own."""
+    """Return this process's variables without those for OpenMP: each program sets its own."""
     threads = ("OMP_", "GOMP_")
     return {name: value for name, value in os.environ.items() if not name.startswith(threads)}
 
 
-def course(thing: str, environment: dict[str, str] | None = None, **options: object) -> dict:
-    """Measure one thing of this course."""
-    arguments = [part for name, value in options.items() for part in (f"--{name}", value)]
-    return measure("course.py", thing, *arguments, **(environment or {}))
+def course(name: str, environment: dict[str, str] | None = None, **options: object) -> dict:
+    """Run one measurement of this course."""
+    arguments = [part for option, value in options.items() for part in (f"--{option}", value)]
+    return measure("course.py", name, *arguments, **(environment or {}))
 
 
 def pytorch() -> str | None:
-    """Return the Python of an environment with PyTorch, or None, with a sentence that says why."""
-    python = FOLDER / "pytorch" / "bin" / "python"
-    if not (FOLDER / "pytorch" / "installed").exists():
+    """Return the path of a Python with PyTorch; print why and return None where there is none."""
+    python = BUILD / "pytorch" / "bin" / "python"
+    if not (BUILD / "pytorch" / "installed").exists():
         subprocess.run(
             [sys.executable, "-m", "venv", "--clear", "--without-pip", python.parents[1]]
         )
@@ -80,18 +80,18 @@ def pytorch() -> str | None:
         if done.returncode:
             print(
                 f"PyTorch is left out: {PYTORCH} could not be installed "
-                f"({done.stderr.strip().splitlines()[-1]}). Its builds for processors lie on an "
-                "index of their own, which pytorch.org names: put its address into "
-                "PIP_EXTRA_INDEX_URL and run this again."
+                f"({done.stderr.strip().splitlines()[-1]}). Its builds for processors are on an "
+                "index of their own: put the address that pytorch.org gives into "
+                "PIP_EXTRA_INDEX_URL, and run the same command again."
             )
             return None
-        (FOLDER / "pytorch" / "installed").touch()
+        (BUILD / "pytorch" / "installed").touch()
     return str(python)
 
 
 @contextmanager
 def data_for_others() -> Iterator[Path]:
-    """Give a folder with the data where MXNet's own loader looks for it, below MXNET_HOME."""
+    """Yield a folder with the data, where MXNet's own loader looks for it below MXNET_HOME."""
     _, contents = fetch.find()
     with tempfile.TemporaryDirectory() as home:
         folder = Path(home, "datasets", "fashion-mnist")
@@ -102,14 +102,14 @@ def data_for_others() -> Iterator[Path]:
 
 
 def throughput() -> dict:
-    """Images per second of three systems at two sizes, and the rate of matrix products."""
+    """Images per second of three systems at two sizes, and the rate of a matrix product."""
     python = pytorch()
     rates: dict[str, list[float]] = {}
     with data_for_others() as folder:
         home = str(folder.parents[1])
         turns: dict[str, Callable[[int], dict]] = {
             "course": lambda size: course("step", size=size, batch=BATCH),
-            "book": lambda size: measure("book.py", size, BATCH, 6, MXNET_HOME=home),
+            "d2l": lambda size: measure("d2l_trainer.py", size, BATCH, 6, MXNET_HOME=home),
         }
         if python:
             turns["pytorch"] = lambda size: measure(
@@ -129,7 +129,7 @@ def throughput() -> dict:
 
 
 def runs(recipe: str, seeds: Sequence[int]) -> list[dict]:
-    """Train once for each seed, one after the other, from a cold start to the test images."""
+    """Train once per seed, one after another, from a cold start to the test images."""
     done = []
     for seed in tqdm(seeds, desc=recipe, file=sys.stdout):
         done.append(course("run", recipe=recipe, seed=seed, started=time.monotonic()))
@@ -153,7 +153,7 @@ def longer() -> list[dict]:
 
 
 def cells() -> dict:
-    """Seconds until each notebook's kernel has started, and until its imports are done."""
+    """Seconds until each notebook's kernel has started, and then until its imports are done."""
     return {path.stem: _first_cells(path) for path in tqdm(notebook_paths(), file=sys.stdout)}
 
 
@@ -175,7 +175,7 @@ def _first_cells(path: Path) -> dict[str, float]:
 
 
 def tools() -> dict:
-    """Seconds of the shape table and of two checks."""
+    """Seconds that the shape table and two checks take."""
     return course("tools")
 
 
@@ -196,9 +196,9 @@ def growth() -> dict:
 
 
 def load() -> dict:
-    """Notebooks that train at once: images per second of all together, and of one alone.
+    """Images per second of one notebook that trains, and of ten at once, all together.
 
-    Also with threads that spin while they wait, for as long as they do where nobody has set it.
+    The ten also with threads that spin while they wait, for as long as OpenMP's default says.
     """
     spinning = {"GOMP_SPINCOUNT": "300000"}
     cases = {"1": (1, {}), "10": (10, {}), "10, spinning": (10, spinning)}
@@ -210,7 +210,7 @@ def load() -> dict:
 
 
 def _together(count: int, environment: dict[str, str]) -> float:
-    """Return the images per second of so many processes that train at the same time."""
+    """Return the images per second of `count` processes that train at the same time."""
     with ThreadPoolExecutor(count) as pool:
         results = pool.map(lambda _: course("step", environment, steps=4), range(count))
         return sum(result["images_per_second"] for result in results)
@@ -219,25 +219,3 @@ def _together(count: int, environment: dict[str, str]) -> float:
 PARTS: dict[str, Callable[[], object]] = {
     part.__name__: part for part in (throughput, seeds, longer, cells, tools, growth, load)
 }
-
-
-def main() -> int:
-    names = asked_for("Measure what the course claims about speed.", "part", [*PARTS])
-    FOLDER.mkdir(parents=True, exist_ok=True)
-    results = json.loads(RESULTS.read_text("utf-8")) if RESULTS.exists() else {}
-    for name in names:
-        measured = PARTS[name]()
-        results[name] = {
-            "date": time.strftime("%Y-%m-%d"),
-            "machine": this_machine(),
-            "is": measured,
-        }
-        storage.write_whole(RESULTS, json.dumps(results, indent=1) + "\n")
-    results = json.loads(RESULTS.read_text("utf-8"))  # as whoever reads it later
-    publish(results)
-    print("\n".join(verdicts(results)))
-    return 0
-
-
-if __name__ == "__main__":
-    sys.exit(main())

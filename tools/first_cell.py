@@ -1,7 +1,7 @@
-"""The first cell of a notebook: how it finds the toolbox, wherever it has arrived.
+"""The first cell of a notebook, which finds the toolbox: beside it, inside it, or on GitHub.
 
-The committed notebooks stand beside utils/ and only name it. One that is opened alone, as in Colab,
-brings the toolbox along inside itself, or clones it from the course's address.
+A committed notebook has utils/ beside it. A packed one carries utils/ in its first cell. Once the
+course is published, a notebook that was opened alone, as in Colab, clones the course.
 """
 
 from __future__ import annotations
@@ -9,11 +9,10 @@ from __future__ import annotations
 import base64
 import gzip
 import io
-import re
 import zipfile
 from pathlib import Path
 
-from run_course import ROOT
+from notebooks import ROOT
 
 HOME = """\
 import sys
@@ -23,7 +22,7 @@ import utils  # noqa: F401  (before mxnet: it sets this machine up)"""
 AFTER_IMPORTS = HOME.removeprefix("import sys\n\n")
 
 CARRY = """\
-# @title Run this cell first: it brings the toolbox of the course (at home it does nothing)
+# @title Run this cell first: it unpacks the course's toolbox, where it is not there already
 TOOLBOX = "{archive}"
 
 import base64
@@ -45,7 +44,7 @@ CLONE = """\
 import os
 import sys
 
-if not os.path.exists("../utils/resnet.py"):  # the notebook has come alone, as in Colab
+if not os.path.exists("../utils/resnet.py"):  # opened alone, as in Colab
     course = "{address}"
     clone = f"git clone --quiet --depth=1 {course} residual-networks"
     if not os.path.exists("residual-networks/utils/resnet.py") and os.system(clone):
@@ -58,37 +57,34 @@ if not os.path.exists("../utils/resnet.py"):  # the notebook has come alone, as 
 
 
 def at_home(address: str) -> str:
-    """The first cell of a committed notebook; `address` is where it can be cloned from, or ""."""
+    """Return the first cell of a committed notebook.
+
+    `address` is where the course is published; "" means that it is not.
+    """
     return CLONE.replace("{address}", address) + AFTER_IMPORTS if address else HOME
 
 
 def alone() -> str:
-    """The first cell of a notebook that carries the toolbox inside itself."""
+    """Return the first cell of a packed notebook, which carries the toolbox inside itself."""
     return CARRY.replace("{archive}", archive()) + AFTER_IMPORTS
 
 
 def archive() -> str:
-    """utils/ with the sample of the data, packed: the same text for the same files."""
+    """Return utils/, with the sample of the data, as base64 text; equal files give equal text."""
     buffer = io.BytesIO()
     with zipfile.ZipFile(buffer, "w", zipfile.ZIP_LZMA) as packed:
         for path in toolbox():
             name, contents = path.relative_to(ROOT).as_posix(), path.read_bytes()
-            if path.suffix == ".gz":  # LZMA packs the sample's images a seventh smaller
+            if path.suffix == ".gz":  # LZMA makes the sample's images a seventh smaller
                 name, contents = name.removesuffix(".gz"), gzip.decompress(contents)
             packed.writestr(zipfile.ZipInfo(name), contents, zipfile.ZIP_LZMA)
     return base64.b64encode(buffer.getvalue()).decode()
 
 
 def toolbox() -> list[Path]:
-    """The files of utils/, without those that Python has made."""
+    """Return the files of utils/, without Python's caches."""
     return sorted(
         path
         for path in (ROOT / "utils").rglob("*")
         if path.is_file() and "__pycache__" not in path.parts
     )
-
-
-def address() -> str:
-    """Where the course has been published, as the README says, or ""."""
-    found = re.search(r"^git clone (\S+)$", (ROOT / "README.md").read_text("utf-8"), re.MULTILINE)
-    return found[1] if found else ""

@@ -1,4 +1,4 @@
-"""What `make bench` says: the machine, the table, the goals, the figure."""
+"""What the benchmark reports: the machine, the table, the goals and the figure."""
 
 from __future__ import annotations
 
@@ -12,22 +12,24 @@ from pathlib import Path
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from run_course import NOTEBOOKS, ROOT
+from notebooks import NOTEBOOKS, ROOT
 from utils.plots._style import BLUE, GRAY, GREEN, ORANGE
-from utils.setup import machine, storage
+from utils.setup import machine
 
-RESULTS = ROOT / "tools" / "measure" / "bench.json"
+RESULTS = Path(__file__).parent / "results.json"
+PAGE = ROOT / "README.md"
 FIGURE = NOTEBOOKS / "images" / "bench.png"
-TABLE = re.compile(r"(?<=<!-- table, by make bench -->\n).*?(?=<!-- end of bench -->)", re.S)
-SYSTEMS = {"course": "this course", "pytorch": "PyTorch, eager", "book": "d2l, as it is"}
-STYLES = {"course": (BLUE, ""), "pytorch": (ORANGE, "//"), "book": (GRAY, "..")}
+SYSTEMS = {"course": "this course", "pytorch": "PyTorch, eager", "d2l": "d2l, as it is"}
+STYLES = {"course": (BLUE, ""), "pytorch": (ORANGE, "//"), "d2l": (GRAY, "..")}
 SIZES = (96, 28)  # pixels
-BOOK_EPOCHS, BOOK_IMAGES = 10, 60_000  # its chapter on residual networks
-BOOK_MEDIAN = 0.918  # of 79 builds: https://github.com/d2l-ai/d2l-en/issues/2108
+D2L_EPOCHS, D2L_IMAGES = 10, 60_000  # its chapter on residual networks
+D2L_MEDIAN = (
+    0.918  # test accuracy of 79 builds of the book: https://github.com/d2l-ai/d2l-en/issues/2108
+)
 
 
 def this_machine() -> str:
-    """Describe the processor, as far as speed depends on it, and the versions."""
+    """Return a description of the processor, as far as it affects speed, and of the versions."""
     cpuinfo = Path("/proc/cpuinfo").read_text() if Path("/proc/cpuinfo").exists() else ""
     model = re.search(r"model name\s*: (.*)", cpuinfo)
     flags = re.search(r"flags\s*: (.*)", cpuinfo)
@@ -42,25 +44,28 @@ def this_machine() -> str:
 
 
 def seconds_to(run: dict, accuracy: float) -> float | None:
-    """Return the seconds to the end of the first epoch with that validation accuracy, if any."""
+    """Return the seconds to the end of the first epoch that reaches this validation accuracy.
+
+    Returns None where no epoch does.
+    """
     reached = zip(run["seconds"], run["valid_accuracy"])
     return next((seconds for seconds, valid in reached if valid >= accuracy), None)
 
 
-def book_seconds(results: dict) -> float:
-    """Return how long d2l's own epochs take at 96x96 and its measured rate: extrapolated."""
-    return BOOK_EPOCHS * BOOK_IMAGES / results["throughput"]["is"]["medians"]["book 96"]
+def d2l_seconds(results: dict) -> float:
+    """Return the seconds of d2l's own epochs at 96x96, extrapolated from its measured rate."""
+    return D2L_EPOCHS * D2L_IMAGES / results["throughput"]["is"]["medians"]["d2l 96"]
 
 
 def matrix_share(results: dict) -> float:
-    """Return the multiply-accumulates of training at 96x96, as a share of a matrix product's."""
+    """Return the rate of training at 96x96 relative to a matrix product, in MACs."""
     measured = results["throughput"]["is"]
     rate = measured["medians"]["course 96"] * measured["macs_per_image"]["96"]
     return rate / measured["medians"]["matrix"]
 
 
 def rows(results: dict) -> Iterator[tuple[str, str]]:
-    """Yield what was measured, and the number with its unit."""
+    """Yield the rows of the table: what was measured, and the number with its unit."""
     if "throughput" in results:
         medians = results["throughput"]["is"]["medians"]
         for size in SIZES:
@@ -73,8 +78,8 @@ def rows(results: dict) -> Iterator[tuple[str, str]]:
         yield "a product of float32 matrices", f"{2 * medians['matrix'] / 1e9:.0f} GFLOP/s"
         yield "of it, training at 96×96 reaches", f"{matrix_share(results):.0%}"
         yield (
-            f"d2l's {BOOK_EPOCHS} epochs at 96×96, extrapolated from its rate",
-            f"{book_seconds(results) / 60:.0f} min",
+            f"d2l's {D2L_EPOCHS} epochs at 96×96, extrapolated from its rate",
+            f"{d2l_seconds(results) / 60:.0f} min",
         )
     for part, name in (("seeds", "the recipe"), ("longer", "the longer recipe")):
         if part in results:
@@ -104,7 +109,7 @@ def rows(results: dict) -> Iterator[tuple[str, str]]:
 
 def _runs(runs: list[dict], name: str) -> Iterator[tuple[str, str]]:
     count = f"{len(runs)} seed{'s' if len(runs) > 1 else ''}"
-    for accuracy in (0.9, BOOK_MEDIAN, 0.93):
+    for accuracy in (0.9, D2L_MEDIAN, 0.93):
         reached = [seconds_to(run, accuracy) for run in runs]
         there = [seconds for seconds in reached if seconds is not None]
         if there:
@@ -117,26 +122,26 @@ def _runs(runs: list[dict], name: str) -> Iterator[tuple[str, str]]:
 
 
 def verdicts(results: dict) -> list[str]:
-    """Say for each goal whether it is reached, and the ratio of what is measured to it."""
+    """Return a line per goal: whether it is reached, and the ratio of the measured value to it."""
     return [_verdict(*goal) for goal in _goals(results)]
 
 
 def _goals(results: dict) -> Iterator[tuple[str, float, float, bool]]:
-    """Yield goal, measured value, wanted value, and whether more is better."""
+    """Yield the goal, the measured value, the target, and whether more is better."""
     if "throughput" in results:
         medians = results["throughput"]["is"]["medians"]
         if "pytorch 96" in medians:
             ratio = medians["course 96"] / medians["pytorch 96"]
             yield "at 96×96, times PyTorch's throughput", ratio, 1.25, True
-        ratio = medians["course 96"] / medians["book 96"]
+        ratio = medians["course 96"] / medians["d2l 96"]
         yield "at 96×96, times d2l's throughput", ratio, 2.3, True
         yield "at 96×96, share of the matrix rate", matrix_share(results), 0.90, True
     if "seeds" in results:
         runs = results["seeds"]["is"]
-        to_median = _median_to(runs, BOOK_MEDIAN)
-        yield f"minutes to {BOOK_MEDIAN} on validation images", to_median / 60, 5, False
+        to_median = _median_to(runs, D2L_MEDIAN)
+        yield f"minutes to {D2L_MEDIAN} on validation images", to_median / 60, 5, False
         if "throughput" in results:
-            times = book_seconds(results) / to_median
+            times = d2l_seconds(results) / to_median
             yield "times sooner there than d2l's ten epochs", times, 30, True
         tests = [run["test_accuracy"] for run in runs]
         yield "spread of the test accuracy, max − min", max(tests) - min(tests), 0.006, False
@@ -150,7 +155,7 @@ def _goals(results: dict) -> Iterator[tuple[str, float, float, bool]]:
 
 
 def _median_to(runs: list[dict], accuracy: float) -> float:
-    """Return the median of the seconds; a run that never gets there counts as endless."""
+    """Return the median seconds to an accuracy; a run that never reaches it counts as infinite."""
     reached = (seconds_to(run, accuracy) for run in runs)
     return statistics.median(float("inf") if value is None else value for value in reached)
 
@@ -163,7 +168,7 @@ def _verdict(goal: str, measured: float, wanted: float, more: bool) -> str:
 
 
 def figure(results: dict) -> Figure:
-    """Draw throughput side by side, and accuracy against the minutes from a cold start."""
+    """Draw throughput side by side, and accuracy against minutes from a cold start."""
     drawing = Figure(figsize=(10, 3.8), layout="constrained")
     left, right = drawing.subplots(1, 2)
     _draw_rates(left, results["throughput"]["is"])
@@ -171,7 +176,7 @@ def figure(results: dict) -> Figure:
     for part, line in lines.items():
         if part in results:
             _draw_runs(right, results[part]["is"], *line)
-    right.axhline(BOOK_MEDIAN, color=GRAY, ls="--", label="median of d2l's builds (test images)")
+    right.axhline(D2L_MEDIAN, color=GRAY, ls="--", label="median of d2l's builds (test images)")
     right.set_title("Accuracy on validation images, from a cold start", fontsize=10)
     right.set(xlabel="minutes", ylabel="accuracy, share of images")
     right.set_ylim(0.86, None)
@@ -181,7 +186,7 @@ def figure(results: dict) -> Figure:
 
 
 def _draw_rates(axes: Axes, measured: dict) -> None:
-    """A bar for each system and size, the median; a dash for each repeat."""
+    """Draw a bar for the median of each system and size, and a dash for each repeat."""
     medians = measured["medians"]
     systems = {name: label for name, label in SYSTEMS.items() if f"{name} 96" in medians}
     for place, (name, label) in enumerate(systems.items()):
@@ -207,26 +212,16 @@ def _draw_rates(axes: Axes, measured: dict) -> None:
 
 
 def _draw_runs(axes: Axes, runs: list[dict], style: str, color: str, label: str) -> None:
-    """A line for each run, a mark for the end of each epoch."""
+    """Draw a line for each run, with a marker at the end of each epoch."""
     for run in runs:
         minutes = [seconds / 60 for seconds in run["seconds"]]
         axes.plot(minutes, run["valid_accuracy"], style, color=color, ms=4, label=label)
-        label = ""  # once is enough
+        label = ""  # one entry in the legend is enough
 
 
 def table(results: dict) -> str:
-    """Return the table of all that was measured, and the machine, in Markdown."""
+    """Return the table of all results and the machine, in Markdown."""
     lines = ["| measured | |", "|:--|--:|"]
     lines += [f"| {what} | {number} |" for what, number in rows(results)]
     machines = {part["machine"] for part in results.values()}
-    return "\n".join([*lines, "", f"On {' and '.join(sorted(machines))}.", ""])
-
-
-def publish(results: dict) -> None:
-    """Print the table, write it into the README, and draw the figure."""
-    print(table(results))
-    readme = ROOT / "README.md"
-    text = TABLE.sub(lambda _: table(results), readme.read_text("utf-8"))
-    storage.write_whole(readme, text)
-    if "throughput" in results:
-        figure(results).savefig(FIGURE, dpi=150)
+    return "\n".join([*lines, "", f"On {' and '.join(sorted(machines))}."])

@@ -1,6 +1,6 @@
-"""Measure one thing of this course, in a process of its own, and print it as a line of JSON.
+"""Run one measurement of this course and print the result as a line of JSON.
 
-python tools/measure/course.py {step,matrix,inputs,epoch,tools,run} [--size 96] ...
+python tools/bench/measure/course.py {step,costs,matrix,inputs,epoch,tools,run} [--size 96] ...
 """
 
 from __future__ import annotations
@@ -12,19 +12,16 @@ import itertools
 import json
 import resource
 import statistics
-import sys
 import time
 from collections.abc import Callable
-from pathlib import Path
 
-sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 import utils  # noqa: F401  (before mxnet: it sets this machine up)
 
 import mxnet as mx  # isort: skip
 import numpy  # isort: skip
 from mxnet import np, npx  # isort: skip
 
-from utils import checks, data, recipes, resnet, shapes, train  # isort: skip
+from utils import checks, data, recipes, resnet, shapes, throughput, train  # isort: skip
 
 CPU = mx.cpu()
 BLOCKS = {18: (2, 2, 2, 2), 34: (3, 4, 6, 3)}  # He et al. (2015), table 1
@@ -45,24 +42,24 @@ def network(depth: int) -> resnet.nn.HybridSequential:
 
 
 def step(options: argparse.Namespace) -> dict:
-    """The loop of this course: seconds of a step, and multiply-accumulates of one."""
+    """Seconds of a step in the training loop of this course."""
     recipe = train.Recipe(size=options.size, batch_size=options.batch)
     net, rng = network(options.depth), numpy.random.default_rng(0)
     trainer = recipe.trainer(net, 1000)
     steps = train.train_epoch(net, data.load("full").train, recipe, trainer, rng, CPU)
     times = [time.perf_counter()]
     times += [time.perf_counter() for _ in itertools.islice(steps, options.steps + 1)]
-    seconds = statistics.median(numpy.diff(times)[1:])  # the first step compiles
-    return {"seconds": seconds, "images_per_second": options.batch / seconds}
+    per_step = statistics.median(numpy.diff(times)[1:])  # the first step compiles
+    return {"seconds": per_step, "images_per_second": options.batch / per_step}
 
 
 def costs(options: argparse.Namespace) -> dict:
-    """Multiply-accumulates of one training step, by the shapes of the layers."""
+    """Multiply-accumulates of one training step, from the shapes of the layers."""
     net = network(options.depth)
     net.hybridize(False)
     table = shapes.layer_table(net, (1, 1, options.size, options.size))
-    # Once forward, once for the gradients of the weights, once for those of the inputs, which the
-    # first convolution does not need.
+    # Once forward, once for the gradients of the weights, once for those of the inputs; the first
+    # convolution does not need the last.
     macs = 3 * table.macs.iloc[0] - table.macs["stem.conv"]
     return {"macs": int(macs) * options.batch}
 
@@ -70,11 +67,11 @@ def costs(options: argparse.Namespace) -> dict:
 def matrix(options: argparse.Namespace) -> dict:
     """MXNet's product of two float32 matrices: multiply-accumulates per second."""
     A, B = (np.random.normal(size=(MATRIX, MATRIX)) for _ in range(2))
-    return {"macs_per_second": MATRIX**3 / median_seconds(lambda: np.dot(A, B), 7)}
+    return {"macs_per_second": MATRIX**3 / seconds(lambda: np.dot(A, B), 7)}
 
 
 def inputs(options: argparse.Namespace) -> dict:
-    """The batches alone, as a training gets them, and what loading the data costs."""
+    """Images per second of the batches alone, as in training, and seconds to load the data."""
     started = time.perf_counter()
     split = data.load("full").train
     loaded = time.perf_counter()
@@ -82,12 +79,12 @@ def inputs(options: argparse.Namespace) -> dict:
     batches = recipe.batches(split, CPU, numpy.random.default_rng(0))
     for X, _ in itertools.islice(batches, options.steps):
         X.wait_to_read()
-    seconds = (time.perf_counter() - loaded) / options.steps
-    return {"loading": loaded - started, "images_per_second": options.batch / seconds}
+    per_batch = (time.perf_counter() - loaded) / options.steps
+    return {"loading": loaded - started, "images_per_second": options.batch / per_batch}
 
 
 def epoch(options: argparse.Namespace) -> dict:
-    """One epoch of so many images."""
+    """Seconds of one epoch of `--images` images."""
     fashion = data.load("full")
     images, labels = (
         numpy.concatenate([getattr(split, part) for split in (fashion.train, fashion.valid)])
@@ -104,7 +101,7 @@ def epoch(options: argparse.Namespace) -> dict:
 
 
 def tools(options: argparse.Namespace) -> dict:
-    """The shape table of ResNet-18, and the checks of a right block and a right network."""
+    """Seconds of the shape table of ResNet-18, and of the checks of a right block and network."""
 
     def table() -> None:
         net = resnet.resnet18()
@@ -112,16 +109,16 @@ def tools(options: argparse.Namespace) -> dict:
         shapes.layer_table(net, (1, 1, 96, 96))
 
     return {
-        "shape table": median_seconds(table, 5),
-        "check of a block": median_seconds(lambda: checks.residual_block(resnet.Residual), 3),
-        "check of the network": median_seconds(lambda: checks.resnet18(resnet.resnet18()), 3),
+        "shape table": seconds(table, 5),
+        "check of a block": seconds(lambda: checks.residual_block(resnet.Residual), 3),
+        "check of the network": seconds(lambda: checks.resnet18(resnet.resnet18()), 3),
     }
 
 
 def run(options: argparse.Namespace) -> dict:
-    """A whole run by a recipe, judged on the test images once, after its last epoch.
+    """A whole training with a recipe, evaluated on the test images once, after the last epoch.
 
-    `seconds` are those from `--started`, when the process was asked for, to the end of each epoch.
+    `seconds` count from `--started`, before the process began, to the end of each epoch.
     """
     recipe = getattr(recipes, options.recipe)
     fashion = data.load("full")
@@ -140,21 +137,20 @@ def run(options: argparse.Namespace) -> dict:
     }
 
 
-def median_seconds(work: Callable[[], object], repeats: int) -> float:
-    """Return how long it takes, once it has been done before."""
-    seconds = []
-    for _ in range(repeats + 1):
-        started = time.perf_counter()
+def seconds(work: Callable[[], object], times: int) -> float:
+    """Return the median seconds of a call, until MXNet has done all that it asked for."""
+
+    def finished() -> None:
         work()
         npx.waitall()
-        seconds.append(time.perf_counter() - started)
-    return statistics.median(seconds[1:])
+
+    return throughput.seconds(finished, times)
 
 
 def main() -> None:
-    things = {f.__name__: f for f in (step, costs, matrix, inputs, epoch, tools, run)}
-    parser = argparse.ArgumentParser(description="Measure one thing of this course.")
-    parser.add_argument("thing", choices=things)
+    every = {f.__name__: f for f in (step, costs, matrix, inputs, epoch, tools, run)}
+    parser = argparse.ArgumentParser(description="Run one measurement of this course.")
+    parser.add_argument("measurement", choices=every)
     for name, default in (("size", 28), ("batch", 128), ("depth", 18), ("steps", 6)):
         parser.add_argument(f"--{name}", type=int, default=default)
     parser.add_argument("--images", type=int, default=60_000)
@@ -163,7 +159,7 @@ def main() -> None:
     parser.add_argument("--started", type=float, default=time.monotonic())
     options = parser.parse_args()
     npx.set_np()
-    measured = things[options.thing](options)
+    measured = every[options.measurement](options)
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024  # MiB, on Linux
     print(json.dumps({**measured, "peak_mib": round(peak)}))
 

@@ -1,8 +1,8 @@
-/* A stand-in for NVIDIA's driver, libcuda.so.1, on a machine that has none.
+/* A stub of NVIDIA's driver, libcuda.so.1, for a machine that has none.
 
-   It lists COUNT GPUs, a T4 and then A100s; cuInit returns INIT. With it MXNet's build for GPUs can
-   be loaded and computes on the processor: CUDA's runtime takes it for a driver that is too old,
-   since it has no cuDriverGetVersion. All that would compute on a GPU fails. */
+   It lists COUNT GPUs, a T4 and then A100s; cuInit returns INIT. It is enough to load MXNet's build
+   for GPUs, which then computes on the processor: without cuDriverGetVersion, CUDA's runtime takes
+   the stub for a driver that is too old. Every call that would use a GPU fails. */
 #include <string.h>
 
 #ifndef COUNT
@@ -28,7 +28,7 @@ int cuDeviceGetAttribute(int *value, int attribute, int device) {
     return 0;
 }
 
-/* What libmxnet.so names. */
+/* The other symbols that libmxnet.so needs. */
 #define FAILS(function) int function(void) { return NOT_SUPPORTED; }
 FAILS(cuDevicePrimaryCtxRetain)
 FAILS(cuGetErrorString)

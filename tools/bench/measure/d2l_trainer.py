@@ -1,9 +1,9 @@
-"""Measure d2l's `Residual` network in d2l's own trainer and loader, as its reader runs them.
+"""Measure d2l's residual network in d2l's own trainer and loader, as its readers run them.
 
-    python tools/measure/book.py SIZE BATCH STEPS
+    python tools/bench/measure/d2l_trainer.py SIZE BATCH STEPS
 
-Nothing of this course is imported: MXNet takes the number of threads that it takes by itself.
-MXNET_HOME holds the data, whose contents the caller has verified. Drawing is switched off.
+Nothing of this course is imported, so MXNet keeps its default number of threads. MXNET_HOME holds
+the data, whose contents the caller has verified. Drawing is switched off.
 """
 
 from __future__ import annotations
@@ -14,17 +14,18 @@ import sys
 import time
 
 from d2l import mxnet as d2l
-from mxnet import init, npx
+from mxnet import init, np, npx
 from mxnet.gluon import nn
 from mxnet.gluon import utils as gluon_utils
 
 
 class ResNet18(d2l.Classifier):
-    """The network of the book's chapter on residual networks; it notes when each step begins."""
+    """The network of d2l's chapter on residual networks; it records when each step begins."""
 
     def __init__(self) -> None:
         super().__init__()
-        self.lr, self.begun = 0.01, []
+        self.lr = 0.01
+        self.begun: list[float] = []
         self.board.display = False
         self.net = nn.Sequential()
         self.net.add(nn.Conv2D(64, kernel_size=7, strides=2, padding=3), nn.BatchNorm())
@@ -35,14 +36,14 @@ class ResNet18(d2l.Classifier):
         self.net.add(nn.GlobalAvgPool2D(), nn.Dense(10))
         self.net.initialize(init.Xavier())
 
-    def training_step(self, batch):
+    def training_step(self, batch: tuple) -> np.ndarray:
         self.begun.append(time.perf_counter())
         return super().training_step(batch)
 
 
 def main(size: int, batch: int, steps: int) -> None:
     npx.set_np()
-    # It knows the files by how they were compressed, and these may have been compressed again.
+    # Its checksums are those of the compressed files, and these may have been compressed again.
     gluon_utils.check_sha1 = lambda *_: True
     images = d2l.FashionMNIST(batch_size=batch, resize=(size, size))
     images.train = images.train.take((steps + 2) * batch)

@@ -13,8 +13,8 @@ import nbformat
 import pytest
 from test_notebooks import complaints
 
-import elsewhere
-from run_course import ROOT, code_cells, notebook_paths
+from environments import stand_ins, trial
+from notebooks import ROOT, code_cells, notebook_paths
 
 pytestmark = [pytest.mark.slow, pytest.mark.network]
 
@@ -32,10 +32,10 @@ COMPUTE = "import mxnet; print(mxnet.__version__, mxnet.np.ones(3).sum().item())
 def test_notebooks_that_arrive_alone_run_and_change_nothing(colab, tmp_path):
     """02, 03, 04 and 05, quick; the figures are there, and nobody has been warned."""
     paths = [BLOCK, SHAPES, NETWORK, TRAINING]
-    outcome = elsewhere.run(colab, paths, tmp_path)
+    outcome = trial.run(colab, paths, tmp_path)
     assert outcome.error == ""
     assert outcome.names == [path.stem for path in paths]
-    assert outcome.before.keys() == outcome.after.keys() == elsewhere.PACKAGES.keys()
+    assert outcome.before.keys() == outcome.after.keys() == stand_ins.PACKAGES.keys()
     assert outcome.changed == []
     assert outcome.after["numpy"] == "2.1.3"
     for path in paths:
@@ -49,7 +49,7 @@ def test_notebooks_that_arrive_alone_run_and_change_nothing(colab, tmp_path):
 def runtime(colab, tmp_path_factory):
     """Runs code as a notebook's kernel would, with a HOME that is empty at first."""
     home = tmp_path_factory.mktemp("home")
-    environment = {**elsewhere.shell(colab, home), "PYTHONPATH": str(ROOT)}
+    environment = {**stand_ins.variables(colab, home), "PYTHONPATH": str(ROOT)}
 
     def start(code, **more):
         return subprocess.Popen(

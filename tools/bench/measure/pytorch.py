@@ -1,8 +1,8 @@
-"""Measure the same network, batch, optimizer and input in PyTorch, eager, on the processor.
+"""Measure the same network, batch, optimizer and input in PyTorch, in eager mode, on the processor.
 
-    python tools/measure/pytorch.py SIZE BATCH STEPS FOLDER
+    python tools/bench/measure/pytorch.py SIZE BATCH STEPS FOLDER
 
-Runs in an environment of its own, with PyTorch and numpy. FOLDER holds the data.
+This runs in an environment of its own, with PyTorch and numpy. FOLDER holds the data.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ class Residual(nn.Module):
 
 
 def resnet18() -> nn.Sequential:
-    """Return the network; it has as many parameters as utils.resnet's."""
+    """Return the network, with as many parameters as that of utils.resnet."""
     layers = [nn.Conv2d(1, 64, 7, 2, padding=3), nn.BatchNorm2d(64), nn.ReLU()]
     layers.append(nn.MaxPool2d(3, 2, padding=1))
     before = 64
@@ -48,6 +48,7 @@ def resnet18() -> nn.Sequential:
 
 
 def read(folder: Path, name: str, header: int) -> numpy.ndarray:
+    """Return the bytes of a data file after its header."""
     with gzip.open(folder / f"{name}.gz") as file:
         return numpy.frombuffer(file.read(), numpy.uint8, offset=header)
 

@@ -1,0 +1,42 @@
+"""Measure what the course claims about speed, and write down the results.
+
+    python -m bench [throughput] [seeds] [longer] [cells] [tools] [growth] [load]
+
+Without a name, all parts are measured. The results, with a description of the machine, go to
+tools/bench/results.json, the figure to notebooks/images/bench.png, the table into README.md.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+import time
+
+from bench.parts import PARTS
+from bench.report import FIGURE, PAGE, RESULTS, figure, table, this_machine, verdicts
+from command_line import chosen
+from generated import write_block
+from utils.setup import storage
+
+
+def main() -> int:
+    names = chosen("Measure what the course claims about speed.", "part", [*PARTS])
+    results = json.loads(RESULTS.read_text("utf-8")) if RESULTS.exists() else {}
+    for name in names:
+        measured = PARTS[name]()
+        results[name] = {
+            "date": time.strftime("%Y-%m-%d"),
+            "machine": this_machine(),
+            "is": measured,
+        }
+        storage.write_whole(RESULTS, json.dumps(results, indent=1) + "\n")
+    results = json.loads(RESULTS.read_text("utf-8"))  # with keys of text, as later readers get it
+    write_block(PAGE, "benchmark", table(results))
+    if "throughput" in results:
+        figure(results).savefig(FIGURE, dpi=150)
+    print(table(results), *verdicts(results), sep="\n")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
