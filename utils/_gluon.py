@@ -7,9 +7,10 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
+from typing import Any, NamedTuple
 
 import numpy
-from mxnet import gluon, np, npx
+from mxnet import autograd, gluon, np, npx
 
 
 def children(block: gluon.Block) -> dict[str, gluon.Block]:
@@ -58,6 +59,59 @@ def put(net: gluon.Block, values: Sequence[numpy.ndarray]) -> None:
         )
     for parameter, value in zip(parameters, values):
         parameter.set_data(np.array(value))
+
+
+class State(NamedTuple):
+    """A parameter's shape, its values on each device, and the initialization that it waits for.
+
+    Values are None before the initialization, or before the first input has decided the shape.
+    """
+
+    shape: tuple[int, ...] | None
+    values: list[numpy.ndarray] | None
+    deferred: Any
+
+
+def has_values(parameter: gluon.Parameter) -> bool:
+    """Return whether the parameter is initialized and its shape is known."""
+    return parameter._data is not None
+
+
+def state_of(parameter: gluon.Parameter) -> State:
+    """Return a copy of what the parameter is now, for `restore`."""
+    values = [array.asnumpy() for array in parameter.list_data()] if has_values(parameter) else None
+    return State(parameter._shape, values, parameter._deferred_init)
+
+
+def restore(parameter: gluon.Parameter, state: State) -> None:
+    """Give a parameter back its earlier state, even that of having no values.
+
+    A compiled network that held such a parameter must then `forget_graph`.
+    """
+    if state.values is None:
+        parameter._data = parameter._grad = None
+        parameter._shape, parameter._deferred_init = state.shape, state.deferred
+        return
+    with autograd.pause():
+        for array, value in zip(parameter.list_data(), state.values):  # one for each device
+            array[:] = np.array(value, ctx=array.ctx)
+
+
+def forget_graph(net: gluon.Block) -> None:
+    """Drop the compiled graphs of all blocks of a network; the next call compiles again."""
+
+    def forget(block: gluon.Block) -> None:
+        if isinstance(block, gluon.HybridBlock):
+            block._clear_cached_op()
+
+    net.apply(forget)
+
+
+def take_new_gradient(array: np.ndarray) -> bool:
+    """Return whether a backward pass has reached the array since the last call, or a step."""
+    is_new = bool(array._fresh_grad)
+    array._fresh_grad = False
+    return is_new
 
 
 @contextmanager

@@ -39,9 +39,9 @@ def ask_all(title: str, questions: Sequence[Question], subject: Any) -> Report:
     """
     answers = []
     seconds = SECONDS
-    with contained(), given_back(subject) as restore:
+    with contained(), given_back(subject) as reset:
         for question in questions:
-            restore()
+            reset()
             mistake = _mistake(question, subject, seconds)
             if mistake and mistake.name == "does not end":
                 seconds = LEFTOVER_SECONDS

@@ -5,6 +5,7 @@ Where a sum failed, the convolutions that ran before it tell why.
 
 from __future__ import annotations
 
+import contextlib
 import linecache
 import math
 import sysconfig
@@ -15,6 +16,7 @@ from typing import NamedTuple
 
 from mxnet import gluon, np
 
+from utils import _gluon
 from utils.checks._report import Mistake
 
 LIBRARIES = ("site-packages", "dist-packages", "<frozen", sysconfig.get_path("stdlib"))
@@ -179,26 +181,22 @@ class ConvolutionUse(NamedTuple):
 
 
 def convolution_uses(block: gluon.Block, X: np.ndarray) -> list[ConvolutionUse]:
-    """Return the uses of Gluon's convolution layers for X, up to an error if there is one.
+    """Return the uses of Gluon's convolution layers for X, in order, up to an error if one comes.
 
     A block that computes without such layers has none, and neither has a compiled one.
     """
-    calls, handles = [], []
+    layers: list[gluon.Block] = []
+    block.apply(layers.append)
+    uses: list[ConvolutionUse] = []
 
     def note(layer: gluon.Block, inputs: tuple, output: np.ndarray) -> None:
         weight = getattr(layer, "weight", None)
         if weight is not None and len(weight.shape) == 4:
-            calls.append(ConvolutionUse(weight, inputs[0].shape, output.shape))
+            uses.append(ConvolutionUse(weight, inputs[0].shape, output.shape))
 
-    block.apply(lambda layer: handles.append(layer.register_forward_hook(note)))
-    try:
+    with contextlib.suppress(Exception), _gluon.hooked(layers, note):
         block(X)
-    except Exception:
-        return calls
-    finally:
-        for handle in handles:
-            handle.detach()
-    return calls
+    return uses
 
 
 def cannot_add(block: gluon.Block, X: np.ndarray) -> Mistake | None:

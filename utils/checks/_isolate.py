@@ -24,6 +24,8 @@ import mxnet as mx
 import numpy
 from mxnet import autograd, gluon, np, npx
 
+from utils import _gluon
+
 
 @contextlib.contextmanager
 def contained() -> Iterator[None]:
@@ -87,50 +89,28 @@ def _figures() -> set[int]:
 
 @contextlib.contextmanager
 def given_back(subject: Any) -> Iterator[Callable[[], None]]:
-    """Lend a network; yield a function that gives its parameters the state they have now.
+    """Borrow a network; yield a function that resets its parameters to the state they have now.
 
-    Values, shapes, or none where there were none. This is done at the end, too, and in the thread
-    of the caller, which goes on when the code in another one does not come back. For a subject that
-    is no network there is nothing to do.
+    They are reset at the end as well, in the caller's thread, which goes on even if another thread
+    never returns. For a subject that is not a network there is nothing to do.
     """
-    parameters = []
-    # A network whose parameters cannot be read is questioned, and has the same error there.
+    states = []
+    # A network whose parameters cannot be read is checked all the same: the error comes up there.
     with contextlib.suppress(Exception):
         if isinstance(subject, gluon.Block):
-            npx.waitall()  # a compiled network may else hand out the values before the last step
-            parameters = [(p, _state(p)) for p in subject.collect_params().values()]
+            npx.waitall()  # a compiled network may otherwise hand out the values before a last step
+            states = [(p, _gluon.state_of(p)) for p in subject.collect_params().values()]
 
-    def restore() -> None:
-        for parameter, state in parameters:
-            _restore(parameter, *state)
-        if any(values is None for _, (*_, values) in parameters):
-            subject.apply(_forget_graph)
+    def reset() -> None:
+        for parameter, state in states:
+            _gluon.restore(parameter, state)
+        if any(state.values is None for _, state in states):
+            _gluon.forget_graph(subject)
 
     try:
-        yield restore
+        yield reset
     finally:
-        restore()
-
-
-def _state(parameter: gluon.Parameter) -> tuple[Any, Any, list[numpy.ndarray] | None]:
-    values = parameter._data and [array.asnumpy() for array in parameter.list_data()]
-    return parameter._shape, parameter._deferred_init, values
-
-
-def _restore(parameter: gluon.Parameter, shape: Any, deferred: Any, values: list | None) -> None:
-    if values is None:  # Gluon has no public way back to a parameter without values
-        parameter._data = parameter._grad = None
-        parameter._shape, parameter._deferred_init = shape, deferred
-        return
-    with autograd.pause():
-        for array, value in zip(parameter.list_data(), values):  # one for each device
-            array[:] = np.array(value, ctx=array.ctx)
-
-
-def _forget_graph(block: gluon.Block) -> None:
-    """A compiled graph expects values in all parameters. The next call compiles it again."""
-    if isinstance(block, gluon.HybridBlock):
-        block._clear_cached_op()
+        reset()
 
 
 # Code that may never end

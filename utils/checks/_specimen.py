@@ -15,6 +15,7 @@ import mxnet as mx
 import numpy
 from mxnet import autograd, gluon, init, np
 
+from utils import _gluon
 from utils.checks._ask import check_block, check_maker, needed_arguments, short
 from utils.checks._errors import cannot_add
 from utils.checks._isolate import stop_if_late
@@ -74,7 +75,7 @@ class Specimen:
 
     def place_of(self, parameter: gluon.Parameter) -> str:
         """Return where a parameter stands, in the learner's own names, such as conv3.weight."""
-        places = self.block._collect_params_with_prefix()
+        places = _gluon.places(self.block)
         return next((place for place, p in places.items() if p is parameter), parameter.name)
 
     def set(self, parameter: gluon.Parameter, values: numpy.ndarray) -> None:
@@ -166,7 +167,7 @@ def specimen_of(net: Any, side: int = 32) -> Specimen:
     """
     device = None
     if isinstance(net, gluon.Block):
-        ready = [p for p in net.collect_params().values() if p._data is not None]
+        ready = [p for p in net.collect_params().values() if _gluon.has_values(p)]
         device = ready[0].list_ctx()[0] if ready else None
         net.initialize(init.Xavier(), ctx=device)  # leaves alone what has values already
     else:

@@ -11,7 +11,7 @@ import numpy
 from mxnet import autograd, gluon, init, np
 from mxnet.gluon import nn
 
-from utils import data
+from utils import _gluon, data
 from utils.setup import fetch
 
 RATE = 0.5  # learning rate
@@ -76,9 +76,8 @@ class Memory(nn.Block):
         scores = self.net(X)
         if not autograd.is_recording():
             return scores
-        weight = self.net.weight.data()
-        if weight._fresh_grad:  # MXNet sets it in a backward pass, the trainer takes it back
-            weight._fresh_grad, self.waiting = False, 0
+        if _gluon.take_new_gradient(self.net.weight.data()):
+            self.waiting = 0
         self.waiting += len(X)
         self.largest_call = max(self.largest_call, len(X))
         self.most_held = max(self.most_held, self.waiting)

@@ -9,6 +9,7 @@ from typing import Any
 import numpy
 from mxnet import np
 
+from utils import _gluon
 from utils.checks._ask import Question, ask_all, check_function
 from utils.checks._report import Mistake, Report
 from utils.checks._specimen import agree, images
@@ -76,8 +77,8 @@ def by_parameters(set_identity: Callable[..., Any]) -> None:
     fresh = Plain(8)
     fresh.initialize()
     fresh(np.array(X))
-    places = fresh._collect_params_with_prefix()
-    for place, parameter in block._collect_params_with_prefix().items():
+    places = _gluon.places(fresh)
+    for place, parameter in _gluon.places(block).items():
         if place in places:
             places[place].set_data(parameter.data())
     if not agree(fresh(np.array(X)).asnumpy(), Y):
