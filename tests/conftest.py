@@ -1,18 +1,23 @@
-"""What the tests share. utils comes first: it sets the machine up before mxnet is imported."""
+"""What the tests share. utils is imported first: it sets up the machine before mxnet starts."""
 
 import pytest
 
 import utils  # noqa: F401
 
 
-@pytest.fixture
-def numpy_mode():
-    """MXNet with numpy's arrays and shapes, as in every notebook; switched off again after."""
+def _numpy_arrays():
+    """Switch MXNet to numpy's arrays and shapes, as every notebook does, and back afterwards."""
     from mxnet import npx
+    from mxnet.util import is_np_array
 
+    before = is_np_array()
     npx.set_np()
     yield
-    npx.reset_np()
+    npx.set_np(shape=before, array=before)
+
+
+numpy_mode = pytest.fixture(_numpy_arrays, name="numpy_mode")
+numpy_module = pytest.fixture(_numpy_arrays, name="numpy_module", scope="module")
 
 
 @pytest.fixture(scope="session")

@@ -19,7 +19,7 @@ from small_runs import equal, parameters, small_net
 from utils import data, export, train
 from utils.resnet import named, resnet18
 
-pytestmark = pytest.mark.usefixtures("numpy_mode")
+pytestmark = pytest.mark.usefixtures("numpy_module")
 
 CPU = mx.cpu()
 LIMIT = 1e-5  # the difference that may come from another order of additions, see `apart`
@@ -60,9 +60,8 @@ class StatisticsFirst(nn.HybridBlock):
 
 
 @pytest.fixture(scope="module")
-def net(sample):
+def net(numpy_module, sample):
     """ResNet-18 after an epoch on half of the sample, compiled as `fit` leaves it."""
-    npx.set_np()
     net = resnet18()
     train.initialize(net, seed=0, device=CPU)
     few = data.FashionMNIST(

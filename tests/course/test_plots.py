@@ -4,12 +4,13 @@ import time
 
 import numpy
 import pytest
-from mxnet import npx
 
 from utils import plots, shapes, train
 from utils.data import CLASSES
 from utils.plots import training
 from utils.resnet import resnet18
+
+pytestmark = pytest.mark.usefixtures("numpy_module")
 
 HISTORY = train.History(10, [2.0] * 10 + [1.0] * 10 + [0.5] * 5, [2, 1], [0.3, 0.6], [1.5, 0.9])
 HISTORY.valid_accuracy, HISTORY.seconds = [0.5, 0.7], [1.0, 1.0]
@@ -18,8 +19,7 @@ COUNTS[6, 0], COUNTS[6, 6] = 10, 80  # ten shirts are taken for T-shirts
 
 
 @pytest.fixture(scope="module")
-def table():
-    npx.set_np()
+def table(numpy_module):
     net = resnet18()
     net.initialize()
     return shapes.layer_table(net, (1, 1, 96, 96))

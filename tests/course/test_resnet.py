@@ -12,7 +12,7 @@ from mxnet.gluon.model_zoo import vision
 
 from utils.resnet import Residual, resnet18, resnet_block, stem
 
-pytestmark = pytest.mark.usefixtures("numpy_mode")
+pytestmark = pytest.mark.usefixtures("numpy_module")
 
 
 def ready(block, *, seed=0):
@@ -32,8 +32,7 @@ def parameter_count(net):
 
 
 @pytest.fixture(scope="module")
-def d2l_resnet18():
-    npx.set_np()
+def d2l_resnet18(numpy_module):
     net = nn.Sequential()
     net.add(nn.Conv2D(64, kernel_size=7, strides=2, padding=3), nn.BatchNorm())
     net.add(nn.Activation("relu"), nn.MaxPool2D(pool_size=3, strides=2, padding=1))

@@ -5,18 +5,19 @@ import math
 import numpy
 import pytest
 from d2l import mxnet as d2l
-from mxnet import np, npx
+from mxnet import np
 from mxnet.gluon import nn
 
 from utils import shapes
 from utils.resnet import named, resnet18, resnet_block, stem
 
+pytestmark = pytest.mark.usefixtures("numpy_module")
+
 SHAPE = (1, 1, 96, 96)
 
 
 @pytest.fixture(scope="module")
-def net():
-    npx.set_np()
+def net(numpy_module):
     net = resnet18()
     net.initialize()
     return net
