@@ -1,12 +1,14 @@
-"""Small training runs on real images, for the tests; as a program, one that is to be killed.
+"""Small training runs on real images, for the tests; as a program, a run that gets killed.
 
     python small_runs.py CHECKPOINT EPOCHS [MOMENT]
 
-goes on with the run in CHECKPOINT, saves after every step, prints a line for each and at the end
-the run's fingerprint. It kills itself when it saves for the third time, at a MOMENT of `MOMENTS`.
+resumes the run in CHECKPOINT, saves after every step and prints a line for each; at the end it
+prints the run's fingerprint. With a MOMENT the process kills itself: during its third save at a
+moment of `MOMENTS`, or, where MOMENT is a number, at that Python call of the run.
 """
 
 import dataclasses
+import itertools
 import os
 import signal
 import subprocess
@@ -31,7 +33,7 @@ RECIPE = train.Recipe(epochs=2, batch_size=32, flip=True)
 
 
 def small_net(seed=0):
-    """A stem, a block and dropout: what has normalizations, a shortcut, and chance of its own."""
+    """Return a stem, a block and dropout: normalization, a shortcut and random numbers."""
     net = named(
         stem=stem(),
         block=Residual(64),
@@ -44,7 +46,7 @@ def small_net(seed=0):
 
 
 def few_images(sample):
-    """A small part of the sample: 275 images to train, all to validate."""
+    """Return a small part of the sample: 275 images for training, all of those for validation."""
     part = data.Split(sample.train.images[::20], sample.train.labels[::20])
     return dataclasses.replace(sample, train=part)
 
@@ -63,7 +65,7 @@ def equal(some, others):
 
 
 def interrupt_at(step):
-    """Press the stop button after a step."""
+    """Return a callback that presses the stop button after this step."""
 
     def on_step(history):
         if len(history.step_losses) == step:
@@ -73,13 +75,13 @@ def interrupt_at(step):
 
 
 def start(path, epochs, moment=""):
-    """Start this file as a program, and return the process, whose lines can be read."""
+    """Start this file as a program; return the process, with its output in pipes."""
     command = [sys.executable, __file__, str(path), str(epochs), moment]
     return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
 
 
-# Where a save can be hit: before the first byte, between the parameters, before the bytes are on
-# the disk, before and between the two renamings, and after them.
+# Where a kill can hit a save: before the first byte, between two parameters, before the bytes are
+# on the disk, before, between and after the two renames.
 MOMENTS = {
     "before writing": (checkpoint.storage, "clear", 1),
     "while writing": (numpy.lib.format, "write_array", 3),
@@ -91,7 +93,7 @@ MOMENTS = {
 
 
 def kill_at(moment):
-    """Let this process kill itself in its third save, at the n-th call of a function."""
+    """Make this process kill itself during its third save, at the n-th call of a function."""
     module, name, n = MOMENTS[moment]
     called, save, saves = getattr(module, name), checkpoint.save, [0]
 
@@ -111,11 +113,22 @@ def kill_at(moment):
     checkpoint.save = counting
 
 
-def main(path, epochs, moment):
+def kill_at_call(number):
+    """Make this process kill itself at a Python call or return, counted from here."""
+    counted = itertools.count(1)
+
+    def watch(*_):
+        if next(counted) == number:
+            os.kill(os.getpid(), signal.SIGKILL)
+
+    sys.setprofile(watch)
+
+
+def main(path, epochs, moment=""):
     npx.set_np()
     for _ in range(8):
-        nn.Conv2D(3, 3)  # other names for the layers that follow than in the process of the tests
-    if moment:
+        nn.Conv2D(3, 3)  # so that the next layers get other names than in the tests' own process
+    if moment in MOMENTS:
         kill_at(moment)
     net = small_net(seed=5)
     recipe = dataclasses.replace(RECIPE, epochs=int(epochs))
@@ -127,6 +140,8 @@ def main(path, epochs, moment):
     if not checkpoint.exists(path):
         net = small_net()
     few = few_images(data.load("quick"))
+    if moment.isdigit():
+        kill_at_call(int(moment))
     print(f"\nfingerprint {run(net, few, recipe, **options).fingerprint(net)}")
 
 
