@@ -1,4 +1,4 @@
-"""Grade the submissions of an assignment: to the gradebook, to feedback and to a table.
+"""Grade the submissions of an assignment: fill gradebook, feedback pages and table.
 
 make grade ASSIGNMENT=ps1 FROM=submissions.zip
 """
@@ -15,7 +15,7 @@ from pathlib import Path
 from tqdm import tqdm
 
 from grader import assignment, batch, collect, limits, ready_made
-from grader.gradebook import Shell
+from grader.gradebook import Gradebook
 from grader.jail import Jail, JailError, missing
 
 COURSE = Path(__file__).resolve().parent
@@ -25,40 +25,41 @@ ROOT = COURSE.parent
 def mark(
     course: Path, name: str, submissions: Path, allowed: limits.Limits, protected: bool = True
 ) -> dict[str, batch.Result]:
-    """Mark all submissions; return the results by student, and write them to marks/ of the course.
+    """Mark all submissions; return the results by student, and write them to marks/ in `course`.
 
-    Raises AssignmentError, CollectError, JailError, and ValueError for a broken assignment.
+    Raises AssignmentError, CollectError, JailError, and ValueError where the solution leaves an
+    item unanswered.
     """
     loaded = assignment.load(course, name)
     with tempfile.TemporaryDirectory() as scratch:
         folder = Path(scratch)
         found = collect.collect(_unpacked(submissions, folder, allowed), name)
-        jails = make_jails(folder, allowed.jail, protected)
-        bench = batch.bench(loaded, *jails, allowed)
-        return batch.mark_all(found, bench, course / "marks" / name, version(course, name))
+        jail, whole = make_jails(folder, allowed.jail, protected)
+        marker = batch.prepare(loaded, jail, whole, allowed)
+        return batch.mark_all(found, marker, course / "marks" / name, version(course, name))
 
 
 def enter(course: Path, name: str, results: dict[str, batch.Result]) -> list[str]:
-    """Bring results to the gradebook, to feedback and to the table; return what went wrong."""
-    shell = Shell(course, name)
+    """Enter results into gradebook, feedback pages and table; return what went wrong."""
+    gradebook = Gradebook(course, name)
     problems, rows = [], []
     for student, result in tqdm(results.items(), desc="nbgrader", unit="submission"):
         problem = result.get("failed", "")
         if not problem and collect.is_name(student):
-            problem = shell.enter(student, result) or shell.feedback(student)
+            problem = gradebook.enter(student, result) or gradebook.feedback(student)
         if problem:
             problems.append(f"{student}: {problem}")
         rows.append((student, batch.points(result), problem or result.get("refused", "")))
-    shell.write_table(rows)
+    gradebook.write_table(rows)
     return problems
 
 
 def make_jails(
     folder: Path, allowed: limits.JailLimits, protected: bool = True
 ) -> tuple[Jail, Jail]:
-    """Return the jail for answers, without ready-made networks, and the one with the whole course.
+    """Return the jail for items, without ready-made networks, and one with the whole toolbox.
 
-    `folder` gets the files that they show, and must stay as long as they are used.
+    Files that the jails show are written to `folder`, which must outlive them.
     """
     stripped = folder / "stripped"
     stripped.mkdir()
@@ -69,15 +70,17 @@ def make_jails(
         "/course/jailed": COURSE / "jailed",
     }
     shown = whole | ready_made.binds(ROOT, packages, stripped)
-    kept = {"protected": protected, "open_path": (ROOT, COURSE)}
-    return Jail(allowed, shown, **kept), Jail(allowed, whole, **kept)
+    return (
+        Jail(allowed, shown, protected=protected, open_path=(ROOT, COURSE)),
+        Jail(allowed, whole, protected=protected, open_path=(ROOT, COURSE)),
+    )
 
 
 def version(course: Path, name: str) -> str:
-    """A digest of all that decides about marks, apart from the submissions."""
-    parts = [*(COURSE / "grader").glob("*.*"), *(COURSE / "jailed").glob("*.py")]
+    """Return a digest of everything that marks depend on, apart from the submissions."""
+    parts = [*(COURSE / "grader").glob("*.*"), *(COURSE / "jailed").rglob("*.py")]
     parts += (ROOT / "utils").rglob("*.py")
-    parts += [COURSE / "questions" / f"{part}.py" for part in ("__init__", name)]
+    parts += [COURSE / "items" / f"{part}.py" for part in ("__init__", name)]
     parts.append(course / "source" / name / f"{name}.ipynb")
     digest = hashlib.sha256()
     for path in sorted(parts):
@@ -86,7 +89,7 @@ def version(course: Path, name: str) -> str:
 
 
 def _unpacked(submissions: Path, scratch: Path, allowed: limits.Limits) -> Path:
-    """The folder with the submissions: the given one, or where an archive has been unpacked."""
+    """The given folder of submissions, or the one where a given archive has been unpacked."""
     if not submissions.is_file():
         return submissions
     folder = scratch / "submissions"
@@ -102,7 +105,7 @@ def main() -> int:
     parser.add_argument(
         "--run-submissions-unprotected",
         action="store_true",
-        help="without a jail: what students wrote runs as you, and may do what you may",
+        help="without a jail: students' code runs as you, with all your rights",
     )
     arguments = parser.parse_args()
     if not arguments.submissions:
@@ -111,7 +114,7 @@ def main() -> int:
     if protected and (sentence := missing()):
         sys.exit(sentence)
     if not protected:
-        print("WITHOUT A JAIL: what students wrote now runs as you.", file=sys.stderr)
+        print("WITHOUT A JAIL: students' code now runs as you.", file=sys.stderr)
     try:
         name = arguments.assignment
         submissions = Path(arguments.submissions).expanduser()
@@ -121,7 +124,7 @@ def main() -> int:
         sys.exit(str(error))
     for problem in problems:
         print(problem, file=sys.stderr)
-    print(f"{len(results)} submissions. The table: coursework/grades/{name}.csv")
+    print(f"{len(results)} submissions graded. The table is coursework/grades/{name}.csv.")
     return int(bool(problems))
 
 

@@ -1,4 +1,4 @@
-"""Release an assignment: write the notebook for the students, alone and packed for Colab.
+"""Release an assignment: write the notebook for students, on its own and packed for Colab.
 
 make assignment ASSIGNMENT=ps1
 """
@@ -12,21 +12,21 @@ from pathlib import Path
 import colab
 import first_cell
 from grader import assignment
-from grader.gradebook import Shell
+from grader.gradebook import Gradebook
 from notebooks import ROOT, save
 
 COURSE = Path(__file__).resolve().parent
 
 
 def release(course: Path, name: str, output: Path) -> list[Path]:
-    """Write the release, its copy in `output` and the packed one; return both copies.
+    """Write the release; return its copy in `output` and the copy packed for Colab.
 
-    Raises AssignmentError where nbgrader or the questions do not agree.
+    Raises AssignmentError where nbgrader refuses the source, or the items' points do not add up.
     """
     source = course / "source" / name / f"{name}.ipynb"
     if not source.is_file():
         raise assignment.AssignmentError(f"There is no {source}. Write the assignment there.")
-    released = Shell(course, name).release()
+    released = Gradebook(course, name).release()
     assignment.load(course, name)
     (output / "colab").mkdir(parents=True, exist_ok=True)
     alone, packed = output / f"{name}.ipynb", output / "colab" / f"{name}.ipynb"
@@ -43,8 +43,8 @@ def main() -> None:
         alone, packed = release(COURSE, name, ROOT / "build" / "assignments")
     except assignment.AssignmentError as error:
         sys.exit(str(error))
-    print(f"{alone.relative_to(ROOT)}  for students who have the course: into its notebooks/")
-    print(f"{packed.relative_to(ROOT)}  for Colab: it works alone")
+    print(f"{alone.relative_to(ROOT)}  for students who have the course, into its notebooks/")
+    print(f"{packed.relative_to(ROOT)}  for Colab, where it works on its own")
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""An assignment as the grader needs it, from its source notebook, its release and its questions."""
+"""An assignment as the grader needs it: from its source notebook, its release and its items."""
 
 from __future__ import annotations
 
@@ -10,23 +10,23 @@ from pathlib import Path
 import nbformat
 from nbformat import NotebookNode
 
-from grader import graft
-from grader.marking import Question
+from grader import answers
+from grader.marking import Item
 
-SETUP = "setup"  # the tag of a cell that is executed before every answer: imports
-CHECK = "-check"  # what the id of an answer's check cell ends with
+SETUP = "setup"  # tag of cells that run before all answers: imports
+CHECK = "-check"  # ends the id of an answer's check cell
 
 
 class AssignmentError(Exception):
-    """The assignment itself is not ready; the message says what to do."""
+    """An assignment is not ready; the message tells its author what to do."""
 
 
 @dataclass(frozen=True)
 class Assignment:
-    """The release, and of it the parts that grading needs.
+    """The release, and the parts of it that grading needs.
 
-    `stubs`, `checks` and `solution` are texts of cells by the grade id of the answer; `by_hand` are
-    the ids of the answers that a person grades.
+    `stubs`, `checks` and `solution` are texts of cells by the grade id of their answer. `by_hand`
+    are the ids of the answers that a person grades.
     """
 
     name: str
@@ -36,39 +36,39 @@ class Assignment:
     checks: dict[str, str]
     solution: dict[str, str]
     by_hand: list[str]
-    questions: list[Question]
+    items: list[Item]
 
     @property
     def setup_names(self) -> set[str]:
-        """What is defined before any answer."""
-        return {name for source in self.setup for name in graft.names(source)}
+        """The names defined before any answer."""
+        return {name for source in self.setup for name in answers.names(source)}
 
     @property
-    def others(self) -> set[str]:
-        """The ids of answers that a person grades, and the texts of cells that never change."""
+    def ignored(self) -> set[str]:
+        """The ids of answers graded by hand, and the texts of cells that never change."""
         fixed = {cell.source.strip() for cell in self.release.cells if is_fixed(cell)}
         return {*fixed, *self.by_hand}
 
 
 def names(course: Path) -> list[str]:
-    """The assignments of a course."""
+    """Return the names of a course's assignments."""
     return sorted(path.name for path in (course / "source").iterdir() if path.is_dir())
 
 
 def load(course: Path, name: str) -> Assignment:
-    """Return an assignment of a course. Raises AssignmentError."""
+    """Return a released assignment. Raises AssignmentError."""
     source, release = (
         _notebook(course / folder / name / f"{name}.ipynb", name)
         for folder in ("source", "release")
     )
-    questions = importlib.import_module(f"questions.{name}").QUESTIONS
-    answers = [cell for cell in release.cells if nbgrader(cell).get("solution")]
-    by_hand = [grade_id(cell) for cell in answers if nbgrader(cell).get("grade")]
-    stubs = {grade_id(c): c.source for c in answers if grade_id(c) not in by_hand}
+    items = importlib.import_module(f"items.{name}").ITEMS
+    written = [cell for cell in release.cells if nbgrader(cell).get("solution")]
+    by_hand = [grade_id(cell) for cell in written if nbgrader(cell).get("grade")]
+    stubs = {grade_id(cell): cell.source for cell in written if grade_id(cell) not in by_hand}
     cells = {grade_id(cell): cell.source for cell in source.cells}
     points = {grade_id(cell): nbgrader(cell).get("points") for cell in release.cells}
     asked = [answer for answer in stubs if answer + CHECK in points]
-    _check_points(questions, {answer: points[answer + CHECK] for answer in asked})
+    _check_points(items, {answer: points[answer + CHECK] for answer in asked})
     return Assignment(
         name=name,
         release=release,
@@ -77,22 +77,22 @@ def load(course: Path, name: str) -> Assignment:
         checks={answer: cells[answer + CHECK] for answer in asked},
         solution={answer: cells[answer] for answer in stubs},
         by_hand=by_hand,
-        questions=questions,
+        items=items,
     )
 
 
 def nbgrader(cell: NotebookNode) -> dict:
-    """What nbgrader notes in a cell; nothing for most."""
+    """Return nbgrader's metadata of a cell; most cells have none."""
     return cell.metadata.get("nbgrader", {})
 
 
 def grade_id(cell: NotebookNode) -> str:
-    """The id that nbgrader gave a cell, or ""."""
+    """Return the id that nbgrader gave a cell, or ""."""
     return nbgrader(cell).get("grade_id", "")
 
 
 def is_fixed(cell: NotebookNode) -> bool:
-    """Whether a cell is not for students to change: it is locked, or run before every answer."""
+    """Whether students must not change a cell: it is locked, or belongs to the setup."""
     return _is_setup(cell) or bool(nbgrader(cell).get("locked"))
 
 
@@ -109,16 +109,16 @@ def _notebook(path: Path, name: str) -> NotebookNode:
     return nbformat.read(path, as_version=4)
 
 
-def _check_points(questions: list[Question], points: dict[str, float | None]) -> None:
-    """Raise AssignmentError unless the questions of each answer add up to its cell's points."""
-    asked: Counter[str] = Counter()
-    for question in questions:
-        asked[question.grade_id] += question.points
-    titles = Counter(question.title for question in questions)
+def _check_points(items: list[Item], points: dict[str, float | None]) -> None:
+    """Raise AssignmentError unless each answer's items add up to its check cell's points."""
+    total: dict[str, float] = dict.fromkeys(points, 0)  # a check may give none
+    for item in items:
+        total[item.grade_id] = total.get(item.grade_id, 0) + item.points
+    titles = Counter(item.title for item in items)
     if doubled := [title for title, count in titles.items() if count > 1]:
-        raise AssignmentError(f"Two questions have the title {doubled[0]!r}. Rename one of them.")
-    if asked != Counter(points):  # which counts what is not there as 0: a check without points
+        raise AssignmentError(f"Two items have the title {doubled[0]!r}. Rename one of them.")
+    if total != points:
         raise AssignmentError(
-            f"The questions give the points {dict(asked)}, but the check cells of the released "
+            f"The items give the points {total}, but the check cells of the released "
             f"notebook give {points}. Make them equal, and release the assignment again."
         )

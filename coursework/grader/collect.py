@@ -1,4 +1,4 @@
-"""Finding each student's notebook in a folder, or in the archive of a learning platform."""
+"""Find each student's notebook in a folder, or in the archive of a learning platform."""
 
 from __future__ import annotations
 
@@ -14,36 +14,42 @@ from pathlib import Path, PurePosixPath
 
 from grader.limits import ArchiveLimits, FileLimits
 
-# Names that paths, nbgrader and a table in a spreadsheet can hold.
+# Names that are safe in paths, in nbgrader and in a spreadsheet.
 STUDENT = re.compile(r"[^\W_][^\\/*?\[\]{}<>|\"]{0,99}")
-# What platforms add to names; the number tells namesakes apart.
+# What platforms append to names. The number tells students of the same name apart.
 MOODLE = re.compile(r"_(?P<number>\d+)_assignsubmission_.*$")
 CANVAS = re.compile(r"(_LATE)?_(?P<number>\d+)_\d+_.*$")
-# What zipfile raises at an entry: damaged, encrypted, packed in an unknown way, with a bad name.
+# What zipfile raises for an entry that is damaged, encrypted, oddly compressed or badly named.
 UNREADABLE = (
-    *(OSError, EOFError, RuntimeError, NotImplementedError, ValueError),
-    *(zipfile.BadZipFile, zlib.error, lzma.LZMAError),
+    EOFError,
+    NotImplementedError,
+    OSError,
+    RuntimeError,
+    ValueError,
+    lzma.LZMAError,
+    zipfile.BadZipFile,
+    zlib.error,
 )
 
 
 class CollectError(Exception):
-    """There are no submissions to be found; the message says what to do."""
+    """No submissions were found; the message tells the instructor what to do."""
 
 
 @dataclass(frozen=True)
 class Found:
-    """What a student has handed in: a path, or the reason why there is none."""
+    """What a student has handed in: a path, or a sentence on why there is none."""
 
     path: Path | None = None
     reason: str = ""
 
 
 def collect(folder: Path, assignment: str) -> dict[str, Found]:
-    """Return what each student has handed in, by the student's name, in the order of the names.
+    """Return what each student has handed in, by name, in alphabetical order.
 
-    A folder for each student, with the notebook somewhere in it, or a notebook for each student;
-    both may lie in one more folder. What Moodle and Canvas add to names is taken off. No link is
-    followed. Raises CollectError where there is nothing.
+    `folder` holds a folder for each student, with the notebook somewhere inside, or a notebook for
+    each student; all of them may be in one more folder. Additions of Moodle and Canvas to names are
+    removed. Links are not followed. Raises CollectError where there is nothing.
     """
     if not folder.is_dir():
         raise CollectError(f"{folder} is neither a folder nor a zip archive with submissions.")
@@ -55,8 +61,8 @@ def collect(folder: Path, assignment: str) -> dict[str, Found]:
             candidates.setdefault(_student(entry, assignment), []).extend(notebooks)
     if not candidates:
         raise CollectError(
-            f"In {folder} there are no submissions. Expected is a folder for each student, or a "
-            "notebook for each student."
+            f"There are no submissions in {folder}. It should hold a folder or a notebook for each "
+            "student."
         )
     namesakes = Counter(name for name, _ in candidates)
     found = {}
@@ -67,23 +73,23 @@ def collect(folder: Path, assignment: str) -> dict[str, Found]:
 
 
 def is_name(student: str) -> bool:
-    """Whether somebody can be called so, here."""
+    """Return whether a student's name is one that the grader accepts."""
     return bool(STUDENT.fullmatch(student)) and student.isprintable()
 
 
 def unpack(archive: Path, folder: Path, limits: ArchiveLimits, file: FileLimits) -> None:
     """Unpack the notebooks of an archive into an empty folder.
 
-    Of a notebook that is too large only so much is written that it will be refused. An entry that
-    cannot be read, or whose name leads out of the folder, is left out. Raises CollectError.
+    A notebook that is too large is cut just beyond the limit, so that it will be refused. Entries
+    that cannot be read, or whose names lead out of the folder, are left out. Raises CollectError.
     """
     try:
         with zipfile.ZipFile(archive) as packed:
             entries = packed.infolist()
             if len(entries) > limits.entries:
                 raise CollectError(
-                    f"{archive} has {len(entries)} entries, more than {limits.entries}. If that is "
-                    "right, raise the limit in limits.toml."
+                    f"{archive} has {len(entries)} entries, more than {limits.entries}. If it "
+                    "should, raise the limit in limits.toml."
                 )
             for entry in entries:
                 with contextlib.suppress(*UNREADABLE):
@@ -98,14 +104,14 @@ def _unpack_entry(packed: zipfile.ZipFile, entry: zipfile.ZipInfo, folder: Path,
         return
     target = folder.joinpath(*parts)
     target.parent.mkdir(parents=True, exist_ok=True)
-    if target.suffix != ".ipynb":  # its student has handed in something, and it is no notebook
+    if target.suffix != ".ipynb":  # its folder stays: the student has handed in something
         return
     with packed.open(entry) as file, target.open("xb") as unpacked:
         unpacked.write(file.read(most))
 
 
 def _entries(folder: Path, assignment: str) -> list[Path]:
-    """The entries of a folder without hidden ones; of one that holds only a folder, its entries."""
+    """The visible entries of a folder, or of the only folder in it."""
     entries = [
         entry
         for entry in sorted(folder.iterdir())
@@ -120,7 +126,7 @@ def _entries(folder: Path, assignment: str) -> list[Path]:
 
 
 def _student(entry: Path, assignment: str) -> tuple[str, str]:
-    """A student's name, and the number that the platform gave them, or ""."""
+    """A student's name, and the number that the platform appended, or ""."""
     name = unicodedata.normalize("NFC", entry.stem if entry.suffix == ".ipynb" else entry.name)
     added = MOODLE.search(name) or CANVAS.search(name)
     if added:
@@ -129,7 +135,7 @@ def _student(entry: Path, assignment: str) -> tuple[str, str]:
 
 
 def _notebooks(folder: Path, assignment: str) -> list[Path]:
-    """The notebooks below a student's folder; where one has the assignment's name, it alone."""
+    """The notebooks in a student's folder, or only the one with the assignment's name."""
     found = [
         path
         for path in sorted(folder.rglob("*.ipynb"))
@@ -141,11 +147,12 @@ def _notebooks(folder: Path, assignment: str) -> list[Path]:
 
 def _found(student: str, paths: list[Path]) -> dict[str, Found]:
     if not is_name(student):
-        reason = "The name of the student has characters that names do not have here."
+        reason = "The student's name has characters that the grader does not accept."
         return {ascii(student): Found(reason=reason)}
     if not paths:
         return {student: Found(reason="There is no notebook in the folder.")}
     if len(paths) > 1:
-        reason = f"There are {len(paths)} notebooks, and none is the one to grade."
+        reason = "There are {count} notebooks, and it is unclear which one to grade."
+        reason = reason.format(count=len(paths))
         return {student: Found(reason=reason)}
     return {student: Found(paths[0])}

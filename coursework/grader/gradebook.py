@@ -1,4 +1,8 @@
-"""nbgrader around the grader: how it is set up here, and the steps that are taken with it."""
+"""nbgrader as the grader uses it: its settings, its gradebook, and the marks it is given.
+
+nbgrader would execute a notebook to grade it. Here it executes nothing, also where somebody starts
+its own autograding from formgrader: the grader has marked the submission before.
+"""
 
 from __future__ import annotations
 
@@ -12,29 +16,57 @@ import warnings
 from pathlib import Path
 from typing import Any
 
+import nbformat
 import sqlalchemy.exc
-from nbgrader.api import Gradebook, MissingEntry
+from nbformat import NotebookNode
+from nbgrader import api
 from nbgrader.apps import NbGraderAPI
 from nbgrader.preprocessors import (
     AssignLatePenalties,
     CheckCellMetadata,
     IgnorePattern,
     LimitOutput,
+    NbGraderPreprocessor,
     SaveAutoGrades,
 )
+from traitlets import Unicode
 from traitlets.config import Config
 
-from grader.assignment import AssignmentError
+from grader.assignment import CHECK, AssignmentError, grade_id, nbgrader
 from grader.batch import Result
-from grader.inject import InjectMarks
 
-# nbgrader's own, at each student who is new; it says nothing to whoever grades.
+# nbgrader causes it with each new student; it tells the instructor nothing.
 warnings.filterwarnings("ignore", category=sqlalchemy.exc.SAWarning)
 STUB = "raise NotImplementedError"
 
 
+class MissingMarksError(Exception):
+    """A submission has not been marked; the message says how to mark it."""
+
+
+class InjectMarks(NbGraderPreprocessor):
+    """nbgrader's step in place of execution: gives each check cell its points and explanations."""
+
+    folder = Unicode(help="where the marks are: ASSIGNMENT/STUDENT.json").tag(config=True)
+
+    def preprocess(self, nb: NotebookNode, resources: Any) -> tuple[NotebookNode, Any]:
+        """Put a student's marks into the notebook. Raises MissingMarksError."""
+        assignment = resources["nbgrader"]["assignment"]
+        path = Path(self.folder) / assignment / f"{resources['nbgrader']['student']}.json"
+        if not path.exists():
+            raise MissingMarksError(
+                f"There is no {path}. Submissions are marked by `make grade "
+                f"ASSIGNMENT={assignment} FROM=...`, and not by nbgrader."
+            )
+        result = json.loads(path.read_text("utf-8"))
+        for cell in nb.cells:
+            if nbgrader(cell).get("grade") and not nbgrader(cell).get("solution"):
+                cell.outputs = _outputs(result, grade_id(cell).removesuffix(CHECK), cell.source)
+        return nb, resources
+
+
 def config(course: Path) -> Config:
-    """nbgrader's settings for a course: nothing of a submission is ever executed."""
+    """Return nbgrader's settings for a course, with nothing that executes a submission."""
     settings = Config()
     settings.CourseDirectory.root = str(course)
     settings.CourseDirectory.db_url = f"sqlite:///{course / 'gradebook.db'}"
@@ -42,32 +74,36 @@ def config(course: Path) -> Config:
     settings.ClearSolutions.text_stub = "*Write your answer here.*"
     settings.InjectMarks.folder = str(course / "marks")
     settings.Autograde.autograde_preprocessors = [
-        InjectMarks,  # in the place of Execute
-        *(IgnorePattern, LimitOutput, SaveAutoGrades, AssignLatePenalties, CheckCellMetadata),
+        InjectMarks,  # in place of Execute
+        IgnorePattern,
+        LimitOutput,
+        SaveAutoGrades,
+        AssignLatePenalties,
+        CheckCellMetadata,
     ]
     return settings
 
 
-class Shell:
-    """nbgrader, for one course and assignment."""
+class Gradebook:
+    """nbgrader's gradebook, release and feedback for one course and assignment."""
 
     def __init__(self, course: Path, assignment: str) -> None:
         self.course, self.assignment = course, assignment
-        # nbgrader calls a program of its environment, alembic, to make the gradebook.
+        # To make the database, nbgrader calls alembic, a program of its environment.
         os.environ["PATH"] = os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]])
         self.api = NbGraderAPI(config=config(course))
 
     def release(self) -> Path:
-        """Write the notebook for the students; return its path. Raises AssignmentError."""
+        """Write the notebook for students; return its path. Raises AssignmentError."""
         outcome = self.api.generate_assignment(self.assignment, force=True, create=True)
         if not outcome["success"]:
             raise AssignmentError(_reason(outcome))
         return self.course / "release" / self.assignment / f"{self.assignment}.ipynb"
 
     def enter(self, student: str, result: Result) -> str:
-        """Enter a marked submission into the gradebook; return why that failed, or "".
+        """Enter a marked submission; return why that failed, or "".
 
-        What has been entered already is left alone, and with it what a person has graded.
+        A submission that has been entered before stays untouched, and so do its scores by hand.
         """
         marks = self.course / "marks" / self.assignment
         stamp, notebook = marks / f"{student}.entered", (marks / f"{student}.ipynb").read_bytes()
@@ -86,50 +122,71 @@ class Shell:
         return ""
 
     def feedback(self, student: str) -> str:
-        """Write a student's feedback as a page; return why that failed, or ""."""
+        """Write a student's feedback page; return why that failed, or ""."""
         outcome = self.api.generate_feedback(self.assignment, student, force=True)
         return "" if outcome["success"] else _reason(outcome)
 
     def write_table(self, students: list[tuple[str, dict[str, float], str]]) -> None:
-        """Write grades/ASSIGNMENT.csv: for each student the score so far, and what is to be known.
+        """Write grades/ASSIGNMENT.csv, with a row for each student.
 
-        `students` are names, points by answer, and remarks. To the score counts what a person has
-        entered in formgrader.
+        `students` are names, points by answer, and remarks. The score includes points that a person
+        has entered in formgrader.
         """
         path = self.course / "grades" / f"{self.assignment}.csv"
         path.parent.mkdir(exist_ok=True)
         answers = list(dict.fromkeys(answer for _, points, _ in students for answer in points))
         with (
             path.open("w", newline="", encoding="utf-8", errors="backslashreplace") as file,
-            self._gradebook() as book,
+            self._database() as database,
         ):
             table = csv.writer(file)
             table.writerow(["student", "score", "of", *answers, "to grade by hand", "remark"])
             for student, points, remark in students:
-                score, most, by_hand = _score(book, self.assignment, student)
+                score, highest, by_hand = _score(database, self.assignment, student)
                 given = [points.get(answer, "") for answer in answers]
-                table.writerow([student, score, most, *given, by_hand, remark])
+                table.writerow([student, score, highest, *given, by_hand, remark])
 
     def _is_entered(self, student: str) -> bool:
-        with self._gradebook() as book:
-            return _score(book, self.assignment, student)[1] != ""
+        with self._database() as database:
+            return _score(database, self.assignment, student)[1] != ""
 
-    def _gradebook(self) -> Gradebook:
-        return Gradebook(self.api.coursedir.db_url)
+    def _database(self) -> api.Gradebook:
+        return api.Gradebook(self.api.coursedir.db_url)
 
 
-def _score(book: Gradebook, assignment: str, student: str) -> tuple[Any, Any, str]:
-    """Score, highest score, and whether a person has still to grade; blanks if not entered."""
+def _outputs(result: Result, answer: str, check: str) -> list[NotebookNode]:
+    """The explanations for a student, and the points as nbgrader reads them: a number."""
+    marks = [mark for mark in result["marks"] if mark["answer"] == answer]
+    lines, previous = [], ""
+    for mark in marks:
+        lines.append(f"{mark['points']:g} of {mark['of']:g}  {mark['title']}")
+        if mark["why"]:
+            lines.append(f"{'':8}{'As above.' if mark['why'] == previous else mark['why']}")
+        previous = mark["why"]
+    if mistake := result["diagnoses"].get(answer):
+        call = check.splitlines()[-1]
+        lines.append("Look first at: {mistake}.".format(mistake=mistake))
+        lines.append("In your own notebook, {call} says more.".format(call=call))
+    text = "\n".join(lines or ["This check gives no points."]) + "\n"
+    points = {"text/plain": str(float(sum(mark["points"] for mark in marks)))}
+    return [
+        nbformat.v4.new_output("stream", name="stdout", text=text),
+        nbformat.v4.new_output("execute_result", points, execution_count=1),
+    ]
+
+
+def _score(database: api.Gradebook, assignment: str, student: str) -> tuple[Any, Any, str]:
+    """Score, highest possible score, and "yes" or "no" for manual grading; "" if not entered."""
     try:
-        submission = book.find_submission(assignment, student)
-    except MissingEntry:
+        submission = database.find_submission(assignment, student)
+    except api.MissingEntry:
         return "", "", ""
     by_hand = "yes" if submission.needs_manual_grade else "no"
     return submission.score, submission.max_score, by_hand
 
 
 def _reason(outcome: dict) -> str:
-    """The error that nbgrader has met, without the one that only refers to it."""
+    """The last error in nbgrader's log, without the line that only refers to the log."""
     said = f"{outcome.get('error', '')}\n{outcome.get('log', '')}"
     errors = [
         line.strip() for line in said.splitlines() if re.match(r" *[\w.]+(Error|Entry):", line)

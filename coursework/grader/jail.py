@@ -1,8 +1,8 @@
-"""The jail: where a submission's code runs, and from where only bytes come back.
+"""The jail: the sandbox in which a submission's code runs. Only bytes come back.
 
-bubblewrap gives it no network, a read-only Python with the packages, an empty file system in memory
-and a process namespace of its own, which dies with the grader. Limits of the kernel hold the rest.
-Whoever runs this as root gives each jail another user; as anybody else, a user namespace does.
+bubblewrap gives the code no network, a read-only Python with the packages, an empty file system in
+memory, and a process namespace that dies with the grader. Kernel limits bound the rest. Run as
+root, each jail gets a user of its own; run as anybody else, a user namespace.
 """
 
 from __future__ import annotations
@@ -24,20 +24,23 @@ import psutil
 from grader.limits import JailLimits
 
 NOBODY = 65534  # and the numbers below it, one for each jail that runs at the same time
-HERE = "/course/notebooks"  # empty, and beside utils/ as at home: first cells look for it there
+HERE = "/course/notebooks"  # empty, but beside utils/, where a notebook's first cell looks for it
 MISSING = (
-    "Submissions are run in a jail, which needs the program bubblewrap. Install it: "
+    "Submissions run in a jail, which needs the program bubblewrap. Install it: "
     "`apt-get install bubblewrap` on Debian and Ubuntu, `dnf install bubblewrap` on Fedora."
 )
 
 
 class JailError(Exception):
-    """The jail itself did not work. That is nobody's zero: mend it and grade again."""
+    """The jail itself failed. That costs no student points: repair it and grade again."""
 
 
 @dataclass(frozen=True)
 class Ending:
-    """How a run ended: its result, the start of what it printed, and what stopped it, or ""."""
+    """How a run ended: its result, the start of its output, and what stopped it.
+
+    `stopped` is a sentence, or "" where the program ended by itself and well.
+    """
 
     result: bytes
     printed: str
@@ -46,11 +49,12 @@ class Ending:
 
 @dataclass(frozen=True)
 class Jail:
-    """A Python with these folders of packages, read-only, and nothing else.
+    """A Python that sees these files, read-only, and nothing else.
 
-    `binds` maps paths inside to what is shown there: Python imports from /course and /packages.
-    `slot` tells jails apart that run at once. Without `protected` there is no jail at all: the code
-    runs as whoever grades, may read and write what they may, and imports from `open_path`.
+    `binds` maps paths inside the jail to what is shown there; Python imports from /course and
+    /packages. Jails that run at the same time have different `slot`s. Without `protected` there is
+    no jail at all: the code runs as the grader's user, with all rights of that user, and imports
+    from `open_path`.
     """
 
     limits: JailLimits
@@ -60,10 +64,10 @@ class Jail:
     open_path: tuple[Path, ...] = ()
 
     def run(self, program: Sequence[str], given: bytes = b"") -> Ending:
-        """Run Python with these arguments. `given` is its input; RESULT names the descriptor for
-        its result.
+        """Run Python with these arguments; `given` is its standard input.
 
-        Raises JailError where bubblewrap is missing.
+        It writes its result to the descriptor named by the environment variable RESULT. Raises
+        JailError where bubblewrap is missing.
         """
         reading, writing = os.pipe()
         try:
@@ -85,16 +89,19 @@ class Jail:
                 return self._listen(process, reading, given)
             finally:
                 os.close(reading)
-                process.kill()  # bubblewrap, and with it everything in its process namespace
+                process.kill()  # bubblewrap, and so everything in its process namespace
                 if not self.protected:
                     with contextlib.suppress(ProcessLookupError):
                         os.killpg(process.pid, signal.SIGKILL)
 
     def _listen(self, process: subprocess.Popen, reading: int, given: bytes) -> Ending:
-        """Collect the result and what is printed, each up to its limit, until the time is up."""
+        """Collect result and output, each up to its limit, until the process ends or is late."""
+        assert process.stdin is not None  # it is a pipe, and so is stdout
+        assert process.stdout is not None
+        printing = process.stdout.fileno()
         limits = {
             reading: self.limits.result_megabytes * 2**20,
-            process.stdout.fileno(): self.limits.output_kilobytes * 2**10,
+            printing: self.limits.output_kilobytes * 2**10,
         }
         kept = {descriptor: bytearray() for descriptor in limits}
         deadline, stopped = time.monotonic() + self.limits.seconds, ""
@@ -118,20 +125,20 @@ class Jail:
                     room = limits[key.fd] - len(kept[key.fd])
                     kept[key.fd] += chunk[:room]
                     if len(chunk) > room and key.fd == reading:
-                        stopped = f"it returned more than {self.limits.result_megabytes} MB"
+                        stopped = f"It returned more than {self.limits.result_megabytes} MB."
                 if process.poll() is not None and reading not in selector.get_map():
                     break
                 if _memory(process.pid) > self.limits.megabytes * 2**20:
-                    stopped = f"it used more than {self.limits.megabytes} MB of memory"
+                    stopped = f"It used more than {self.limits.megabytes} MB of memory."
                 if time.monotonic() > deadline:
-                    stopped = f"it did not end within {self.limits.seconds} seconds"
+                    stopped = f"It did not end within {self.limits.seconds} seconds."
         if not stopped:
             stopped = _end(process)
-        printed = bytes(kept[process.stdout.fileno()]).decode("utf-8", "replace")
+        printed = bytes(kept[printing]).decode("utf-8", "replace")
         return Ending(bytes(kept[reading]), printed, stopped)
 
     def _command(self, result: int) -> list[str]:
-        """bubblewrap's command line, up to Python itself."""
+        """The command line up to Python's arguments."""
         environment = self._environment(result)
         if not self.protected:
             environment |= {"PYTHONPATH": os.pathsep.join(map(str, self.open_path))}
@@ -148,9 +155,9 @@ class Jail:
         command += ["--ro-bind", str(python), "/python"]
         version = f"{sys.version_info.major}.{sys.version_info.minor}"
         own = f"lib/python{version}/site-packages"
-        if (python / own).is_dir():  # with conda, the packages are there a second time
+        if (python / own).is_dir():  # conda has packages there too
             command += ["--tmpfs", f"/python/{own}", "--remount-ro", f"/python/{own}"]
-        command += ["--perms", "0755", "--dir", "/course"]  # else it would be closed to others
+        command += ["--perms", "0755", "--dir", "/course"]  # else other users could not enter it
         size = str(self.limits.file_megabytes * 2**20)
         for folder in ("/tmp", HERE):
             command += ["--perms", "1777", "--size", size, "--tmpfs", folder]
@@ -170,7 +177,7 @@ class Jail:
         return [*command, *self._prlimit(), f"/python/bin/python{version}", "-s", "-P"]
 
     def _prlimit(self) -> list[str]:
-        """Limits that the kernel keeps for each process, set from outside of Python."""
+        """The limits that the kernel enforces for each process, set before Python starts."""
         limits = self.limits
         return [
             "prlimit",
@@ -186,7 +193,7 @@ class Jail:
         return {
             "HOME": "/tmp",
             "LANG": "C.UTF-8",
-            "OMP_NUM_THREADS": "1",  # the same sums each time, and room for the other jails
+            "OMP_NUM_THREADS": "1",  # reproducible sums, and processors left for other jails
             "PATH": "/usr/bin",
             "PYTHONPATH": "/course:/packages",
             "RESULT": str(result),
@@ -194,17 +201,19 @@ class Jail:
 
 
 def _end(process: subprocess.Popen) -> str:
-    """What ended a process that has closed its result, or ""."""
+    """Wait for a process that has closed its result; say what ended it, "" if it ended well."""
     try:
         status = process.wait(5)
-    except subprocess.TimeoutExpired:  # it goes on behind closed doors
-        return "it did not end"
+    except subprocess.TimeoutExpired:  # it closed its result, but keeps running
+        return "It did not end."
     names = {128 + number: number.name for number in signal.Signals}
-    return f"it was ended by {names.get(status, f'the status {status}')}" if status else ""
+    if status in names:
+        return "It was ended by {signal}.".format(signal=names[status])
+    return "It ended with the status {status}.".format(status=status) if status else ""
 
 
 def _memory(process: int) -> int:
-    """Bytes that a process and its descendants hold in memory."""
+    """Bytes of memory that the descendants of a process use."""
     total = 0
     with contextlib.suppress(psutil.Error):
         for child in psutil.Process(process).children(recursive=True):
@@ -214,7 +223,7 @@ def _memory(process: int) -> int:
 
 
 def _send(descriptor: int, unsent: memoryview) -> memoryview:
-    """Write what fits into a pipe. Nobody need read it: a closed one takes all."""
+    """Write what fits into a pipe, and return the rest. A closed pipe discards everything."""
     try:
         return unsent[os.write(descriptor, unsent[: 2**16]) :]
     except BrokenPipeError:
@@ -222,8 +231,8 @@ def _send(descriptor: int, unsent: memoryview) -> memoryview:
 
 
 def missing() -> str:
-    """A sentence on what the jail needs and this machine lacks; "" if it has everything."""
+    """Say in a sentence what the jail needs and this machine lacks; "" if it has everything."""
     if shutil.which("bwrap") is None:
         return MISSING
     lacks = [name for name in ("prlimit", "setpriv") if shutil.which(name) is None]
-    return f"The jail needs {' and '.join(lacks)}, of the package util-linux." if lacks else ""
+    return f"The jail needs {' and '.join(lacks)} from the package util-linux." if lacks else ""

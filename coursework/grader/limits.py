@@ -1,4 +1,4 @@
-"""The limits of limits.toml."""
+"""The limits on submissions, read from limits.toml."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ FILE = Path(__file__).with_name("limits.toml")
 
 @dataclass(frozen=True)
 class FileLimits:
-    """What a notebook that is handed in may be."""
+    """Limits on a notebook that is handed in."""
 
     megabytes: int
     cells: int
@@ -22,17 +22,17 @@ class FileLimits:
 
 @dataclass(frozen=True)
 class ArchiveLimits:
-    """What an archive of submissions may be."""
+    """Limits on an archive of submissions."""
 
     entries: int
 
 
 @dataclass(frozen=True)
 class JailLimits:
-    """What code in the jail may use; limits.toml says in which units."""
+    """Limits on code in the jail; limits.toml explains each."""
 
     seconds: int
-    question_seconds: int
+    item_seconds: int
     megabytes: int
     processes: int
     file_megabytes: int
@@ -42,7 +42,7 @@ class JailLimits:
 
 @dataclass(frozen=True)
 class Limits:
-    """All of them."""
+    """All limits."""
 
     file: FileLimits
     archive: ArchiveLimits
@@ -50,7 +50,7 @@ class Limits:
 
 
 def read(path: Path = FILE) -> Limits:
-    """Return the limits that a file names. Raises TypeError where one is missing or unknown."""
+    """Return the limits in a file. Raises TypeError where one is missing or unknown."""
     tables = tomllib.loads(path.read_text("utf-8"))
     return Limits(
         FileLimits(**tables["file"]),

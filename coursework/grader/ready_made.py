@@ -1,6 +1,6 @@
-"""Ready-made residual networks and trainings, taken out of what a submission can import.
+"""Remove ready-made residual networks and trainings from what a submission can import.
 
-Each is still there by name, so that notebooks which import it run; building one raises.
+Their names stay, so that notebooks that import them run; using one raises.
 """
 
 from __future__ import annotations
@@ -8,9 +8,9 @@ from __future__ import annotations
 import ast
 from pathlib import Path
 
-# What using one raises; the worker hands on the name.
+# What using one raises; the jail's frames carry the name.
 ERROR = "ReadyMadeError"
-# Modules, as paths below /course or /packages, and what is taken out of each: None for everything.
+# What is removed from each module, given as a path inside the jail; None for everything.
 MODULES: dict[str, set[str] | None] = {
     "/course/utils/resnet.py": {"Residual", "resnet18", "resnet_block", "stem"},
     "/course/utils/families.py": None,
@@ -19,26 +19,31 @@ MODULES: dict[str, set[str] | None] = {
     "/packages/mxnet/gluon/model_zoo/vision/resnet.py": None,
 }
 
-# The notebook's own checks do nothing while answers are graded. Importing them takes a second.
+# The notebook's own checks do nothing while items are answered. Importing them takes a second.
 CHECKS = "/course/utils/checks/__init__.py"
 NO_CHECKS = "def __getattr__(name):\n    return lambda *_, **__: None\n"
 
 
 def without(source: str, names: set[str] | None) -> str:
-    """Return a module in which these classes and functions, or all of them, only raise."""
+    """Return a module in which these classes and functions, or all of them, only raise.
+
+    Raises ValueError where the module does not define one of the names.
+    """
     tree = ast.parse(source)
-    for node in tree.body:
-        if isinstance(node, (ast.ClassDef, ast.FunctionDef)) and (
-            names is None or node.name in names
-        ):
+    found = [node for node in tree.body if isinstance(node, (ast.ClassDef, ast.FunctionDef))]
+    if missing := (names or set()) - {node.name for node in found}:
+        raise ValueError(f"The module does not define {', '.join(sorted(missing))}.")
+    for node in found:
+        if names is None or node.name in names:
             _empty(node)
     return ast.unparse(tree)
 
 
 def binds(course: Path, packages: Path, folder: Path) -> dict[str, Path]:
-    """Write the stripped modules to `folder`; return where the jail shows them, over the others.
+    """Write the stripped modules to `folder`; return them by the path where the jail shows them.
 
-    `course` holds utils/, `packages` is a site-packages folder.
+    `course` holds utils/, `packages` is a site-packages folder. Raises ValueError where a module
+    does not define what is to be removed from it.
     """
     shown = {}
     empty = folder / "empty"
@@ -48,7 +53,7 @@ def binds(course: Path, packages: Path, folder: Path) -> dict[str, Path]:
         stripped = folder / f"{number}.py"
         stripped.write_text(without(original.read_text("utf-8"), names), "utf-8")
         shown[path] = stripped
-        if (original.parent / "__pycache__").exists():  # it holds the code, compiled
+        if (original.parent / "__pycache__").exists():  # it holds the original, compiled
             shown[str(Path(path).parent / "__pycache__")] = empty
     shown[CHECKS] = folder / "checks.py"
     shown[CHECKS].write_text(NO_CHECKS)
@@ -58,7 +63,7 @@ def binds(course: Path, packages: Path, folder: Path) -> dict[str, Path]:
 
 
 def _empty(node: ast.ClassDef | ast.FunctionDef) -> None:
-    message = f"{node.name} is taken out while an answer is graded: write it yourself."
+    message = f"{node.name} is removed while answers are graded. Write your own."
     failure = f"raise type({ERROR!r}, (Exception,), {{}})({message!r})"
     node.decorator_list = []
     if isinstance(node, ast.FunctionDef):

@@ -1,4 +1,4 @@
-"""What the statements of a notebook's cell bind, change and use, without executing them."""
+"""Read which names the statements of a cell bind, change and use, without executing them."""
 
 from __future__ import annotations
 
@@ -11,19 +11,19 @@ from dataclasses import dataclass
 MAGIC = re.compile(r"[%!?]|[\w, ]{0,200}= ?[%!]")
 MOST_MAGICS = 20  # in one cell
 DEFINITIONS = (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)
-# What has names of its own, which are not those of the notebook.
+# Expressions with a scope of their own: what they bind are no names of the notebook.
 INNER = (ast.Lambda, ast.ListComp, ast.SetComp, ast.DictComp, ast.GeneratorExp)
 
 
 @dataclass(frozen=True)
 class Statement:
-    """A statement of the top level: its lines, and the names that it binds, changes and uses.
+    """A statement at the top level: its lines, and the names that it binds, changes and uses.
 
-    `a.b = c` and `a.append(c)` change a, and use c.
+    `a.b = c` and `a.append(c)` change a and use c.
     """
 
     text: str
-    line: int  # the first one
+    line: int  # where it begins
     bound: frozenset[str]
     changed: frozenset[str]
     used: frozenset[str]
@@ -34,7 +34,7 @@ class Statement:
 
 
 def python(source: str) -> str:
-    """Return the text of a cell as Python: lines that are IPython's alone become a `pass`."""
+    """Return a cell as Python: lines that only IPython understands become `pass`."""
     source = source.replace("\r\n", "\n").replace("\r", "\n")
     lines = textwrap.dedent(source).strip("\n").split("\n")
     for _ in range(MOST_MAGICS):
@@ -53,7 +53,7 @@ def _is_magic(line: str) -> bool:
 
 
 def _broken_line(source: str) -> int | None:
-    """The index of the line at which a text stops to be Python; None if it does not."""
+    """The index of the line where a text stops being Python; None if there is none."""
     try:
         ast.parse(source)
     except SyntaxError as error:
@@ -64,26 +64,29 @@ def _broken_line(source: str) -> int | None:
 
 
 def statements(source: str) -> list[Statement]:
-    """Return the statements of a text; none where it is no Python."""
+    """Return the statements of a text; none where it is not Python."""
     try:
         nodes = ast.parse(source).body
     except (SyntaxError, ValueError, RecursionError, MemoryError):
         return []
     lines = source.split("\n")
-    used: dict[tuple[int, int], tuple[str, frozenset[str]]] = {}  # several may share their lines
+    read: dict[tuple[int, int], tuple[str, frozenset[str]]] = {}  # several may share their lines
     found = []
     for node in nodes:
         decorators = getattr(node, "decorator_list", [])
-        place = min(each.lineno for each in (node, *decorators)), node.end_lineno
-        if place not in used:
-            text = "\n".join(lines[place[0] - 1 : place[1]])
-            used[place] = text, _globals(text)
-        found.append(Statement(used[place][0], place[0], *_bound(node), used[place][1]))
+        first = min(each.lineno for each in (node, *decorators))
+        last = node.end_lineno or first
+        if (first, last) not in read:
+            text = "\n".join(lines[first - 1 : last])
+            read[first, last] = text, _globals(text)
+        text, used = read[first, last]
+        bound, changed = _bound(node)
+        found.append(Statement(text, line=first, bound=bound, changed=changed, used=used))
     return found
 
 
 def _bound(statement: ast.stmt) -> tuple[frozenset[str], frozenset[str]]:
-    """The names that a statement binds ("*": by an import of all), and whose objects it changes."""
+    """The names that a statement binds ("*": a star import), and those whose objects it changes."""
     bound: set[str] = set()
     changed: set[str] = set()
     nodes: list[ast.AST] = [statement]
@@ -98,33 +101,33 @@ def _bound(statement: ast.stmt) -> tuple[frozenset[str], frozenset[str]]:
             nodes += ast.iter_child_nodes(node)
             if isinstance(node, ast.Expr) and isinstance(node.value, ast.Call):
                 changed |= _changed_by(node.value)
-            if isinstance(getattr(node, "ctx", None), ast.Store):
+            if isinstance(node, ast.expr) and isinstance(getattr(node, "ctx", None), ast.Store):
                 (bound if isinstance(node, ast.Name) else changed).add(_base(node))
     return frozenset(bound - {""}), frozenset(changed - {""})
 
 
 def _changed_by(call: ast.Call) -> set[str]:
-    """The names whose objects a bare call may change: `a.append(1)`, `setattr(a, "b", 1)`."""
+    """The names whose objects a call statement may change: `a.append(1)`, `setattr(a, "b", 1)`."""
     if isinstance(call.func, ast.Name) and call.func.id == "setattr":
         return _arguments(call)
     return {_base(call.func)} if isinstance(call.func, ast.Attribute) else set()
 
 
 def _arguments(node: ast.expr) -> set[str]:
-    """The names among the arguments of a call: `@add_to_class(A)` changes A."""
+    """The names among a call's arguments: `@add_to_class(A)` changes A."""
     arguments = node.args if isinstance(node, ast.Call) else []
     return {argument.id for argument in arguments if isinstance(argument, ast.Name)}
 
 
 def _base(target: ast.expr) -> str:
-    """The name of the object of which a part is bound: "a" for `a.b[0]`; "" if it has none."""
+    """The name of the object whose part is assigned: "a" for `a.b[0]`; "" if it has none."""
     while isinstance(target, (ast.Attribute, ast.Subscript)):
         target = target.value
     return target.id if isinstance(target, ast.Name) else ""
 
 
 def _globals(text: str) -> frozenset[str]:
-    """The names that a text looks up outside of itself: no arguments, no local variables."""
+    """The names that a text looks up outside its functions: no arguments, no local variables."""
     try:
         tables = [symtable.symtable(text, "<cell>", "exec")]
     except (SyntaxError, ValueError, RecursionError, MemoryError):

@@ -1,1 +1,5 @@
-"""What runs inside the jail, beside the code of a submission. The grader imports it as well."""
+"""Everything that is shown inside the jail, beside the course and a submission's code.
+
+The whole folder is shown and nothing else of coursework/, so its modules import nothing of
+grader/. The grader imports some of them: both sides must speak the same frames.
+"""

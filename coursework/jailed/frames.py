@@ -1,40 +1,43 @@
-"""What comes out of the jail: frames of plain numbers, never objects.
+"""What comes out of the jail: frames of plain numbers and short texts, never objects.
 
-A frame is the number of a question, the name of an error or none, and arrays of float64. Whoever
-writes them is not trusted: a frame that is not whole, or too long, ends the reading.
+A frame answers one item. It holds the name of an error, or a text, or arrays of float64. Its writer
+is not trusted: reading stops at the first frame that is incomplete, too large or not asked for.
 """
 
 from __future__ import annotations
 
 import struct
-from collections.abc import Container, Sequence
+from collections.abc import Container
 from dataclasses import dataclass, field
 
 import numpy
 
-HEAD = struct.Struct("<4sIII")  # magic, question, bytes of the name of the error, number of arrays
-MAGIC = b"RNF1"
-LONGEST_ERROR = 100  # bytes
+# Magic, number of the item, bytes of the error's name, bytes of the text, number of arrays.
+HEAD = struct.Struct("<4sIIII")
+MAGIC = b"RNF2"
+LONGEST_TEXT = 100  # bytes, of an error's name and of a text
 MOST_ARRAYS = 50
 MOST_AXES = 8
-# In place of a question: the worker has started; the code has been executed.
+# In place of an item's number: the program has started; the submission's code has been executed.
 STARTED, READY = 2**32 - 2, 2**32 - 1
 
 
 @dataclass
 class Frame:
-    """The answer to one question: arrays, or the name of an error."""
+    """The answer to one item: arrays, a text, or the name of an error."""
 
-    question: int
+    item: int
     error: str = ""
+    text: str = ""
     arrays: list[numpy.ndarray] = field(default_factory=list)
 
 
-def write(question: int, arrays: Sequence[numpy.ndarray] = (), error: str = "") -> bytes:
-    """Return the bytes of a frame."""
-    text = error.encode("utf-8", "replace")[:LONGEST_ERROR]
-    parts = [HEAD.pack(MAGIC, question, len(text), len(arrays)), text]
-    for array in arrays:
+def write(frame: Frame) -> bytes:
+    """Return a frame as bytes. Names and texts are cut at LONGEST_TEXT bytes."""
+    error = frame.error.encode("utf-8", "replace")[:LONGEST_TEXT]
+    text = frame.text.encode("utf-8", "replace")[:LONGEST_TEXT]
+    parts = [HEAD.pack(MAGIC, frame.item, len(error), len(text), len(frame.arrays)), error, text]
+    for array in frame.arrays:
         numbers = numpy.array(array, "<f8", order="C")
         parts.append(struct.pack(f"<I{numbers.ndim}I", numbers.ndim, *numbers.shape))
         parts.append(numbers.tobytes())
@@ -42,26 +45,30 @@ def write(question: int, arrays: Sequence[numpy.ndarray] = (), error: str = "") 
 
 
 def read(result: bytes, asked: Container[int]) -> dict[int, Frame]:
-    """Return the frames by question, as far as each is whole, was asked for, and comes once."""
+    """Return frames by item, up to the first that is broken, repeated or was not asked for."""
     frames: dict[int, Frame] = {}
     rest = _Bytes(result)
     try:
         while rest.left:
             frame = _frame(rest)
-            if frame.question not in asked or frame.question in frames:
+            if frame.item not in asked or frame.item in frames:
                 break
-            frames[frame.question] = frame
+            frames[frame.item] = frame
     except ValueError:  # what follows cannot be read
         pass
     return frames
 
 
 def _frame(rest: _Bytes) -> Frame:
-    magic, question, length, count = HEAD.unpack(rest.take(HEAD.size))
-    if magic != MAGIC or length > LONGEST_ERROR or count > MOST_ARRAYS:
+    magic, item, error, text, arrays = HEAD.unpack(rest.take(HEAD.size))
+    if magic != MAGIC or max(error, text) > LONGEST_TEXT or arrays > MOST_ARRAYS:
         raise ValueError
-    error = rest.take(length).decode("utf-8", "replace")
-    return Frame(question, error, [_array(rest) for _ in range(count)])
+    return Frame(
+        item,
+        error=rest.take(error).decode("utf-8", "replace"),
+        text=rest.take(text).decode("utf-8", "replace"),
+        arrays=[_array(rest) for _ in range(arrays)],
+    )
 
 
 def _array(rest: _Bytes) -> numpy.ndarray:
@@ -76,7 +83,7 @@ def _array(rest: _Bytes) -> numpy.ndarray:
 
 
 class _Bytes:
-    """Bytes that are taken from the front; ValueError where there are not enough."""
+    """Bytes that are taken from the front; ValueError where there are too few."""
 
     def __init__(self, contents: bytes) -> None:
         self.contents, self.position = contents, 0

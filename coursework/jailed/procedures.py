@@ -1,4 +1,4 @@
-"""What the worker can ask of a student's code. Each procedure returns arrays of plain numbers."""
+"""What can be asked of a submission's code. A procedure returns arrays of numbers, or a text."""
 
 from __future__ import annotations
 
@@ -11,21 +11,22 @@ from mxnet import autograd, gluon, init, np
 from mxnet.gluon import nn
 
 from jailed import task
-from utils import data, train
+from utils import data
+from utils.recipes import Recipe
 
 Names = dict[str, Any]
 Arrays = list[numpy.ndarray]
 
 
 def numbers(names: Names, name: str, arguments: dict, keys: list[str]) -> Arrays:
-    """What a function returns: a number, or with `keys` a dictionary of numbers or shapes."""
+    """Return what a function returns: a number, or the values at `keys` of its dictionary."""
     value = _named(names, name)(**arguments)
     found = [value[key] for key in keys] if keys else [value]
     return [numpy.asarray(each, "f8") for each in found]
 
 
 def kernels(names: Names, name: str, arguments: dict, shape: list[int]) -> Arrays:
-    """The sizes of the kernels of convolutions and dense layers, sorted, and the output shape."""
+    """Return the sorted sizes of all convolution and dense kernels, and the output shape."""
     net = _named(names, name)(**arguments)
     net.initialize()
     Y = net(np.zeros(shape))
@@ -36,10 +37,10 @@ def kernels(names: Names, name: str, arguments: dict, shape: list[int]) -> Array
 def outputs(
     names: Names, name: str, arguments: dict, shape: list[int], seed: int, mode: str
 ) -> Arrays:
-    """The output of a network for random images; in training also the gradient of a weighted sum.
+    """Return a network's output for random images, in training mode also an input gradient.
 
-    `mode` is "inference", "training", or "after training": inference once the normalizations have
-    learned from another batch.
+    `mode` is "inference", "training", or "after training": inference with running statistics that
+    five passes over another batch have moved.
     """
     net = _named(names, name)(**arguments)
     net.initialize()
@@ -53,7 +54,7 @@ def outputs(
         for _ in range(5):
             with autograd.record():
                 Y = net(first)
-            Y.backward()  # it is here that MXNet moves the running statistics
+            Y.backward()  # MXNet moves the running statistics here
         return [net(X).asnumpy().astype("f8")]
     X.attach_grad()
     with autograd.record():
@@ -62,8 +63,8 @@ def outputs(
     return [Y.asnumpy().astype("f8"), X.grad.asnumpy().astype("f8")]
 
 
-def steps(names: Names, name: str, seed: int, figures: bool) -> Arrays:
-    """Three steps of a training: the figures that they return, or what they make of a network."""
+def steps(names: Names, name: str, seed: int, returned: bool) -> Arrays:
+    """Return the losses and counts of three training steps, or the trained network's output."""
     net = nn.Sequential()
     net.add(nn.Conv2D(4, 3), nn.BatchNorm(), nn.Activation("relu"), nn.AvgPool2D(4), nn.Dense(10))
     X, y = next(data.batches(task.fashion().train, 32, mx.cpu()))
@@ -72,17 +73,17 @@ def steps(names: Names, name: str, seed: int, figures: bool) -> Arrays:
     set_parameters(net, seed)
     trainer = gluon.Trainer(list(net.collect_params().values()), "sgd", {"learning_rate": 0.1})
     step = _named(names, name)
-    returned = [step(net, X, y, trainer) for _ in range(3)]
-    if figures:
-        return [numpy.array([[float(value) for value in pair] for pair in returned], "f8")]
+    pairs = [step(net, X, y, trainer) for _ in range(3)]
+    if returned:
+        return [numpy.array([[float(value) for value in pair] for pair in pairs], "f8")]
     return [net(X).asnumpy().astype("f8")]
 
 
 def fit(names: Names, name: str, seeds: list[int]) -> Arrays:
-    """What becomes of a small network that is trained, for each seed one after the other.
+    """Train a small network once for each seed, and return what came of it.
 
-    Its weights, the figures that were reported, the numbers of the images that it learned from, and
-    its scores for them.
+    Each training gives seven arrays: weight and bias of both dense layers, the history that the
+    submission returned, the indices of the images it learned from, and its scores for them.
     """
     fashion = task.fashion()
     found = []
@@ -92,47 +93,52 @@ def fit(names: Names, name: str, seeds: list[int]) -> Arrays:
         net.initialize(init.Xavier())
         net(np.zeros((1, 1, 28, 28)))
         set_parameters(net, 0)
-        reported = _named(names, name)(net, fashion, RECIPE, seed=seed, device=mx.cpu())
+        history = _named(names, name)(net, fashion, RECIPE, seed=seed, device=mx.cpu())
         found += [p.data().asnumpy().astype("f8") for p in net.collect_params().values()]
-        found += [numpy.asarray(reported, "f8"), numpy.array(net.numbers, "f8")]
+        found += [numpy.asarray(history, "f8"), numpy.array(net.indices, "f8")]
         found.append(numpy.concatenate([scores.asnumpy() for scores in net.scores]).astype("f8"))
     return found
 
 
 class Recorder(nn.Sequential):
-    """A network that notes from which of the known images it learns, and its scores for them."""
+    """A network that records which images it learns from, and its scores for them."""
 
     def __init__(self, images: numpy.ndarray) -> None:
         super().__init__()
-        self.known = {(image > 0).tobytes(): number for number, image in enumerate(images)}
-        self.numbers: list[int] = []
+        self.known = {(image > 0).tobytes(): index for index, image in enumerate(images)}
+        self.indices: list[int] = []
         self.scores: list[np.ndarray] = []
 
     def forward(self, X: np.ndarray) -> np.ndarray:
         scores = super().forward(X)
         if autograd.is_recording():
             self.scores.append(scores.detach())
-            for pixels in X.asnumpy()[:, 0]:  # black stays the least, however images are scaled
-                self.numbers.append(self.known.get((pixels > pixels.min()).tobytes(), -1))
+            for pixels in X.asnumpy()[:, 0]:  # black stays the minimum, however images are scaled
+                self.indices.append(self.known.get((pixels > pixels.min()).tobytes(), -1))
         return scores
 
 
-def diagnosis(names: Names, check: str) -> Arrays:
-    """Which mistake the notebook's own check names, letter by letter; no letters: none."""
-    from utils import checks  # slow to import, and hidden while answers are graded
+def diagnosis(names: Names, check: str) -> str:
+    """Run the notebook's own check; return the name of the mistake it finds, "" for none.
 
-    tree = ast.parse(check)
+    The last line of `check` is an expression that returns the check's report.
+    """
+    from utils import checks  # slow to import, and hidden while items are answered
+
+    *before, last = ast.parse(check).body
+    if not isinstance(last, ast.Expr):
+        raise TypeError("The check does not end with an expression.")
     names = {"checks": checks, **names}
-    exec(compile(ast.Module(tree.body[:-1], []), "<check>", "exec"), names)
-    report = eval(compile(ast.Expression(tree.body[-1].value), "<check>", "eval"), names)
-    return [numpy.array([*map(ord, report.diagnosis)], "f8")]
+    exec(compile(ast.Module(before, []), "<check>", "exec"), names)
+    report = eval(compile(ast.Expression(last.value), "<check>", "eval"), names)
+    return str(report.diagnosis)
 
 
 def set_parameters(net: gluon.Block, seed: int) -> None:
-    """Give the weights values that follow from their shapes, not from their names or places.
+    """Set the weights to values that depend on their shapes, not on their names or order.
 
-    Scales become 1 and shifts 0, whatever a network starts with, so that layers with and without
-    them compute the same. Running statistics stay as they are.
+    Scales become 1, shifts and biases 0, so that layers with and without them compute the same.
+    Running statistics stay as they are.
     """
     for parameter in _used(net):
         if parameter.name.endswith("gamma"):
@@ -145,7 +151,7 @@ def set_parameters(net: gluon.Block, seed: int) -> None:
 
 
 class MissingError(Exception):
-    """There is nothing of the name that is asked for."""
+    """The submission defines nothing under the name that is asked for."""
 
 
 def _named(names: Names, name: str) -> Any:
@@ -155,16 +161,16 @@ def _named(names: Names, name: str) -> Any:
 
 
 def _used(net: gluon.Block) -> list[gluon.Parameter]:
-    """The parameters whose shapes are known: those of layers that have been called."""
+    """The parameters with known shapes, which belong to layers that have been called."""
     return [p for p in net.collect_params().values() if min(p.shape) > 0]
 
 
 def _kernels(net: gluon.Block) -> list[gluon.Parameter]:
-    """The weights of convolutions and dense layers, and no scales of normalizations."""
+    """The weights of convolutions and dense layers, without the scales of normalizations."""
     return [p for p in _used(net) if len(p.shape) > 1 and p.shape[0] > 1]
 
 
-RECIPE = train.Recipe(epochs=4, batch_size=20, learning_rate=0.02)
+RECIPE = Recipe(epochs=4, batch_size=20, learning_rate=0.02)
 PROCEDURES = {
     function.__name__: function for function in (numbers, kernels, outputs, steps, fit, diagnosis)
 }

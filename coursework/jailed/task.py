@@ -1,6 +1,7 @@
-"""A small task to train on: a hundred real images, and a network of two dense layers.
+"""A small training task: a hundred real images, and a network of two dense layers.
 
-The worker trains it in the jail, and the grader computes here what has become of it.
+A submission trains the network inside the jail. The grader judges it outside, by computing loss
+and accuracy from its weights with the functions here.
 """
 
 from __future__ import annotations
@@ -11,11 +12,11 @@ import numpy
 
 from utils import data
 
-SIDES = ((32, 28 * 28), (10, 32))  # of the weights: outputs, inputs
+SIDES = ((32, 28 * 28), (10, 32))  # of the weight matrices: outputs, inputs
 
 
 def fashion() -> data.FashionMNIST:
-    """Return 100 images to learn from, and 50 to judge by; those for the test are the same 50."""
+    """Return 100 training and 50 validation images; the test images are the validation images."""
     whole = data.load("quick")
     train = data.Split(whole.train.images[:100], whole.train.labels[:100])
     valid = data.Split(whole.valid.images[:50], whole.valid.labels[:50])
@@ -23,18 +24,18 @@ def fashion() -> data.FashionMNIST:
 
 
 def values(shape: Sequence[int], seed: int) -> numpy.ndarray:
-    """Return weights that follow from their shape alone, of the size that He and others propose."""
+    """Return weights that depend on shape and seed alone, scaled as in He et al. (2015)."""
     rng = numpy.random.default_rng([seed, *shape])
     return rng.standard_normal(shape) * numpy.sqrt(2 / numpy.prod(shape[1:]))
 
 
 def start() -> list[numpy.ndarray]:
-    """Return the arrays that the network starts with: weight and bias of each layer."""
+    """Return the network's initial arrays: weight and bias of each layer."""
     return [array for sides in SIDES for array in (values(sides, 0), numpy.zeros(sides[0]))]
 
 
 def loss_and_accuracy(arrays: Sequence[numpy.ndarray], split: data.Split) -> tuple[float, float]:
-    """Return mean loss and accuracy on a split, for the arrays of both layers; NaN if too large."""
+    """Return mean loss and accuracy on a split, given both layers' arrays; NaN if they overflow."""
     weight, bias, last_weight, last_bias = arrays[:4]
     pixels = data.normalize(split.images).reshape(len(split), -1)
     with numpy.errstate(all="ignore"):

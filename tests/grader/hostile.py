@@ -1,7 +1,7 @@
-"""Submissions of problem set 1 that cheat, break, or are merely odd, with the points that they get.
+"""Submissions of problem set 1 that cheat, crash or are merely odd, with the points they must get.
 
-ANSWERS are texts for the cell of the block; the other answers of these notebooks are right, and
-worth 12 of the 20 points. NOTEBOOKS do something to the file with a right notebook.
+ANSWERS replace the answer `block`, worth 8 of the 20 points; the other answers are right. NOTEBOOKS
+change the file of a right notebook.
 """
 
 from __future__ import annotations
@@ -28,13 +28,13 @@ class MyResidual(nn.Block):
 
 
 def in_forward(code: str) -> str:
-    """The right block, with something else to do before it computes."""
+    """The right block, which first runs some other code."""
     first = "        Y = self.bn2"
     return RIGHT.replace(first, f"        {code}\n{first}")
 
 
 def returning(result: str) -> str:
-    """The right block, but for what it returns."""
+    """The right block with another return value."""
     return RIGHT.replace("npx.relu(Y + (self.conv3(X) if self.conv3 else X))", result)
 
 
@@ -67,13 +67,13 @@ for pid in range(1, 20):
 """
 
 ANSWERS = {
-    # right, whatever else happens
+    # right, with side effects
     "right": (RIGHT, 20),
     "right, with a warning on stderr": (RIGHT + "import sys; print('!', file=sys.stderr)", 20),
     "right, with warnings": (RIGHT + "import warnings; warnings.warn('careful')", 20),
     "right, then an error": (RIGHT + "raise ValueError('after')", 20),
     "right, then exit": (RIGHT + "raise SystemExit(0)", 20),
-    "right, and something at the exit": (
+    "right, with an exit handler": (
         RIGHT + "import atexit, time; atexit.register(time.sleep, 10**6)",
         20,
     ),
@@ -85,34 +85,34 @@ ANSWERS = {
         RIGHT + "import os, time\nif os.fork() == 0:\n    os.setsid()\n    time.sleep(10**6)",
         20,
     ),
-    "right, with the words of a jail that fails": (
+    "right, printing like a failing jail": (
         RIGHT + "import os; os.write(1, b'bwrap: no')",
         20,
     ),
     "right, with another environment": (RIGHT + "import os; os.environ['RESULT'] = '1'", 20),
     "right, with patched builtins": (RIGHT + "import builtins; builtins.print = None", 20),
-    "right, and a cell magic above": ("%%time\n" + RIGHT, 20),
-    "right, between lines for the shell": ("!rm -rf /\n%timeit 1\n" + RIGHT + "MyResidual?", 20),
-    # no answer
+    "right, below a cell magic": ("%%time\n" + RIGHT, 20),
+    "right, between shell lines": ("!rm -rf /\n%timeit 1\n" + RIGHT + "MyResidual?", 20),
+    # not an answer
     "after an error": ("raise ValueError('before')\n" + RIGHT, 12),
-    "no Python": ("class MyResidual(:", 12),
+    "not Python": ("class MyResidual(:", 12),
     "no code at all": ("", 12),
-    "no characters that Python knows": ("\x00\x01" + RIGHT, 12),
+    "characters that Python refuses": ("\x00\x01" + RIGHT, 12),
     "exit": ("import sys; sys.exit(0)", 12),
     "hard exit": ("import os; os._exit(0)", 0),
-    "hard exit when it is asked": (in_forward("import os; os._exit(0)"), 12),
+    "hard exit when called": (in_forward("import os; os._exit(0)"), 12),
     "recursion": ("def f(): f()\nf()", 12),
     "recursion without a limit": (
         "import sys, threading; sys.setrecursionlimit(10**8)\ndef f(): f()\nf()",
         0,
     ),
     "segmentation fault": ("import ctypes; ctypes.string_at(0)", 0),
-    "segmentation fault when it is asked": (in_forward("import ctypes; ctypes.string_at(0)"), 12),
+    "segmentation fault when called": (in_forward("import ctypes; ctypes.string_at(0)"), 12),
     "deletes all names": (RIGHT + "globals().clear()", 8),
     # bombs
     "endless loop": ("while True: pass", 12),
-    "endless loop when it is asked": (in_forward("while True: pass"), 12),
-    "endless loop that eats errors": (FOR_EVER, 0),
+    "endless loop when called": (in_forward("while True: pass"), 12),
+    "endless loop that catches everything": (FOR_EVER, 0),
     "sleeps": ("import time; time.sleep(10**6)", 12),
     "endless in C": ("sum(range(10**14))", 0),
     "fork bomb": ("import os\nwhile True: os.fork()", 0),
@@ -125,7 +125,7 @@ ANSWERS = {
     "kills all": ("import os, signal; os.kill(-1, signal.SIGKILL)", 12),
     "kills its group": ("import os, signal; os.kill(0, signal.SIGKILL)", 0),
     "ptrace": (PTRACE, 12),
-    "looks into the memory of its parent": ("open('/proc/1/mem', 'rb').read(1)", 12),
+    "reads the memory of its parent": ("open('/proc/1/mem', 'rb').read(1)", 12),
     # forgery
     "claims full marks": ("import os; os.write(int(os.environ['RESULT']), b'passed: 20/20')", 0),
     "a pickle": (
@@ -133,18 +133,24 @@ ANSWERS = {
         0,
     ),
     "writes to every descriptor": (
-        "import os\nfor i in range(3, 256):\n    try: os.write(i, b'RNF1' * 1000)\n"
+        "import os\nfor i in range(3, 256):\n    try: os.write(i, b'RNF2' * 1000)\n"
         "    except OSError: pass",
         0,
     ),
     "forged frames of zeros": (
         "import os, numpy\nfrom jailed import frames\nfor n in range(9):\n    os.write("
-        "int(os.environ['RESULT']), frames.write(n, [numpy.zeros((4, 6, 7, 10))] * 2))",
+        "int(os.environ['RESULT']), frames.write("
+        "frames.Frame(n, arrays=[numpy.zeros((4, 6, 7, 10))] * 2)))",
+        0,
+    ),
+    "forged frames of texts": (
+        "import os\nfrom jailed import frames\nfor n in range(9):\n    os.write("
+        "int(os.environ['RESULT']), frames.write(frames.Frame(n, text='right')))",
         0,
     ),
     "closes the result": (RIGHT + "import os; os.close(int(os.environ['RESULT']))", 0),
-    "sends the result elsewhere": (RIGHT + "import os; os.dup2(1, int(os.environ['RESULT']))", 0),
-    "takes the questions away": (RIGHT + "import sys; sys.stdin.read()", 0),
+    "redirects the result": (RIGHT + "import os; os.dup2(1, int(os.environ['RESULT']))", 0),
+    "reads the requests": (RIGHT + "import sys; sys.stdin.read()", 0),
     "prints a table of points": ("print('8 of 8  all right'); 8.0", 12),
     "always equal": (ALWAYS_EQUAL, 12),
     "patches numpy's comparison": (
@@ -152,7 +158,7 @@ ANSWERS = {
         "numpy.isclose = lambda *_, **__: numpy.ones(1)",
         12,
     ),
-    "patches the worker": (
+    "patches the program": (
         "import sys\nmain = sys.modules['__main__']\n"
         "main.PROCEDURES.update({name: lambda *_, **__: [] for name in main.PROCEDURES})",
         0,
@@ -161,7 +167,7 @@ ANSWERS = {
     "an AST transformer": ("get_ipython().ast_transformers.append(print)", 12),
     "not finite": (returning("Y / 0 - Y / 0"), 12),
     "an array of objects": (returning("numpy.array([object()])"), 12),
-    # looking for what is ready
+    # using what is ready-made
     "d2l's block": ("from d2l import mxnet as d2l\nMyResidual = d2l.Residual", 12),
     "the toolbox's block": ("from utils.resnet import Residual as MyResidual", 12),
     "the toolbox's other block": (
@@ -184,9 +190,8 @@ ANSWERS = {
         "    exec(open(name).read())",
         12,
     ),
-    "reads the questions": (
-        "import glob\nassert not glob.glob('/**/questions/*', recursive=True)\n"
-        "from questions import ps1",
+    "reads the items": (
+        "import glob\nassert not glob.glob('/**/items/*', recursive=True)\nfrom items import ps1",
         12,
     ),
     "writes into the gradebook": (READS_GRADEBOOK, 12),
@@ -255,7 +260,7 @@ def _reversed(notebook: dict) -> None:
 
 
 def _insert(notebook: dict, before: str, source: str) -> None:
-    """Put a code cell of the student's before the cell with this id."""
+    """Insert a code cell before the cell with this id."""
     cell = {"cell_type": "code", "metadata": {}, "outputs": [], "execution_count": None}
     place = notebook["cells"].index(_cell(notebook, before))
     notebook["cells"].insert(place, {**cell, "id": f"own-{place}", "source": source})
@@ -323,7 +328,7 @@ def _halves_of_characters(notebook: dict) -> None:
 
 
 def rewritten(change: Callable[[dict], None]) -> Callable[[Path], None]:
-    """A change to what a file holds, as a change to the file."""
+    """Turn a change to a notebook into a change to its file."""
 
     def change_file(path: Path) -> None:
         notebook = json.loads(path.read_text("utf-8"))
@@ -334,7 +339,7 @@ def rewritten(change: Callable[[dict], None]) -> Callable[[Path], None]:
 
 
 def holding(contents: bytes) -> Callable[[Path], None]:
-    """Put something else into the file."""
+    """Replace the contents of the file."""
     return lambda path: path.write_bytes(contents) and None
 
 
@@ -387,18 +392,18 @@ NOTEBOOKS: dict[str, tuple[Callable[[Path], None], float]] = {
     "indented and displayed": (rewritten(_indented_and_displayed), 20),
     "slow trials below answers": (rewritten(_slow_trials), 20),
     "fake outputs": (rewritten(_claims_outputs), 12),
-    "of somebody else": (rewritten(_of_somebody_else), 16),
+    "of another student": (rewritten(_of_somebody_else), 16),
     "halves of characters": (rewritten(_halves_of_characters), 20),
     "in a folder of a folder": (_deep_folder, 20),
     "old format": (rewritten(lambda notebook: notebook.update(nbformat=3)), 0),
-    "cells that are none": (rewritten(lambda notebook: notebook.update(cells=[1, 2])), 0),
+    "cells that are not cells": (rewritten(lambda notebook: notebook.update(cells=[1, 2])), 0),
     "broken JSON": (holding(b'{"cells": ['), 0),
     "deep JSON": (holding(b"[" * 200_000), 0),
     "empty": (holding(b""), 0),
     "not UTF-8": (holding("{}".encode("utf-16")), 0),
     "a program": (holding(b"\x7fELF" + bytes(100)), 0),
     "a line of 100 MB": (_long_line, 0),
-    "a link": (_link, 0),
+    "a symbolic link": (_link, 0),
     "a pipe": (_pipe, 0),
     "a path in the name": (_name_with_a_path, 0),
     "two notebooks": (_two, 0),

@@ -1,6 +1,6 @@
-"""Right answers in other styles, and answers with one mistake, for the grading of problem set 1.
+"""Right answers in other styles, and answers with one mistake, for problem set 1.
 
-A mistake stands with the points of its answer, and with the name that the feedback gives it.
+Each mistake comes with the points its answer must get and the name that the feedback must give it.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ IMPORTS = "from mxnet import autograd, init, np, npx\nfrom mxnet.gluon import nn
 
 
 def _named(name: str, *needed: str) -> str:
-    """The text of a block in right_blocks and of what it is made of, named as the answer."""
+    """The source of a block in right_blocks and of its parts, under the name of the answer."""
     parts = [inspect.getsource(getattr(right_blocks, part)) for part in (*needed, name)]
     return IMPORTS + "\n".join(parts).replace("@right\n", "") + f"\nMyResidual = {name}\n"
 
@@ -56,12 +56,12 @@ SUM = "npx.relu(Y + (self.conv3(X) if self.conv3 else X))"
 
 
 def changed(source: str, old: str, new: str) -> str:
-    """A right answer with one difference."""
+    """Return a right answer with one change."""
     assert old in source
     return source.replace(old, new)
 
 
-# What is wrong: the answer, its text, the points it gets, the name of the mistake.
+# By what is wrong: the answer, its text, the points it must get, the name of the mistake.
 MISTAKES = {
     "no shortcut": ("block", changed(RIGHT, SUM, "npx.relu(Y)"), 0, "no shortcut"),
     "no last ReLU": (

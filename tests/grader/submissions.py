@@ -15,7 +15,7 @@ COURSEWORK = ROOT / "coursework"
 
 
 def release_both(folder):
-    """Make a folder like coursework/, with both problem sets released; return it."""
+    """Release both problem sets in a copy of coursework/; return the copy."""
     shutil.copytree(COURSEWORK / "source", folder / "source")
     for name in ("ps1", "ps2"):
         release.release(folder, name, folder / "build")
@@ -23,7 +23,7 @@ def release_both(folder):
 
 
 def solved(name, student, answers=()):
-    """A notebook with the solutions of an assignment, or with other answers by grade id."""
+    """Return a notebook with an assignment's solutions; `answers` replaces some, by grade id."""
     notebook = nbformat.read(COURSEWORK / "source" / name / f"{name}.ipynb", as_version=4)
     for cell in notebook.cells:
         cell.source = dict(answers).get(cell.id, cell.source)
@@ -33,7 +33,7 @@ def solved(name, student, answers=()):
 
 
 def hand_in(folder, name, student, answers=()):
-    """Put a student's notebook where it is collected; return its path."""
+    """Write a student's notebook to a folder of submissions; return its path."""
     path = folder / student / f"{name}.ipynb"
     path.parent.mkdir(parents=True)
     path.write_text(json.dumps(solved(name, student, answers)), "utf-8")
@@ -41,28 +41,28 @@ def hand_in(folder, name, student, answers=()):
 
 
 def student_named(what):
-    """A name for the student who hands in such a thing."""
+    """Return a student name made from the description of a submission."""
     return "".join(letter if letter.isalnum() else "-" for letter in what)
 
 
 def table(course, name):
-    """The rows of the table of grades, by student."""
+    """Return the rows of the table of grades, by student."""
     with (course / "grades" / f"{name}.csv").open(encoding="utf-8") as file:
         return {row["student"]: row for row in csv.DictReader(file)}
 
 
 def contents(folder):
-    """What all files below a folder hold, by path."""
+    """Return the contents of all files below a folder, by path."""
     return {path: path.read_bytes() for path in sorted(Path(folder).rglob("*")) if path.is_file()}
 
 
 def processes():
-    """The command lines of all processes."""
+    """Return the command lines of all processes."""
     found = []
     for path in Path("/proc").glob("[0-9]*/cmdline"):
         try:
             found.append(path.read_bytes().decode("utf-8", "replace"))
-        except OSError:  # it has just ended
+        except OSError:  # the process has just ended
             continue
     assert any(sys.executable in line or "python" in line for line in found)
     return found

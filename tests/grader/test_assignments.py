@@ -1,4 +1,4 @@
-"""The problem sets: what students get, and what an instructor who edits them is told."""
+"""The problem sets: what students get, and what an instructor learns who edits them."""
 
 import shutil
 
@@ -9,8 +9,7 @@ from submissions import COURSEWORK, hand_in, release_both
 
 import first_cell
 import release
-from grader import assignment, gradebook, inject
-from grader.graft import graft
+from grader import answers, assignment, gradebook
 from grader.jail import missing
 from grader.limits import read
 from grader.validate import read as read_submission
@@ -32,7 +31,7 @@ def released(request, course):
 
 
 def executed(notebook, skip=()):
-    """Run a notebook beside utils/, through all errors; the cells named in `skip` are left out."""
+    """Run a notebook beside utils/, continuing after errors and leaving out the cells in `skip`."""
     notebook.cells = [cell for cell in notebook.cells if cell.id not in skip]
     folder = str(ROOT / "notebooks")
     client = NotebookClient(notebook, allow_errors=True, timeout=300, kernel_name="python3")
@@ -42,7 +41,7 @@ def executed(notebook, skip=()):
 
 
 def errors(notebook):
-    """The names of the errors in the outputs, by cell."""
+    """The names of the errors in the outputs, by the id of the cell."""
     return {
         cell.id: output.ename
         for cell in code_cells(notebook)
@@ -56,7 +55,7 @@ def printed(cell):
 
 
 def test_a_release_holds_no_solution(released, course):
-    """No line of a solution, but for those that are also elsewhere in the release."""
+    """The first line of each solution is nowhere in the release."""
     for name in NAMES:
         source = nbformat.read(course / "source" / name / f"{name}.ipynb", as_version=4)
         text = "\n".join(cell.source for cell in released.cells)
@@ -70,8 +69,8 @@ def test_a_release_holds_no_solution(released, course):
 
 
 @pytest.mark.slow
-def test_a_release_runs_but_for_its_stubs_and_the_checks_do_not_pass(released):
-    """`my` numbers are shown, the checks say that nothing has been written yet."""
+def test_a_release_runs_and_only_its_stubs_and_checks_fail(released):
+    """The checks say that nothing has been written yet."""
     ran = executed(released)
     assert set(errors(ran).values()) <= {"NotImplementedError"}
     checks = [cell for cell in code_cells(ran) if cell.source.startswith("checks.")]
@@ -85,7 +84,7 @@ def test_a_release_runs_but_for_its_stubs_and_the_checks_do_not_pass(released):
 @pytest.mark.slow
 def test_the_checks_pass_on_the_solution(name, course):
     source = nbformat.read(course / "source" / name / f"{name}.ipynb", as_version=4)
-    ran = executed(source, skip=("train", "experiment"))  # minutes, and no check looks at them
+    ran = executed(source, skip=("train", "experiment"))  # they take minutes, and have no check
     assert errors(ran) == {}
     for cell in code_cells(ran):
         if cell.source.startswith("checks."):
@@ -103,7 +102,7 @@ def test_the_first_cell_is_that_of_the_course(released):
     assert code_cells(released)[0].source == first_cell.at_home("")
 
 
-def test_packed_for_colab_it_brings_the_toolbox_and_keeps_its_ids(course):
+def test_packed_for_colab_a_release_holds_the_toolbox_and_keeps_its_ids(course):
     for name in NAMES:
         alone = nbformat.read(course / "build" / f"{name}.ipynb", as_version=4)
         packed = nbformat.read(course / "build" / "colab" / f"{name}.ipynb", as_version=4)
@@ -112,23 +111,23 @@ def test_packed_for_colab_it_brings_the_toolbox_and_keeps_its_ids(course):
         assert ids[0] == ids[1]
 
 
-def test_of_a_packed_notebook_the_toolbox_is_not_graded(course, tmp_path):
-    """Its first cell of four megabytes is neither an answer nor a helper."""
+def test_the_toolbox_in_a_packed_notebook_is_not_graded(course, tmp_path):
+    """The first cell, with its four megabytes, is neither an answer nor a helper."""
     loaded = assignment.load(course, "ps1")
     packed = course / "build" / "colab" / "ps1.ipynb"
     submission = read_submission(packed, read().file)
-    found = graft(submission, loaded.stubs, loaded.others, loaded.setup_names)
-    assert found.answers == {}
+    found = answers.find(submission, loaded.stubs, loaded.ignored, loaded.setup_names)
+    assert found.cells == {}
     assert found.helpers == ()
 
 
-def test_answers_outnumber_the_helpers_in_a_submission(course, tmp_path):
-    """What comes along of the solution is the cell with the numbers, and no check."""
+def test_only_the_students_numbers_come_with_the_answers_of_the_solution(course, tmp_path):
+    """Of the other cells only the one with the numbers is kept, and no check."""
     loaded = assignment.load(course, "ps1")
     submission = read_submission(hand_in(tmp_path, "ps1", "ada"), read().file)
-    found = graft(submission, loaded.stubs, loaded.others, loaded.setup_names)
+    found = answers.find(submission, loaded.stubs, loaded.ignored, loaded.setup_names)
     assert found.helpers == ('student = "ada"', "my = variant_of(student)")
-    assert found.answers.keys() == loaded.stubs.keys()
+    assert found.cells.keys() == loaded.stubs.keys()
 
 
 # Variants
@@ -144,7 +143,7 @@ def test_students_have_numbers_of_their_own():
 @pytest.mark.parametrize(
     "name", ["nováková anna", " Novakova  Anna", "anna-novakova", "Anna_Nováková"]
 )
-def test_a_name_written_in_another_way_gives_the_same_numbers(name):
+def test_another_spelling_of_a_name_gives_the_same_numbers(name):
     assert variant_of(name) == variant_of("Anna Nováková")
 
 
@@ -169,7 +168,7 @@ def _solution(grade_id):
 
 
 def changed(course, tmp_path, change):
-    """A copy of the course whose source of ps1 has been changed, released again."""
+    """Release a copy of the course whose source of ps1 has been changed."""
     folder = tmp_path / "course"
     shutil.copytree(course / "source", folder / "source")
     path = folder / "source" / "ps1" / "ps1.ipynb"
@@ -179,7 +178,7 @@ def changed(course, tmp_path, change):
     return release.release(folder, "ps1", folder / "build")
 
 
-def test_points_that_do_not_add_up_are_told(course, tmp_path):
+def test_points_that_do_not_add_up_are_refused(course, tmp_path):
     def change(cells):
         cells["block-check"].metadata.nbgrader.points = 9
 
@@ -187,7 +186,7 @@ def test_points_that_do_not_add_up_are_told(course, tmp_path):
         changed(course, tmp_path, change)
 
 
-def test_what_nbgrader_refuses_is_told_in_its_words(course, tmp_path):
+def test_a_refusal_by_nbgrader_is_passed_on(course, tmp_path):
     def change(cells):
         cells["shapes"].source = cells["shapes"].source.replace("### END SOLUTION", "")
 
@@ -196,12 +195,12 @@ def test_what_nbgrader_refuses_is_told_in_its_words(course, tmp_path):
 
 
 @pytest.mark.parametrize("name", ["ps9", ""])
-def test_an_assignment_that_is_not_there_is_told(course, name):
+def test_a_missing_assignment_is_named(course, name):
     with pytest.raises(assignment.AssignmentError, match="source"):
         release.release(course, name, course / "build")
 
 
-def test_grading_before_release_says_what_to_do(tmp_path):
+def test_grading_before_the_release_says_what_to_do(tmp_path):
     shutil.copytree(COURSEWORK / "source", tmp_path / "source")
     with pytest.raises(assignment.AssignmentError, match="make assignment ASSIGNMENT=ps1"):
         assignment.load(tmp_path, "ps1")
@@ -211,22 +210,23 @@ def test_grading_before_release_says_what_to_do(tmp_path):
 
 
 def test_nbgrader_never_executes_a_submission(course, tmp_path):
-    """Started without marks, as by formgrader's button, it says what to do and runs nothing."""
+    """Started without marks, as by formgrader's button, it runs nothing and says what to do."""
     shutil.copytree(course, tmp_path / "course")
     hand_in(tmp_path / "in", "ps1", "ada", {"block": f"open({str(tmp_path / 'executed')!r}, 'w')"})
     target = tmp_path / "course" / "submitted" / "ada" / "ps1"
     shutil.copytree(tmp_path / "in" / "ada", target)
-    outcome = gradebook.Shell(tmp_path / "course", "ps1").api.autograde("ps1", "ada", create=True)
+    book = gradebook.Gradebook(tmp_path / "course", "ps1")
+    outcome = book.api.autograde("ps1", "ada", create=True)
     assert not outcome["success"]
     assert "make grade ASSIGNMENT=ps1" in outcome["log"]
     assert not (tmp_path / "executed").exists()
     steps = gradebook.config(course).Autograde.autograde_preprocessors
-    assert inject.InjectMarks in steps
+    assert gradebook.InjectMarks in steps
     assert "Execute" not in {step.__name__ for step in steps}
 
 
-def test_the_solution_answers_all_questions(course):
-    """Marking begins with it; this is what an instructor sees who breaks it."""
+def test_a_solution_that_leaves_an_item_unanswered_is_named(course):
+    """Marking begins with the solution; this is what an instructor sees who breaks it."""
     if missing():
         pytest.skip(missing())
     import dataclasses
@@ -239,12 +239,12 @@ def test_the_solution_answers_all_questions(course):
     loaded = assignment.load(course, "ps1")
     broken = dataclasses.replace(loaded, solution={**loaded.solution, "shapes": ""})
     with tempfile.TemporaryDirectory() as folder:
-        jails = grade.make_jails(Path(folder), read().jail)
-        with pytest.raises(ValueError, match="The solution does not answer the question 'A square"):
-            batch.bench(broken, *jails, read())
+        jail, whole = grade.make_jails(Path(folder), read().jail)
+        with pytest.raises(ValueError, match="The solution does not answer the item 'A square"):
+            batch.prepare(broken, jail, whole, read())
 
 
-def test_the_tags_of_setup_are_on_the_imports(released):
+def test_the_cells_with_imports_are_tagged_as_setup(released):
     assert [cell.id for cell in released.cells if assignment.SETUP in tags(cell)] == [
         "home",
         "imports",

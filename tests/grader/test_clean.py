@@ -1,4 +1,4 @@
-"""What nbgrader sees of a submission: the release with the answers, and nothing that runs."""
+"""nbgrader sees the release with the student's answers, and nothing that runs."""
 
 from html.parser import HTMLParser
 
@@ -8,8 +8,8 @@ from nbconvert import HTMLExporter
 from submissions import COURSEWORK, solved
 
 from grader import assignment, clean
-from grader.graft import Graft
-from grader.marking import Question
+from grader.answers import Answers
+from grader.marking import Item
 from grader.validate import Cell, Submission
 
 PICTURE = {"image/png": "aGk=", "text/plain": ["<Figure", ">"], "text/html": "<script>"}
@@ -21,18 +21,18 @@ def ps2():
     release = nbformat.read(COURSEWORK / "source" / "ps2" / "ps2.ipynb", as_version=4)
     answers = {"network": "stub"}
     by_hand = ["curves", "experiment", "conclusion"]
-    questions: list[Question] = []
-    return assignment.Assignment("ps2", release, [], answers, {}, {}, by_hand, questions)
+    items: list[Item] = []
+    return assignment.Assignment("ps2", release, [], answers, {}, {}, by_hand, items)
 
 
 def cleaned(ps2, change=lambda cells: None, outputs=(), answers=()):
-    """The cells of a cleaned submission, by id. `change` gets the cells of the submission."""
+    """Return the cells of a cleaned submission, by id. `change` may edit the submission's cells."""
     cells = [
         Cell(cell.cell_type == "code", cell.source, assignment.grade_id(cell), tuple(outputs))
         for cell in solved("ps2", "ada").cells
     ]
     change(cells)
-    notebook = clean.clean(ps2, Submission(cells), Graft(dict(answers), ("import math",)))
+    notebook = clean.clean(ps2, Submission(cells), Answers(dict(answers), ("import math",)))
     nbformat.validate(notebook)
     return {cell.id: cell for cell in notebook.cells}
 
@@ -41,20 +41,20 @@ def place(cells, grade_id):
     return next(i for i, cell in enumerate(cells) if cell.grade_id == grade_id)
 
 
-def test_answers_and_helpers_are_there(ps2):
+def test_answers_and_helpers_are_included(ps2):
     cells = cleaned(ps2, answers={"network": "my_resnet18 = 3"})
     assert cells["network"].source == "my_resnet18 = 3"
     assert cells["helpers"].source.endswith("import math")
 
 
-def test_the_curve_to_explain_comes_along_with_what_the_student_made_of_its_cell(ps2):
+def test_a_given_cell_keeps_the_students_changes_and_outputs(ps2):
     cells = cleaned(ps2, outputs=[{"data": PICTURE}])
     assert cells["student"].source.startswith('student = "ada"')
     assert cells["train"].outputs[0].data["image/png"] == "aGk="
     assert cells["network-check"].outputs == []
 
 
-def test_cells_added_to_an_experiment_come_along(ps2):
+def test_cells_added_to_an_experiment_are_kept(ps2):
     def change(cells):
         at = place(cells, "experiment")
         cells[at + 1 : at + 1] = [Cell(True, "more()"), Cell(False, "*and* <b>words</b>")]
@@ -65,7 +65,7 @@ def test_cells_added_to_an_experiment_come_along(ps2):
     assert "experiment-2" not in cells
 
 
-def test_without_ids_answers_are_found_behind_what_asks_for_them(ps2):
+def test_without_ids_answers_are_found_after_the_text_that_asks(ps2):
     def change(cells):
         cells[:] = [Cell(cell.is_code, cell.source) for cell in cells]
         at = next(i for i, cell in enumerate(cells) if "two curves show" in cell.source)
@@ -74,7 +74,7 @@ def test_without_ids_answers_are_found_behind_what_asks_for_them(ps2):
     assert cleaned(ps2, change)["curves"].source.strip() == "<p>It falls.</p>"
 
 
-def test_of_two_cells_with_the_id_the_one_that_was_written_counts(ps2):
+def test_of_two_cells_with_the_same_id_the_changed_one_counts(ps2):
     def change(cells):
         at = place(cells, "curves")
         stub = cells[at]
@@ -84,14 +84,17 @@ def test_of_two_cells_with_the_id_the_one_that_was_written_counts(ps2):
     assert "It falls." in cleaned(ps2, change)["curves"].source
 
 
-def test_of_outputs_text_and_pictures_are_kept_and_no_program(ps2):
+def test_outputs_keep_text_and_images_and_no_scripts(ps2):
     outputs = [
         {"data": PICTURE},
         {"output_type": "stream", "name": "stderr", "text": ["one\n", "two"]},
         {"data": {"image/png": '"><script>'}},
         {"data": {"image/svg+xml": "<svg onload='alert(1)'>"}},
         {"data": {"application/javascript": "alert(1)"}},
-        *(None, 3, {"data": 3}, {"text": 3}),
+        None,
+        3,
+        {"data": 3},
+        {"text": 3},
     ]
     kept = cleaned(ps2, outputs=outputs)["experiment"].outputs
     assert kept[0].data == {"image/png": "aGk=", "text/plain": "<Figure>"}
@@ -123,13 +126,13 @@ ATTACKS = """<script>alert(1)</script> <img src=x onerror=alert(2)> [a](javascri
 
 
 def shown(markdown):
-    """The page that a person sees, from its title on."""
+    """Return the page that a person sees, from its title on."""
     cell = nbformat.v4.new_markdown_cell(clean.harmless(markdown))
     page = HTMLExporter().from_notebook_node(nbformat.v4.new_notebook(cells=[cell]))[0]
     return page.partition("<main")[2]
 
 
-def test_markdown_keeps_its_form():
+def test_markdown_keeps_its_formatting():
     page = shown(HONEST)
     for part in ("<li>a list</li>", "<code>a &lt; b</code>", "<blockquote>", "$x &lt; y$"):
         assert part in page
@@ -149,7 +152,7 @@ class Tags(HTMLParser):
         self.values |= {value for name, value in attributes if name not in ("class", "id")}
 
 
-def test_markdown_does_nothing_in_the_browser_of_a_grader():
+def test_markdown_runs_nothing_in_the_browser_of_a_grader():
     page = shown(ATTACKS)
     tags = Tags(page)
     assert tags.found <= {"div", "p", "a", "code", "pre", "main"}

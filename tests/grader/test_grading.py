@@ -1,4 +1,4 @@
-"""Grading: what each kind of submission gets, and what none of them can do."""
+"""Grading: the points for each kind of submission, and what no submission can do."""
 
 import dataclasses
 import shutil
@@ -21,8 +21,8 @@ from submissions import (
 
 import grade
 from grader import batch, jail, limits
+from items import ps1
 from notebooks import ROOT
-from questions import ps1
 
 BYSTANDERS = 10
 EXPECTED = {
@@ -38,9 +38,9 @@ pytestmark = [
 
 @pytest.fixture(scope="module")
 def allowed():
-    """The limits, but for less time: the submissions that use it all up are many."""
+    """The usual limits with less time, since many submissions use up all of it."""
     usual = limits.read()
-    short = dataclasses.replace(usual.jail, seconds=20, question_seconds=5)
+    short = dataclasses.replace(usual.jail, seconds=20, item_seconds=5)
     return dataclasses.replace(usual, jail=short)
 
 
@@ -49,7 +49,7 @@ def course(tmp_path_factory):
     return release_both(tmp_path_factory.mktemp("course"))
 
 
-# Problem set 1: all kinds of submissions in one batch, right ones between bombs
+# Problem set 1: submissions of all kinds in one batch, with right ones among the bombs
 
 
 @pytest.fixture(scope="module")
@@ -71,7 +71,11 @@ def handed_in(tmp_path_factory):
 
 @dataclasses.dataclass
 class Batch:
-    """What marking has left, and what entering has."""
+    """A graded batch.
+
+    `before` and `after` are the contents of all files around marking, `left` are the command lines
+    of the jail's processes after it, `rows` is the table of grades.
+    """
 
     results: dict
     before: dict
@@ -86,7 +90,7 @@ def graded(course, allowed, handed_in):
     outside = [course, handed_in, ROOT / "utils", COURSEWORK]
     before = {path: held for folder in outside for path, held in contents(folder).items()}
     results = grade.mark(course, "ps1", handed_in, allowed)
-    left = [line for line in processes() if "jailed.worker" in line or "bwrap" in line]
+    left = [line for line in processes() if "jailed.program" in line or "bwrap" in line]
     after = {path: held for folder in outside for path, held in contents(folder).items()}
     problems = grade.enter(course, "ps1", results)
     return Batch(results, before, after, left, problems, table(course, "ps1"))
@@ -113,7 +117,7 @@ def test_no_submission_is_left_out(graded, handed_in):
     assert all(float(row["of"]) == 20 for row in graded.rows.values())
 
 
-def test_what_could_not_be_read_is_told_with_the_reason(graded):
+def test_an_unreadable_submission_gets_a_remark_with_the_reason(graded):
     unreadable = [what for what, (_, points) in hostile.NOTEBOOKS.items() if points == 0]
     for what in unreadable:
         assert graded.rows[student_named(what)]["remark"].endswith(".")
@@ -121,12 +125,12 @@ def test_what_could_not_be_read_is_told_with_the_reason(graded):
     assert "2 notebooks" in graded.rows["two-notebooks"]["remark"]
 
 
-def test_whoever_loses_points_is_told_why(graded):
+def test_every_lost_point_is_explained(graded):
     marks = [mark for result in graded.results.values() for mark in result["marks"]]
     assert all(mark["why"] for mark in marks if mark["points"] < mark["of"])
 
 
-def test_while_code_runs_nothing_outside_of_the_jail_changes(graded, course):
+def test_marking_changes_nothing_outside_the_jail_but_the_marks(graded, course):
     """Neither the gradebook, nor the submissions, nor the course."""
     changed = {path for path in graded.after if graded.before.get(path) != graded.after[path]}
     assert graded.before.keys() <= graded.after.keys()
@@ -134,7 +138,7 @@ def test_while_code_runs_nothing_outside_of_the_jail_changes(graded, course):
     assert course / "gradebook.db" in graded.before
 
 
-def test_no_process_is_left(graded):
+def test_no_process_survives(graded):
     assert graded.left == []
 
 
@@ -151,14 +155,14 @@ def test_a_mistake_costs_what_is_documented_and_is_named(graded, what):
     assert graded.results[student]["diagnoses"].get(answer, "") == name
 
 
-def test_the_feedback_names_the_mistake_and_the_question(graded, course):
+def test_the_feedback_names_the_mistake_and_the_item(graded, course):
     page = (course / "feedback" / "mistake-no-shortcut" / "ps1" / "ps1.html").read_text("utf-8")
     assert "Look first at: no shortcut." in page
     assert "0 of 1  Training, where only the channels change" in page
     assert "0 of 2  Training, where the shape changes" in page
 
 
-# Again, and after an interruption
+# A second run, and an interrupted one
 
 
 def test_a_second_run_marks_only_what_is_missing(graded, course, handed_in, allowed, monkeypatch):
@@ -186,11 +190,11 @@ def test_marking_again_gives_the_same_bytes(graded, course, handed_in, allowed, 
         assert (tmp_path / "course" / path).read_bytes() == (course / path).read_bytes()
 
 
-# Where the grader itself fails
+# Failures of the grader itself
 
 
 class Unreliable(jail.Jail):
-    """A jail that does not start as often as `failures` has entries."""
+    """A jail that fails to start as many times as `failures` has entries."""
 
     failures: list = []  # noqa: RUF012  (shared on purpose: jails are copied)
 
@@ -202,20 +206,20 @@ class Unreliable(jail.Jail):
 
 
 @pytest.mark.parametrize(("failures", "points"), [(2, 20), (3, None)])
-def test_a_jail_that_does_not_start_is_tried_again_and_is_never_a_zero(
+def test_a_jail_that_does_not_start_is_tried_again_and_costs_no_points(
     course, allowed, tmp_path, monkeypatch, failures, points
 ):
     student = f"late-{failures}"
     hand_in(tmp_path / "in", "ps1", student)
     monkeypatch.setattr(grade, "Jail", Unreliable)
-    usual = batch.bench
+    usual = batch.prepare
 
-    def bench(*arguments):
+    def prepare(*arguments):
         made = usual(*arguments)
         Unreliable.failures[:] = failures * [None]
         return made
 
-    monkeypatch.setattr(batch, "bench", bench)
+    monkeypatch.setattr(batch, "prepare", prepare)
     results = grade.mark(course, "ps1", tmp_path / "in", allowed)
     assert results[student].get("points") == points
     if points is None:
@@ -228,7 +232,7 @@ def test_a_jail_that_does_not_start_is_tried_again_and_is_never_a_zero(
         assert not (course / "marks" / "ps1" / f"{student}.json").exists()
 
 
-def test_without_a_jail_nothing_is_graded_unless_that_is_asked_for_aloud(
+def test_without_a_jail_nothing_is_graded_unless_explicitly_requested(
     course, allowed, tmp_path, monkeypatch
 ):
     monkeypatch.setattr("sys.argv", ["grade.py", "ps1", str(tmp_path)])
@@ -240,7 +244,7 @@ def test_without_a_jail_nothing_is_graded_unless_that_is_asked_for_aloud(
     assert results["alone"]["points"] == 20
 
 
-# Problem set 2: answer, what is changed in it, its points, the name of the mistake
+# Problem set 2: the answer, the text that is replaced, its replacement, points, and the mistake
 
 TRAINING = {
     "weights never move": ("step", "trainer.step(len(y))", "pass", 0, "weights do not move"),
@@ -296,7 +300,7 @@ SCRIPT = (
 
 @pytest.fixture(scope="module")
 def trained(course, allowed, tmp_path_factory):
-    """Problem set 2, graded: the folder of the submissions, the results and the table."""
+    """Problem set 2, graded: the folder of submissions, the results and the table."""
     folder = tmp_path_factory.mktemp("trained")
     right = {cell.id: cell.source for cell in solved("ps2", "").cells}
     hand_in(folder, "ps2", "right")
@@ -314,7 +318,7 @@ def trained(course, allowed, tmp_path_factory):
     return folder, results, table(course, "ps2")
 
 
-def test_a_right_training_gets_all_points_that_no_person_gives(trained):
+def test_a_right_training_gets_all_points_that_the_machine_gives(trained):
     row = trained[2]["right"]
     assert (row["score"], row["of"], row["to grade by hand"]) == ("20.0", "30.0", "yes")
 
@@ -331,26 +335,26 @@ def test_another_order_of_the_images_is_right_too(trained):
     assert trained[2]["other-order"]["score"] == "20.0"
 
 
-def test_a_wrong_block_is_named_where_it_spoils_the_network(trained):
+def test_a_wrong_block_is_named_when_it_spoils_the_network(trained):
     assert trained[1]["block"]["diagnoses"]["block"] == "ReLU before the addition"
     assert trained[2]["block"]["network"] == "2"
 
 
-def test_networks_and_trainings_that_are_ready_are_no_answers(trained):
+def test_ready_made_networks_and_trainings_are_not_answers(trained):
     row, result = trained[2]["ready-made"], trained[1]["ready-made"]
     assert row["score"] == "0.0"
     assert all("ready-made" in mark["why"] for mark in result["marks"])
 
 
-def test_what_a_student_writes_cannot_run_in_the_browser_of_a_grader(trained, course):
+def test_a_students_text_cannot_run_in_the_browser_of_a_grader(trained, course):
     page = (course / "feedback" / "script" / "ps2" / "ps2.html").read_text("utf-8")
     assert "The loss ends at 0.31 &lt; 0.5." in page
     for attack in ("<script>alert", "<img src=x", 'href="javascript:', 'src="javascript:'):
         assert attack not in page
 
 
-def test_what_a_person_has_graded_stays(trained, course, allowed):
-    """A second run changes no score by hand, and brings it into the table."""
+def test_scores_by_hand_are_kept(trained, course, allowed):
+    """A second run leaves them unchanged, and enters them into the table."""
     folder = trained[0]
     with Gradebook(f"sqlite:///{course / 'gradebook.db'}") as book:
         for cell, points in (("curves", 3), ("experiment", 2), ("conclusion", 3)):
@@ -386,11 +390,11 @@ def part_shapes(height, width, first_width=64, num_classes=10):
 """
 
 
-def test_nothing_of_the_hidden_questions_is_told(course, allowed, tmp_path, monkeypatch):
-    """Not in the jail before the answers are there, and afterwards to nobody who gave them."""
+def test_nothing_of_the_hidden_items_leaks(course, allowed, tmp_path, monkeypatch):
+    """Neither into the jail before the answers are executed, nor afterwards to the student."""
     hidden = ps1.shapes("A tall image", height=CANARY, width=96)
-    others = [question for question in ps1.QUESTIONS if question.title != "A square image"]
-    monkeypatch.setattr(ps1, "QUESTIONS", [*others, hidden])
+    others = [item for item in ps1.ITEMS if item.title != "A square image"]
+    monkeypatch.setattr(ps1, "ITEMS", [*others, hidden])
     right = hostile.RIGHT.replace("\n", "\n    ")
     for student, wanted in (
         ("spy", f"str({CANARY - 1} + 1)"),

@@ -1,9 +1,11 @@
-"""Reading what is handed in: every notebook, and a sentence for everything else."""
+"""Notebooks that are handed in are read; everything else is refused with a sentence."""
 
 import json
 import os
 
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
 from grader import limits, validate
 
@@ -33,12 +35,12 @@ def test_a_notebook_gives_its_cells(tmp_path):
 
 
 @pytest.mark.parametrize("metadata", [{}, None, {"nbgrader": 3}, {"nbgrader": {"grade_id": [1]}}])
-def test_stripped_metadata_leave_the_text(tmp_path, metadata):
+def test_without_metadata_the_text_is_read(tmp_path, metadata):
     (cell,) = hand_in(tmp_path, notebook(cells=[{**CELL, "metadata": metadata}])).cells
     assert cell == validate.Cell(True, "a = 1\na")
 
 
-def test_a_cell_with_the_packed_toolbox_is_passed_over(tmp_path):
+def test_a_cell_with_the_packed_toolbox_is_skipped(tmp_path):
     (cell,) = hand_in(tmp_path, notebook(cells=[{**CELL, "source": "x" * (2**20)}])).cells
     assert cell.source == ""
 
@@ -64,7 +66,7 @@ def test_a_cell_with_the_packed_toolbox_is_passed_over(tmp_path):
     ],
     ids=lambda value: str(value)[:20],
 )
-def test_what_is_no_notebook_is_refused_in_a_sentence(tmp_path, contents, reason):
+def test_anything_but_a_notebook_is_refused_with_a_sentence(tmp_path, contents, reason):
     with pytest.raises(validate.RefusedError, match=reason) as refusal:
         hand_in(tmp_path, contents)
     assert str(refusal.value).endswith(".")
@@ -73,13 +75,13 @@ def test_what_is_no_notebook_is_refused_in_a_sentence(tmp_path, contents, reason
 @pytest.mark.parametrize(
     "name", ["ps1.py", ".ipynb", "-rf.ipynb", "ps1\n.ipynb", "..\\ps1.ipynb", "a;b.ipynb"]
 )
-def test_a_name_of_another_kind_is_refused(tmp_path, name):
+def test_a_strange_file_name_is_refused(tmp_path, name):
     with pytest.raises(validate.RefusedError, match="The name"):
         hand_in(tmp_path, notebook(), name)
 
 
 @pytest.mark.parametrize("name", ["ps1 (1).ipynb", "Lösung.ipynb", "Lo\u0308sung.ipynb"])
-def test_a_name_that_browsers_and_students_give_is_none(tmp_path, name):
+def test_names_by_browsers_and_students_are_accepted(tmp_path, name):
     assert hand_in(tmp_path, b"\xef\xbb\xbf" + notebook().encode(), name).cells
 
 
@@ -91,7 +93,57 @@ def test_a_link_is_not_followed(tmp_path):
 
 
 @pytest.mark.parametrize("make", [os.mkdir, os.mkfifo], ids=["folder", "pipe"])
-def test_only_a_file_is_read(tmp_path, make):
+def test_only_a_regular_file_is_read(tmp_path, make):
     make(tmp_path / "ps1.ipynb")
     with pytest.raises(validate.RefusedError, match="not a file"):
         validate.read(tmp_path / "ps1.ipynb", LIMITS)
+
+
+# Properties
+
+VALUES = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=9),
+    lambda inner: (
+        st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=9), inner, max_size=3)
+    ),
+    max_leaves=5,
+)
+LINES = st.text(max_size=9) | st.lists(st.text(max_size=9), max_size=3)
+METADATA = st.fixed_dictionaries({"nbgrader": VALUES | st.fixed_dictionaries({"grade_id": VALUES})})
+CELLS = st.fixed_dictionaries(
+    {},
+    optional={
+        "cell_type": st.just("code") | VALUES,
+        "source": LINES | VALUES,
+        "metadata": METADATA | VALUES,
+        "outputs": st.lists(VALUES, max_size=3) | VALUES,
+    },
+)
+NOTEBOOKS = st.fixed_dictionaries(
+    {"nbformat": st.just(4) | VALUES, "cells": st.lists(CELLS | VALUES, max_size=4) | VALUES}
+)
+CONTENTS = st.one_of(
+    st.binary(max_size=60),
+    VALUES.map(lambda value: json.dumps(value).encode()),
+    NOTEBOOKS.map(lambda notebook: json.dumps(notebook).encode()),
+    st.text(max_size=60).map(lambda text: text.encode("utf-16", "surrogatepass")),
+)
+
+
+@given(contents=CONTENTS)
+@settings(
+    max_examples=200,
+    deadline=None,
+    suppress_health_check=[HealthCheck.function_scoped_fixture],  # one file, written anew
+)
+def test_any_contents_are_read_or_refused(tmp_path, contents):
+    cells, refusal = [], "It was read."
+    try:
+        cells = hand_in(tmp_path, contents).cells
+    except validate.RefusedError as error:
+        refusal = str(error)
+    assert refusal.endswith(".")
+    for cell in cells:
+        assert isinstance(cell.is_code, bool)
+        assert isinstance(cell.grade_id, str)
+        cell.source.encode()  # no lone surrogates, which no file could hold

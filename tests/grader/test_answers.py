@@ -1,8 +1,12 @@
-"""From a submission to the code that is graded, whatever has become of its cells."""
+"""The code to grade is found in a submission, whatever has become of its cells."""
+
+import sys
 
 import pytest
+from hypothesis import example, given, settings
+from hypothesis import strategies as st
 
-from grader.graft import graft, names
+from grader.answers import find, names
 from grader.statements import python
 from grader.validate import Cell, RefusedError, Submission
 
@@ -16,19 +20,19 @@ CHECK = "checks.residual_block(MyResidual)"
 
 
 def code(*cells):
-    """A submission's code for the stubs; cells are texts, or pairs of an id and a text."""
+    """The answers in a submission. Cells are texts, or pairs of an id and a text."""
     pairs = [cell if isinstance(cell, tuple) else ("", cell) for cell in cells]
     submission = Submission([Cell(True, source, grade_id) for grade_id, source in pairs])
-    return graft(submission, STUBS, {CHECK, "by-hand"}, {"np"})
+    return find(submission, STUBS, {CHECK, "by-hand"}, {"np"})
 
 
-def test_answers_come_and_checks_and_what_a_person_grades_do_not():
+def test_answers_are_found_without_checks_and_what_a_person_grades():
     found = code(("block", BLOCK), CHECK, ("by-hand", "MyResidual = 3"), ("count", COUNT))
-    assert found.answers == {"block": BLOCK, "count": COUNT}
+    assert found.cells == {"block": BLOCK, "count": COUNT}
     assert found.sources == (BLOCK, COUNT)
 
 
-def test_what_the_answers_use_comes_along_and_what_these_use_in_the_order_of_the_notebook():
+def test_helpers_and_their_helpers_come_in_the_order_of_the_notebook():
     block = "class MyResidual:\n    answer = helper(1)"
     helper = "import math\nimport os\n\n@cache\ndef helper(x):\n    return math.sqrt(x) * SCALE"
     found = code("from functools import cache", helper, "SCALE = OTHER = 2", ("block", block))
@@ -41,24 +45,24 @@ def test_what_the_answers_use_comes_along_and_what_these_use_in_the_order_of_the
     assert found.sources == (*found.helpers, block)
 
 
-def test_a_training_that_was_tried_out_does_not_come_along():
+def test_a_training_that_was_tried_out_is_left_behind():
     found = code(("block", BLOCK), "history = fit(MyResidual)", "print(MyResidual)", "fit(1)")
     assert found.helpers == ()
 
 
-def test_a_name_that_is_local_to_an_answer_is_not_looked_for_elsewhere():
+def test_a_local_name_of_an_answer_is_not_looked_up_in_other_cells():
     block = "class MyResidual:\n    def forward(self, X):\n        Y = X\n        return Y"
     assert code("net = X = Y = MyResidual()", ("block", block)).helpers == ()
 
 
-def test_what_stands_behind_the_answers_comes_along_only_where_nothing_stood_before():
+def test_statements_after_the_answers_count_only_for_names_that_were_unbound():
     block = "class MyResidual:\n    answer = np.zeros(later(scale))"
     last = "import numpy as np\nscale = 7\ndef later(x):\n    return x"
     found = code("scale = 5", ("block", block), last)
     assert found.sources == ("scale = 5", block, "def later(x):\n    return x")
 
 
-def test_what_changes_an_answer_comes_along():
+def test_statements_that_change_an_answer_are_kept():
     forward = "def forward(self, X):\n    return X\nMyResidual.forward = forward\nother.forward = 1"
     assert code(("block", BLOCK), forward).sources == (
         BLOCK,
@@ -67,7 +71,7 @@ def test_what_changes_an_answer_comes_along():
     )
 
 
-def test_what_fills_a_helper_comes_along_each_time():
+def test_all_statements_that_fill_a_helper_are_kept():
     block = "class MyResidual:\n    answer = widths"
     filled = "widths = []\nfor i in range(4):\n    widths.append(i)\nwidths += [2]\nwidths += [2]"
     assert "\n".join(code(filled, ("block", block)).helpers) == filled
@@ -80,7 +84,7 @@ def test_what_fills_a_helper_comes_along_each_time():
         'setattr(MyResidual, "forward", print)',
     ],
 )
-def test_a_method_that_is_added_later_comes_along(forward):
+def test_a_method_that_is_added_later_is_kept(forward):
     assert code(("block", BLOCK), forward).sources == (BLOCK, forward)
 
 
@@ -100,60 +104,60 @@ def test_a_name_can_be_bound_in_many_ways(helper):
     assert "\n".join(code(helper, ("block", block)).helpers) == helper
 
 
-def test_a_call_of_a_module_changes_nothing_that_is_graded():
+def test_calling_a_modules_function_does_not_change_the_module():
     block = "class MyResidual:\n    answer = np.zeros(numpy.pi)"
     found = code("import numpy", "np.save(net)\nnumpy.save(fit(MyResidual))", ("block", block))
     assert found.helpers == ("import numpy",)
 
 
-def test_helpers_within_a_condition_come_along():
+def test_helpers_inside_a_condition_are_found():
     block = "class MyResidual:\n    answer = helper"
     helper = "if True:\n    def helper(): pass"
     assert code(helper, ("block", block)).helpers == (helper,)
 
 
-def test_statements_that_share_a_line_come_along_once():
+def test_statements_that_share_a_line_are_kept_once():
     block = "class MyResidual:\n    answer = a + b"
     assert code("a = 1; b = 2", ("block", block)).helpers == ("a = 1; b = 2",)
 
 
-def test_an_import_of_all_names_comes_along():
+def test_a_star_import_is_kept():
     assert code("from math import *", ("block", BLOCK)).helpers == ("from math import *",)
 
 
-def test_where_the_cell_of_an_answer_only_points_to_another_that_one_counts():
-    assert code(("block", "# see below"), BLOCK).answers == {"block": BLOCK}
+def test_an_answer_cell_that_points_to_another_gives_way_to_it():
+    assert code(("block", "# see below"), BLOCK).cells == {"block": BLOCK}
 
 
-def test_a_stub_is_no_answer():
-    assert code(("block", STUBS["block"]), ("count", COUNT)).answers == {"count": COUNT}
+def test_a_stub_is_not_an_answer():
+    assert code(("block", STUBS["block"]), ("count", COUNT)).cells == {"count": COUNT}
 
 
-def test_deleted_metadata_are_made_up_for_by_names():
-    assert code(BLOCK, COUNT).answers == {"block": BLOCK, "count": COUNT}
+def test_without_metadata_answers_are_found_by_name():
+    assert code(BLOCK, COUNT).cells == {"block": BLOCK, "count": COUNT}
 
 
-def test_of_a_doubled_cell_the_last_counts_that_is_more_than_the_stub():
+def test_of_copied_cells_the_last_one_with_an_answer_counts():
     second = BLOCK.replace("1", "2")
     found = code(("block", BLOCK), ("block", second), ("block", STUBS["block"]))
     assert found.sources == (second,)
 
 
-def test_an_answer_in_another_cell_is_found_while_the_stub_still_stands():
-    assert code(("block", STUBS["block"]), BLOCK, ("count", COUNT)).answers["block"] == BLOCK
+def test_an_answer_in_another_cell_is_found_beside_its_stub():
+    assert code(("block", STUBS["block"]), BLOCK, ("count", COUNT)).cells["block"] == BLOCK
 
 
 def test_text_cells_are_not_code():
     submission = Submission([Cell(False, BLOCK, "block")])
-    assert graft(submission, STUBS, set(), set()).answers == {}
+    assert find(submission, STUBS, set(), set()).cells == {}
 
 
-def test_lines_for_the_shell_and_magics_are_passed_over():
+def test_shell_lines_and_magics_become_pass():
     source = "%matplotlib inline\n!rm -rf /\nfiles = !ls\nhelp?\nif x:\n    %time y\nx = 5 % 3"
     assert python(source) == "pass\npass\npass\npass\nif x:\n    pass\nx = 5 % 3"
 
 
-def test_more_of_what_jupyter_takes():
+def test_indented_cells_and_continued_shell_lines_are_read():
     assert python("    a = 1\n    b = 2") == "a = 1\nb = 2"
     assert python("!pip install one \\\n    two\na = 1") == "pass\na = 1"
     height = "a = (1\n% height)\nhelp?"
@@ -186,12 +190,103 @@ def test_more_statements_than_anybody_writes_are_refused():
         code(*(20 * ["a;" * 400]))
 
 
-def test_python_with_lines_that_look_like_magics_stays_as_it_is():
+def test_python_that_looks_like_magics_is_unchanged():
     source = 'text = """\n%d of\n!\n"""'
     assert python(source) == source
 
 
-def test_text_that_is_no_python_defines_nothing():
+def test_text_that_is_not_python_defines_nothing():
     assert names("def broken(:") == set()
     assert names("x" * 10 + "(" * 10_000) == set()
     assert names("a = b = 1\nclass C: pass\ndef f(): pass") == {"a", "b", "C", "f"}
+
+
+# Properties
+
+NAMES = st.sampled_from(["MyResidual", "my_count", "np", "helper", "a"])
+PIECES = st.one_of(
+    NAMES,
+    st.sampled_from(
+        [" ", "\n", "\n    ", "\r", "\t", "\x0c", "\\\n", ";", ":", ",", ".", "(", ")"]
+    ),
+    st.sampled_from(
+        ["[", "]", "{", "}", "=", ":=", "*", "**", "@", "%", "!", "?", "#", "'", '"""']
+    ),
+    st.sampled_from(
+        ["def ", "class ", "lambda ", "import ", "from ", "if ", "for ", "in ", "del "]
+    ),
+    st.sampled_from(
+        ["global ", "async ", "await ", "return", "try:", "with ", "f'{", "\\d", "1if"]
+    ),
+    st.text(max_size=5),
+)
+STATEMENTS = st.sampled_from(
+    [
+        "open('executed', 'w').write('')",
+        "__import__('os').system('touch executed')",
+        "import this",
+        "helper = print('executed')",
+        "class MyResidual(helper()):\n    print(1)",
+        "def my_count(channels=exec('1')):\n    return a",
+        "@helper()\ndef my_count(channels): pass",
+        "from helper import *",
+        "a.b[helper()] = c = 1",
+    ]
+)
+SOURCES = st.one_of(
+    st.text(max_size=60),
+    st.lists(PIECES, max_size=20).map("".join),
+    st.lists(STATEMENTS | STATEMENTS.map("    {}".format) | st.text(max_size=9)).map("\n".join),
+)
+IDS = st.sampled_from(["", "block", "count", "by-hand", "\ud800"])
+SUBMISSIONS = st.lists(st.builds(Cell, st.booleans(), SOURCES, IDS), max_size=6).map(Submission)
+EXECUTES = ("exec", "import", "open", "os.", "subprocess.", "socket.", "ctypes.")
+
+
+class Witness:
+    """Records, inside `with`, the audit events of executed code. Audit hooks cannot be removed."""
+
+    def __init__(self):
+        self.on, self.events = False, []
+        sys.addaudithook(self.note)
+
+    def note(self, event, details):
+        looks_for_source = event == "open" and details[0] in ("<unknown>", "<cell>")
+        if self.on and event.startswith(EXECUTES) and not looks_for_source:  # of a syntax error
+            self.events.append(event)
+
+    def __enter__(self):
+        self.events, self.on = [], True
+
+    def __exit__(self, *_):
+        self.on = False
+
+
+@pytest.fixture(scope="module")
+def witness():
+    return Witness()
+
+
+def test_the_witness_notices_executed_code(witness):
+    with witness:
+        exec("open('/dev/null').close()")
+    assert witness.events == ["exec", "open"]
+
+
+@pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore::SyntaxWarning")
+@given(submission=SUBMISSIONS)
+@example(Submission([Cell(True, "class MyResidual:\n    \ud800 = 1", "block")]))
+@example(Submission([Cell(True, "MyResidual = '\x00'", "block"), Cell(True, "\x0c\x0b\x1c")]))
+@settings(max_examples=150, deadline=None)
+def test_finding_answers_in_any_text_fails_only_as_documented_and_executes_nothing(
+    witness, submission
+):
+    with witness:
+        try:
+            found = find(submission, STUBS, {CHECK, "by-hand"}, {"np"})
+        except RefusedError:
+            found = None
+    assert witness.events == []
+    if found:
+        assert found.cells.keys() <= STUBS.keys()
+        assert set(found.cells.values()) | set(found.helpers) == set(found.sources)

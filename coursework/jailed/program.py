@@ -1,0 +1,96 @@
+"""The program in the jail: execute a submission's code, then answer each item with a frame.
+
+Standard input brings two lines of JSON, the code and the requests. Frames leave through the
+descriptor named by RESULT. This program shares a process with the submission's code, so nothing it
+reports is trusted: the grader compares its numbers with those of the instructor's solution.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import signal
+import sys
+import time
+from collections.abc import Iterator
+from typing import Any
+
+from mxnet import npx
+
+from jailed import frames
+from jailed.frames import Frame
+from jailed.procedures import PROCEDURES, Names
+from utils.student import Variant
+
+
+class EndlessError(BaseException):
+    """Code takes too long. A submission's `except Exception` does not catch it."""
+
+
+def execute(sources: list[str], seconds: float) -> Names:
+    """Execute sources in order and return their names. A broken one does not stop the others.
+
+    Each may use half of the seconds that are left, so that some remain for the last.
+    """
+    names: Names = {"__name__": "__main__", "display": lambda *_, **__: None}
+    deadline = time.monotonic() + seconds
+    for source in sources:
+        try:
+            with limited(max(0.1, (deadline - time.monotonic()) / 2)):
+                exec(compile(source, "<answer>", "exec"), names)
+        except BaseException:  # SystemExit too
+            continue
+    return names
+
+
+def answer(number: int, names: Names, request: dict[str, Any], seconds: float) -> Frame:
+    """Return the frame that answers an item: arrays or a text, or the name of an error."""
+    settings = dict(request)
+    procedure = PROCEDURES[settings.pop("procedure")]
+    if "my" in settings:  # the solution is asked with the numbers of each student
+        names["my"] = Variant(**settings.pop("my"))
+    try:
+        with limited(seconds):
+            found = procedure(names, **settings)
+    except BaseException as error:
+        return Frame(number, error=type(error).__name__)
+    return Frame(number, text=found) if isinstance(found, str) else Frame(number, arrays=found)
+
+
+@contextlib.contextmanager
+def limited(seconds: float) -> Iterator[None]:
+    """Raise EndlessError in code that takes longer. The jail ends code that ignores signals."""
+
+    def late(*_: object) -> None:
+        raise EndlessError
+
+    signal.signal(signal.SIGALRM, late)
+    signal.setitimer(signal.ITIMER_REAL, seconds)
+    try:
+        yield
+    finally:
+        signal.setitimer(signal.ITIMER_REAL, 0)
+
+
+def main() -> None:
+    seconds = float(sys.argv[1])
+    npx.set_np()
+    with os.fdopen(int(os.environ["RESULT"]), "wb", buffering=0) as result:
+        result.write(frames.write(Frame(frames.STARTED)))
+        names = execute(json.loads(sys.stdin.readline()), seconds)
+        result.write(frames.write(Frame(frames.READY)))
+        late = set()
+        for number, of_answer, request in json.loads(sys.stdin.readline()):
+            if of_answer in late:  # wait only once for an endless loop
+                frame = Frame(number, error=EndlessError.__name__)
+            else:
+                frame = answer(number, names, request, seconds)
+            if frame.error == EndlessError.__name__:
+                late.add(of_answer)
+            result.write(frames.write(frame))
+    os._exit(0)  # without waiting for threads and exit handlers of the submission
+
+
+if __name__ == "__main__":
+    main()
