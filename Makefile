@@ -4,7 +4,7 @@ BIN := .venv/bin
 LAB_DIR ?= notebooks
 
 .DEFAULT_GOAL := help
-.PHONY: help set-up run lab test style refresh sweep bench lock colab publish environments gpu try-gpu assignment grade formgrader
+.PHONY: help set-up run lab test test-fast style refresh sweep bench lock colab publish environments gpu try-gpu assignment grade formgrader
 
 help: ## list these commands
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-10s  %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -24,6 +24,9 @@ lab: set-up ## open JupyterLab on the notebooks, on this machine only
 
 test: set-up style ## check the style, then run the tests
 	@$(BIN)/python -m pytest
+
+test-fast: set-up ## run the tests that need seconds, and nothing beyond this environment
+	@$(BIN)/python -m pytest -m "not slow and not network and not root and not browser"
 
 style: set-up ## check the form of the code, as the commit hooks do
 	@$(BIN)/ruff format --check

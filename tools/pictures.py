@@ -1,4 +1,4 @@
-"""Copy the README's pictures out of the notebooks: python tools/pictures.py
+"""Copy the pictures of the README and of docs/ out of the notebooks: python tools/pictures.py
 
 The figure of a cell tagged `readme-NAME` becomes notebooks/images/NAME.png.
 """

@@ -1,43 +1,107 @@
-"""The README: its pictures come out of the notebooks, and it names what is there."""
+"""The README and the pages behind it: they name what is there, and are short enough to be read."""
 
 import re
-from pathlib import Path
+import subprocess
+
+import pytest
 
 from environments.stand_ins import ENVIRONMENTS
-from notebooks import notebook_paths
+from notebooks import ROOT, notebook_paths
 from pictures import IMAGES, pictures
 
-ROOT = Path(__file__).parents[2]
-README = (ROOT / "README.md").read_text(encoding="utf-8")
+README = ROOT / "README.md"
+DOCS = sorted((ROOT / "docs").glob("*.md"))
+PAGES = [README, ROOT / "CONTRIBUTING.md", ROOT / "CHANGELOG.md", *DOCS]
+PAGES += [ROOT / "coursework" / "README.md", ROOT / "notebooks" / "errors.md"]
+LINK = re.compile(r"(?<!`)\[[^\]]*\]\((?!https?:)([^)\s]+)\)")
+WORDS = 900  # of the README, as `wc -w` counts them
+STAMPS = 20  # words that `make publish` adds
+
+each_page = pytest.mark.parametrize(
+    "page", PAGES, ids=lambda page: page.relative_to(ROOT).as_posix()
+)
 
 
-def test_its_pictures_are_those_in_the_committed_notebooks():
-    """`make refresh` copies them."""
+def text(page):
+    return page.read_text(encoding="utf-8")
+
+
+def anchors(page):
+    """The names that GitHub gives to the headings of a page."""
+    headings = re.findall(r"^#+ (.*)$", text(page), re.MULTILINE)
+    return {re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-") for heading in headings}
+
+
+def targets():
+    return set(re.findall(r"^([a-z-]+):", text(ROOT / "Makefile"), re.MULTILINE))
+
+
+def test_the_readme_is_short():
+    counted = subprocess.check_output(["wc", "-w", README], text=True)
+    assert int(counted.split()[0]) <= WORDS - STAMPS
+
+
+def test_the_readme_shows_one_picture():
+    assert re.findall(r"!\[.+\]\((.*)\)", text(README)) == ["notebooks/images/blocks.png"]
+
+
+def test_the_pictures_are_those_in_the_committed_notebooks():
+    """`make refresh` copies them; each is shown on a page."""
+    shown = "".join(map(text, [README, *DOCS]))
     found = dict(pictures())
-    assert found.keys() == {"network", "curves", "depth"}
+    assert found.keys() == {"blocks", "depth", "network", "curves"}
     for name, png in found.items():
         assert (IMAGES / f"{name}.png").read_bytes() == png
-        assert f"notebooks/images/{name}.png" in README
+        assert f"notebooks/images/{name}.png" in shown
 
 
-def test_its_map_names_every_notebook_and_no_other():
+def test_the_map_names_every_notebook_and_no_other():
     there = {path.name for path in notebook_paths()}
-    assert set(re.findall(r"\(notebooks/(\d\w+\.ipynb)\)", README)) == there
+    assert set(re.findall(r"\(notebooks/(\d\w+\.ipynb)\)", text(README))) == there
 
 
-def test_its_links_lead_to_files():
-    for target in re.findall(r"\]\((?!https?:)([^)#]+)\)", README):
-        assert (ROOT / target).exists(), target
+def test_every_page_of_docs_is_one_click_away():
+    linked = {ROOT / target for target in LINK.findall(text(README))}
+    assert set(DOCS) <= linked
 
 
-def test_its_table_shows_every_environment_with_every_notebook():
+@each_page
+def test_its_links_lead_to_files_and_headings(page):
+    for link in LINK.findall(text(page)):
+        target, _, anchor = link.partition("#")
+        file = page.parent / target if target else page
+        assert file.exists(), link
+        assert not anchor or anchor in anchors(file), link
+
+
+@each_page
+def test_its_commands_exist(page):
+    blocks = "".join(re.findall(r"^```\n(.*?)^```$", text(page), re.MULTILINE | re.DOTALL))
+    commands = re.findall(r"^make ([a-z][\w-]*)", blocks, re.MULTILINE)
+    for command in commands + re.findall(r"`make ([a-z][\w-]*)", text(page)):
+        assert command in targets(), command
+
+
+@pytest.mark.parametrize(
+    "page", [README, ROOT / "CONTRIBUTING.md", *DOCS], ids=lambda page: page.name
+)
+def test_the_files_that_it_names_exist(page):
+    """Those in the folders of the project, between backquotes."""
+    folders = "notebooks|utils|tests|tools|coursework|docs"
+    for name in re.findall(rf"`((?:{folders})/[\w./-]*)`", text(page)):
+        assert (ROOT / name).exists(), name
+
+
+def test_the_table_of_environments_names_each_with_every_notebook():
     """`make environments` writes it, after it has run the notebooks there."""
     numbers = ", ".join(path.name[:2] for path in notebook_paths())
-    rows = re.findall(r"^\| (.*) \| (3\.\d+) \| [\d.]+ \| (.*) \|$", README, re.MULTILINE)
+    row = re.compile(r"^\| (.*) \| (3\.\d+) \| [\d.]+ \| (.*) \|$", re.MULTILINE)
+    rows = row.findall(text(ROOT / "docs" / "where_it_runs.md"))
     assert rows == [(e.like, e.python, f"{numbers} run") for e in ENVIRONMENTS]
 
 
-def test_its_commands_exist():
-    makefile = (ROOT / "Makefile").read_text(encoding="utf-8")
-    for command in set(re.findall(r"`make ([\w-]+)", README)):
-        assert re.search(rf"^{command}:", makefile, re.MULTILINE), command
+def test_each_generated_part_stands_once():
+    """A tool replaces what stands between two markers; see `generated.py`."""
+    pages = "".join(map(text, PAGES))
+    starts = re.findall(r"^<!-- (.*), by make [\w-]+ -->$", pages, re.MULTILINE)
+    assert sorted(starts) == ["badges", "benchmark", "clone", "environments"]

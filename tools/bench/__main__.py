@@ -3,7 +3,8 @@
     python -m bench [throughput] [seeds] [longer] [cells] [tools] [growth] [load]
 
 Without a name, all parts are measured. The results, with a description of the machine, go to
-tools/bench/results.json, the figure to notebooks/images/bench.png, the table into README.md.
+tools/bench/results.json, the figure to notebooks/images/bench.png, the table into
+docs/benchmark.md.
 """
 
 from __future__ import annotations

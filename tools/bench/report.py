@@ -17,7 +17,7 @@ from utils.plots._style import BLUE, GRAY, GREEN, ORANGE
 from utils.setup import machine
 
 RESULTS = Path(__file__).parent / "results.json"
-PAGE = ROOT / "README.md"
+PAGE = ROOT / "docs" / "benchmark.md"
 FIGURE = NOTEBOOKS / "images" / "bench.png"
 SYSTEMS = {"course": "this course", "pytorch": "PyTorch, eager", "d2l": "d2l, as it is"}
 STYLES = {"course": (BLUE, ""), "pytorch": (ORANGE, "//"), "d2l": (GRAY, "..")}

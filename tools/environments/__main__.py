@@ -2,8 +2,8 @@
 
     python -m environments [NAME ...]
 
-Executed notebooks go to build/environments/. The table in README.md is written only when all
-environments were tried.
+Executed notebooks go to build/environments/. The table in docs/where_it_runs.md is written only
+when all environments were tried.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from environments.stand_ins import ENVIRONMENTS, Environment
 from generated import write_block
 from notebooks import ROOT, notebook_paths
 
-PAGE = ROOT / "README.md"
+PAGE = ROOT / "docs" / "where_it_runs.md"
 OUTPUT = ROOT / "build" / "environments"
 HEAD = ["| packages like | Python | numpy | result |", "|:--|:--|:--|:--|"]
 
