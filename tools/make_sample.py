@@ -13,12 +13,12 @@ import sys
 
 import numpy
 
-from utils.setup import fetch, files, storage
+from utils.setup import fetch, storage
 
 PER_CLASS = {"train": 600, "t10k": 100}
 
 
-def make_sample(contents: files.Contents) -> files.Contents:
+def make_sample(contents: fetch.Contents) -> fetch.Contents:
     """Return the four unpacked files of the sample, given those of the whole data set."""
     made = {}
     for part, per_class in PER_CLASS.items():

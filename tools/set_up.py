@@ -1,7 +1,9 @@
 """Make the course's environment in .venv, then find or fetch its data.
 
 Needs Python 3.9 or newer and nothing else: no root, no venv module, no Python 3.11 (uv brings it).
-May be killed at any moment, run again, and run twice at once: .venv counts as ready only when its
+uv makes the environment and installs the lock, requirements.txt, with its hashes verified. What uv
+does not know is left to this script: whether an environment was finished before its set-up was
+killed, and that two set-ups must not write into one folder. So .venv counts as ready only when its
 stamp, which is written last, names this lock, this folder and this Python.
 """
 
@@ -13,16 +15,17 @@ import shutil
 import subprocess
 import sys
 import time
+from collections.abc import Iterator
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
-if sys.version_info < (3, 9):  # noqa: UP036  (whoever has an older one gets the sentence)
+if sys.version_info < (3, 9):  # noqa: UP036  (an older Python gets the sentence)
     sys.exit(
-        "Set-up was started with Python {}.{}; it needs Python 3.9 or newer. Name a newer one: "
+        "Set-up was started with Python {}.{}, but it needs Python 3.9 or newer. Name a newer one: "
         "`make PYTHON=python3.11 run`.".format(*sys.version_info)
     )
 sys.path.insert(0, str(ROOT))
-from utils.setup.pip import InstallError, install, platform_problem, remedy, run  # noqa: E402
+from utils.setup import machine, pip, storage  # noqa: E402
 
 CACHE = ROOT / ".cache"
 VENV = ROOT / ".venv"
@@ -33,96 +36,108 @@ COURSE_PYTHON = "3.11"  # the newest that d2l 1.0.3 and its numpy 1.23.5 have wh
 UV = "uv==0.13.9"
 
 
-def say(sentence):
+def say(sentence: str) -> None:
+    """Print a sentence at once, even into a pipe."""
     print(sentence, flush=True)
 
 
-def wanted_stamp():
+def wanted_stamp() -> str:
+    """Return what the stamp of an environment that is ready says."""
     lock = hashlib.sha256(LOCK.read_bytes()).hexdigest()
     return f"requirements.txt {lock}\nfolder {ROOT}\nPython {COURSE_PYTHON}\n"
 
 
-def ready():
+def ready() -> bool:
+    """Whether .venv is whole, and made for this lock, this folder and this Python."""
     return PYTHON.exists() and STAMP.exists() and STAMP.read_text() == wanted_stamp()
 
 
 @contextlib.contextmanager
-def alone():
-    """Hold this folder's set-up lock; yields its file descriptor.
+def alone() -> Iterator[int]:
+    """Hold this folder's set-up lock, and yield its file descriptor.
 
-    Children inherit the descriptor, and with it the lock: when set-up is killed while uv is still
-    writing into .venv, the next set-up waits until that uv has ended.
+    Child processes inherit the descriptor, and with it the lock: if set-up is killed while uv is
+    still writing into .venv, the next set-up waits until that uv has ended.
     """
-    import fcntl  # absent on Windows, which has got its sentence by now
+    import fcntl  # Windows has none, but set-up has ended there by now
 
     CACHE.mkdir(exist_ok=True)
     with (CACHE / "set-up.lock").open("w") as lock:
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
-            say("Another set-up is at work in this folder; waiting until it has finished.")
+            say("Another set-up is at work in this folder. Waiting until it has finished.")
             fcntl.flock(lock, fcntl.LOCK_EX)
         yield lock.fileno()
 
 
-def find_uv(lock):
-    """The path of uv: the one on PATH, or one of our own in .cache/uv, installed where missing."""
+def find_uv(lock: int) -> Path:
+    """Return the path of uv: the one on PATH, or else the one in .cache/uv, installed if missing.
+
+    `lock` is the file descriptor of `alone`.
+    """
     on_path = shutil.which("uv")
-    # pyenv leaves a `uv` on PATH that only says in which Python's environment the real one is
+    # pyenv leaves a `uv` on PATH that only says which Python's environment has the real one.
     if on_path and subprocess.run([on_path, "--version"], capture_output=True).returncode == 0:
-        return on_path
+        return Path(on_path)
     own = CACHE / "uv"
     if not own.exists():
         say("Installing uv, which makes the environment (a few seconds).")
-        part = CACHE / "uv.part"
-        shutil.rmtree(part, ignore_errors=True)
-        install(["--target", part, UV], "uv could not be installed.", pass_fds=[lock])
-        os.replace(part, own)
+        with storage.appearing_whole(CACHE) as part:
+            target = ["--target", part / own.name, UV]
+            pip.install(target, "uv could not be installed.", pass_fds=[lock])
     return own / "bin" / "uv"
 
 
-def build(lock):
-    """Make .venv from requirements.txt, whatever stood there before."""
+def build(lock: int) -> None:
+    """Make .venv from requirements.txt, whatever is there. `lock`: the descriptor of `alone`."""
     start = time.monotonic()
     with contextlib.suppress(FileNotFoundError):
         STAMP.unlink()  # first, so that a half-removed environment never looks ready
     uv = find_uv(lock)
-    # Trust what this machine trusts, as pip and browsers do: some networks have a certificate of
-    # their own.
+    # Some networks have a certificate of their own. Trust what this machine trusts, as pip and
+    # browsers do.
     os.environ.setdefault("UV_SYSTEM_CERTS", "1")
     say(f"Making the environment in .venv with Python {COURSE_PYTHON}.")
-    run(
-        [uv, "venv", "--clear", "--python", COURSE_PYTHON, VENV],
-        f"An environment with Python {COURSE_PYTHON} could not be made. Where uv cannot download "
-        f"Python {COURSE_PYTHON}, install it in another way and run the same command again.",
+    if VENV.exists():  # uv refuses to clear one whose removal was killed halfway
+        shutil.rmtree(VENV)
+    pip.run_or_explain(
+        [uv, "venv", "--python", COURSE_PYTHON, VENV],
+        "An environment with Python {version} could not be made. If uv cannot download Python "
+        "{version}, install it in another way and run the same command again.".format(
+            version=COURSE_PYTHON
+        ),
         pass_fds=[lock],
     )
-    say("Installing the packages (280 MB; a minute or two, longer on a slow line).")
-    run(
+    say("Installing the packages (280 MB: a minute or two, longer on a slow line).")
+    pip.run_or_explain(
         [uv, "pip", "sync", "--python", PYTHON, "--require-hashes", LOCK],
         "The packages of requirements.txt could not be installed.",
         pass_fds=[lock],
     )
+    # The environment finds the course from any folder.
     site_packages = VENV / "lib" / f"python{COURSE_PYTHON}" / "site-packages"
     (site_packages / "residual-networks.pth").write_text(f"{ROOT}\n")
-    run([PYTHON, "-c", "import mxnet"], "MXNet is installed, but it cannot be imported.")
-    STAMP.write_text(wanted_stamp())
+    failure = "MXNet is installed, but it cannot be imported."
+    pip.run_or_explain([PYTHON, "-c", "import mxnet"], failure)
+    storage.write_whole(STAMP, wanted_stamp())
     say(f"The environment is ready ({time.monotonic() - start:.0f} s).")
 
 
-def main():
+def main() -> int:
+    """Make the environment unless it is ready, then the data; return the exit status."""
     try:
-        problem = platform_problem(platform.system(), platform.machine())
+        problem = machine.platform_problem(platform.system(), platform.machine())
         if problem:
-            raise InstallError(problem)
+            raise pip.InstallError(problem)
         if not ready():
             with alone() as lock:
                 if not ready():  # another set-up may have made it while this one waited
                     build(lock)
-    except InstallError as error:
+    except pip.InstallError as error:
         sys.exit(str(error))
     except OSError as error:
-        sys.exit("\n".join([str(error), remedy(str(error))]).strip())
+        sys.exit(f"{error}\n{pip.remedy(str(error))}".strip())
     except KeyboardInterrupt:
         sys.exit("\nSet-up was interrupted. Nothing is lost: run the same command again.")
     return subprocess.run([str(PYTHON), "-m", "utils.setup.fetch"], cwd=str(ROOT)).returncode

@@ -10,7 +10,7 @@ import numpy
 from mxnet import np
 
 from utils import _guards
-from utils.setup import fetch, files
+from utils.setup import fetch
 
 CLASSES = [
     "T-shirt/top",
@@ -71,7 +71,7 @@ def load(budget: str = "full") -> FashionMNIST:
 
     With the budget "quick", and where the data cannot be had, these are 5,500, 500 and 1,000 images
     of the bundled sample. The validation images are the last twelfth of each class.
-    Raises files.DataError if FASHION_MNIST_DIR names a folder without the right files.
+    Raises fetch.DataError if FASHION_MNIST_DIR names a folder without the right files.
     """
     if budget not in ("full", "quick"):
         raise ValueError(
@@ -173,7 +173,7 @@ def _resize(X: np.ndarray, size: int) -> np.ndarray:
     return resized.as_np_ndarray()
 
 
-def _arrays(contents: files.Contents, part: str) -> tuple[numpy.ndarray, numpy.ndarray]:
+def _arrays(contents: fetch.Contents, part: str) -> tuple[numpy.ndarray, numpy.ndarray]:
     """Return the images and labels of two IDX files, whose headers have 16 and 8 bytes."""
     images = numpy.frombuffer(contents[f"{part}-images-idx3-ubyte"], numpy.uint8, offset=16)
     labels = numpy.frombuffer(contents[f"{part}-labels-idx1-ubyte"], numpy.uint8, offset=8)

@@ -10,7 +10,7 @@ import numpy
 import pytest
 
 from utils import data
-from utils.setup import fetch, files
+from utils.setup import fetch
 
 ROOT = Path(__file__).parents[2]
 CPU = mx.cpu()
@@ -85,8 +85,8 @@ def test_the_quick_budget_needs_nothing_but_the_sample(monkeypatch):
 
 def test_each_file_is_unpacked_and_verified_once(monkeypatch):
     calls = []
-    unpack = files.unpack
-    monkeypatch.setattr(files, "unpack", lambda *given: calls.append(given[2]) or unpack(*given))
+    unpack = fetch.unpack
+    monkeypatch.setattr(fetch, "unpack", lambda *given: calls.append(given[2]) or unpack(*given))
     data.load("quick")
     assert len(calls) == len(set(calls)) == 4
 

@@ -1,4 +1,4 @@
-"""The first cell of a notebook that arrives alone: what it installs, and what it says."""
+"""The first cell of a notebook that travels alone: what it installs, and what it says."""
 
 import ast
 import importlib.metadata
@@ -23,7 +23,7 @@ def empty_cache(tmp_path, monkeypatch):
 
 
 def modules_imported(path):
-    """The modules, without their parts, that a module imports."""
+    """The top-level modules that a module imports."""
     for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
         if isinstance(node, ast.Import):
             yield from (alias.name.split(".")[0] for alias in node.names)
@@ -32,14 +32,14 @@ def modules_imported(path):
 
 
 def test_the_list_of_what_the_course_imports_is_whole():
-    """The standard library, MXNet, d2l and the course itself apart."""
+    """Apart from the standard library, MXNet, d2l and the course itself."""
     imported = {name for path in (ROOT / "utils").rglob("*.py") for name in modules_imported(path)}
     apart = {*sys.stdlib_module_names, "utils", "mxnet", "d2l", "google"}
     assert imported - apart <= set(bootstrap.IMPORTED)
 
 
 def test_it_needs_nothing_but_the_standard_library():
-    """numpy is not there yet, or cannot be imported; the names are put into it later."""
+    """numpy is not there yet, or cannot be imported. The names are added to it later."""
     code = (
         "import sys; sys.modules['numpy'] = None; before = set(sys.modules);"
         "import utils.setup.bootstrap;"
@@ -81,7 +81,7 @@ def test_where_nothing_is_missing_pip_is_not_called(monkeypatch):
 
 @pytest.fixture
 def gpu_machine(monkeypatch):
-    """A machine with a T4. What is installed there is written down in `installed`, no more."""
+    """A machine with a T4. Installing a package only adds it to the list that is returned."""
     installed = []
     monkeypatch.setattr(gpu, "gpus", lambda: [gpu.GPU("Tesla T4", (7, 5))])
     monkeypatch.setattr(Package, "install", lambda package: installed.append(package))
@@ -101,7 +101,7 @@ def test_each_package_has_a_line_and_a_second_start_installs_nothing(gpu_machine
     assert capsys.readouterr().out.splitlines() == printed[:1]
 
 
-def test_an_interrupted_first_cell_goes_on_where_it_stopped(gpu_machine, monkeypatch):
+def test_an_interrupted_first_cell_continues_where_it_stopped(gpu_machine, monkeypatch):
     first_two = packages.wanted(gpu.GPU_BUILD)[:2]
 
     def install(package):
@@ -159,7 +159,7 @@ def test_a_full_disk_is_told_in_a_sentence(gpu_machine, monkeypatch):
 
 
 def test_a_runtime_too_new_is_told_to_choose_an_earlier_one(monkeypatch):
-    """As if something that MXNet reads had left Python."""
+    """As if Python had lost something that MXNet imports."""
     monkeypatch.setattr(bootstrap, "TRY", "raise SystemExit('ImportError: No module named imp')")
     with pytest.raises(InstallError) as failure:
         bootstrap.try_import(MXNET)

@@ -1,4 +1,4 @@
-"""Finding, fetching and verifying the data, with the bundled sample as all there is."""
+"""Finding, fetching and verifying the data. Here the bundled sample stands for all of it."""
 
 import contextlib
 import gzip
@@ -8,7 +8,6 @@ import shutil
 import signal
 import subprocess
 import sys
-import tempfile
 import threading
 import time
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -16,14 +15,14 @@ from pathlib import Path
 
 import pytest
 
-from utils.setup import download, fetch, files
+from utils.setup import _download, fetch
 
 ROOT = Path(__file__).parents[2]
 IMAGES, LABELS = "train-images-idx3-ubyte", "train-labels-idx1-ubyte"
 
 
 class Handler(BaseHTTPRequestHandler):
-    """Serves the sample's files, each mirror (the first part of the path) in its own manner."""
+    """Serves the sample's files. The first part of the path, a mirror, says in which manner."""
 
     def do_GET(self):
         manner, name = self.path.strip("/").split("/", 1)
@@ -66,11 +65,11 @@ class Handler(BaseHTTPRequestHandler):
         self.server.end.wait(30)
 
     def halting(self, name):
-        """Deliver the first file asked for, and stall in the middle of the second."""
+        """Deliver the first file, and stall in the middle of the second."""
         self.good(name) if len(self.server.asked) == 1 else self.stalling(name)
 
     def together(self, name):
-        """Deliver a file to two who ask for it, at the same moment."""
+        """Deliver a file to two processes at the same moment."""
         self.server.two.wait(10)
         self.good(name)
 
@@ -108,7 +107,7 @@ def server():
 
 @pytest.fixture(autouse=True)
 def bare_machine(tmp_path, monkeypatch):
-    """A machine with no data, no apt and no network, where the sample counts as all the data."""
+    """A machine without data, apt or network, where the sample counts as all of the data."""
     (tmp_path / "empty").mkdir()
     for variable in ("FASHION_MNIST_DIR", "XDG_CACHE_HOME", "MXNET_HOME"):
         monkeypatch.delenv(variable, raising=False)
@@ -116,10 +115,10 @@ def bare_machine(tmp_path, monkeypatch):
     monkeypatch.setenv("PATH", str(tmp_path / "empty"))
     monkeypatch.setenv("no_proxy", "127.0.0.1")
     monkeypatch.setattr(fetch, "DEBIAN_FOLDER", tmp_path / "debian")
-    monkeypatch.setattr(download, "MIRRORS", [])
-    monkeypatch.setattr(download, "PATIENCE", 0.5)
-    for name, digest in files.SAMPLE_FILES.items():
-        monkeypatch.setitem(files.FILES, name, digest)
+    monkeypatch.setattr(fetch, "MIRRORS", [])
+    monkeypatch.setattr(_download, "PATIENCE", 0.5)
+    for name, digest in fetch.SAMPLE_FILES.items():
+        monkeypatch.setitem(fetch.FILES, name, digest)
 
 
 @pytest.fixture
@@ -134,8 +133,8 @@ def fill(folder):
 
 def is_whole(folder):
     """Whether a folder holds the four right files and nothing else."""
-    files.read_folder(folder, files.SAMPLE_FILES)
-    return {path.name for path in folder.iterdir()} == {f"{name}.gz" for name in files.FILES}
+    fetch.read_folder(folder, fetch.SAMPLE_FILES)
+    return {path.name for path in folder.iterdir()} == {f"{name}.gz" for name in fetch.FILES}
 
 
 def is_sample(source):
@@ -168,7 +167,7 @@ def test_the_caches_move_with_their_variables(tmp_path, monkeypatch):
 
 
 def test_files_may_be_packed_or_not(tmp_path, monkeypatch):
-    """The contents count: unpacked, or packed once more with another result."""
+    """Only the contents count: unpacked, or packed again with another result."""
     chosen = tmp_path / "chosen"
     fill(chosen)
     images = chosen / f"{IMAGES}.gz"
@@ -215,13 +214,13 @@ FAULTS = [
 
 @pytest.mark.parametrize(("spoil", "complaint"), FAULTS)
 def test_a_wrong_folder_is_refused(tmp_path, monkeypatch, server, spoil, complaint):
-    """What FASHION_MNIST_DIR names is used or refused: no other place is taken in silence."""
+    """What FASHION_MNIST_DIR names is used or refused: no other place is used silently."""
     chosen = tmp_path / "chosen"
     fill(chosen)
     spoil(chosen / f"{LABELS}.gz")
     monkeypatch.setenv("FASHION_MNIST_DIR", str(chosen))
-    monkeypatch.setattr(download, "MIRRORS", [f"{server.url}/good/"])
-    with pytest.raises(files.DataError, match=complaint) as refusal:
+    monkeypatch.setattr(fetch, "MIRRORS", [f"{server.url}/good/"])
+    with pytest.raises(fetch.DataError, match=complaint) as refusal:
         fetch.find()
     assert str(chosen) in str(refusal.value)
     assert "unset FASHION_MNIST_DIR" in str(refusal.value)
@@ -234,7 +233,7 @@ def test_a_wrong_file_in_the_courses_cache_is_replaced(
 ):
     fill(cache)
     spoil(cache / f"{LABELS}.gz")
-    monkeypatch.setattr(download, "MIRRORS", [f"{server.url}/good/"])
+    monkeypatch.setattr(fetch, "MIRRORS", [f"{server.url}/good/"])
     _, contents = fetch.find()
     assert contents == fetch.sample()[1]
     assert server.asked == [("good", f"{LABELS}.gz")], "the other three are right"
@@ -249,7 +248,7 @@ def test_a_wrong_file_in_mxnets_cache_is_refused_and_left_alone(
     fill(other)
     replace(other / f"{LABELS}.gz")
     before = (other / f"{LABELS}.gz").read_bytes()
-    monkeypatch.setattr(download, "MIRRORS", [f"{server.url}/good/"])
+    monkeypatch.setattr(fetch, "MIRRORS", [f"{server.url}/good/"])
     assert fetch.find()[0].folder == cache
     assert f"{other / LABELS}.gz has the wrong contents" in capsys.readouterr().out
     assert (other / f"{LABELS}.gz").read_bytes() == before
@@ -259,7 +258,7 @@ def test_a_wrong_file_in_mxnets_cache_is_refused_and_left_alone(
 
 
 def test_fetched_files_are_kept_and_found_the_next_time(monkeypatch, server, cache):
-    monkeypatch.setattr(download, "MIRRORS", [f"{server.url}/good/"])
+    monkeypatch.setattr(fetch, "MIRRORS", [f"{server.url}/good/"])
     first = fetch.find()
     second = fetch.find()
     assert first[1] == second[1] == fetch.sample()[1]
@@ -281,7 +280,7 @@ def test_fetched_files_are_kept_and_found_the_next_time(monkeypatch, server, cac
 def test_a_mirror_with_a_wrong_file_is_passed_over(
     monkeypatch, capsys, server, cache, manner, complaint
 ):
-    monkeypatch.setattr(download, "MIRRORS", [f"{server.url}/{manner}/", f"{server.url}/good/"])
+    monkeypatch.setattr(fetch, "MIRRORS", [f"{server.url}/{manner}/", f"{server.url}/good/"])
     assert fetch.find()[1] == fetch.sample()[1]
     assert is_whole(cache)
     assert f"{server.url}/{manner}/{IMAGES}.gz {complaint}" in capsys.readouterr().out
@@ -289,7 +288,7 @@ def test_a_mirror_with_a_wrong_file_is_passed_over(
 
 @pytest.mark.parametrize("manner", ["stalling", "trickling", "silent"])
 def test_a_mirror_that_holds_us_up_is_asked_only_once(monkeypatch, capsys, server, cache, manner):
-    monkeypatch.setattr(download, "MIRRORS", [f"{server.url}/{manner}/", f"{server.url}/good/"])
+    monkeypatch.setattr(fetch, "MIRRORS", [f"{server.url}/{manner}/", f"{server.url}/good/"])
     assert fetch.find()[1] == fetch.sample()[1]
     assert [asked for asked, _ in server.asked] == [manner, *["good"] * 4]
     assert is_whole(cache)
@@ -297,17 +296,15 @@ def test_a_mirror_that_holds_us_up_is_asked_only_once(monkeypatch, capsys, serve
 
 
 def test_a_server_that_goes_silent_meets_the_read_timeout(monkeypatch, capsys, server):
-    monkeypatch.setattr(download, "CONNECT_AND_READ_TIMEOUT", (0.2, 0.2))
-    monkeypatch.setattr(download, "PATIENCE", 60)
-    monkeypatch.setattr(download, "MIRRORS", [f"{server.url}/stalling/"])
+    monkeypatch.setattr(_download, "CONNECT_AND_READ_TIMEOUT", (0.2, 0.2))
+    monkeypatch.setattr(_download, "PATIENCE", 60)
+    monkeypatch.setattr(fetch, "MIRRORS", [f"{server.url}/stalling/"])
     assert is_sample(fetch.find()[0])
     assert f"{server.url}/stalling/ does not answer." in capsys.readouterr().out
 
 
 def test_without_a_network_the_sample_takes_over_with_one_warning(monkeypatch, capsys, cache):
-    monkeypatch.setattr(
-        download, "MIRRORS", ["http://127.0.0.1:9/", "http://no.such.host.invalid/"]
-    )
+    monkeypatch.setattr(fetch, "MIRRORS", ["http://127.0.0.1:9/", "http://no.such.host.invalid/"])
     source, contents = fetch.find()
     assert is_sample(source)
     assert contents == fetch.sample()[1]
@@ -319,10 +316,10 @@ def test_without_a_network_the_sample_takes_over_with_one_warning(monkeypatch, c
 
 
 def test_what_some_mirrors_delivered_is_kept_for_the_next_time(monkeypatch, server, cache):
-    monkeypatch.setattr(download, "MIRRORS", [f"{server.url}/halting/"])
+    monkeypatch.setattr(fetch, "MIRRORS", [f"{server.url}/halting/"])
     assert is_sample(fetch.find()[0])
     assert [path.name for path in cache.iterdir()] == [f"{IMAGES}.gz"]
-    monkeypatch.setattr(download, "MIRRORS", [f"{server.url}/good/"])
+    monkeypatch.setattr(fetch, "MIRRORS", [f"{server.url}/good/"])
     assert not is_sample(fetch.find()[0])
     assert ("good", f"{IMAGES}.gz") not in server.asked
 
@@ -332,7 +329,7 @@ def test_what_some_mirrors_delivered_is_kept_for_the_next_time(monkeypatch, serv
 
 @pytest.fixture
 def read_only_cache(monkeypatch):
-    """A cache that nobody can write, root included."""
+    """A cache that nobody can write, not even root."""
     folder = Path("/sys/kernel")
     if not folder.exists():
         pytest.skip("only Linux has a folder that not even root can write")
@@ -343,7 +340,7 @@ def read_only_cache(monkeypatch):
 def test_with_a_read_only_cache_the_data_is_used_from_memory(
     monkeypatch, capsys, server, read_only_cache
 ):
-    monkeypatch.setattr(download, "MIRRORS", [f"{server.url}/good/"])
+    monkeypatch.setattr(fetch, "MIRRORS", [f"{server.url}/good/"])
     source, contents = fetch.find()
     assert source.what == "Fashion-MNIST, fetched into memory only"
     assert contents == fetch.sample()[1]
@@ -356,19 +353,21 @@ def test_with_a_read_only_cache_apt_works_in_the_systems_temporary_folder(
     monkeypatch, read_only_cache
 ):
     folders = []
-    monkeypatch.setattr(download, "from_debian", lambda names, folder: folders.append(folder) or [])
+    monkeypatch.setattr(_download, "has_apt", lambda: True)
+    monkeypatch.setattr(_download, "from_debian", lambda folder: folders.append(folder) or {})
     fetch.find()
     assert folders == [None]
 
 
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="/dev/full stands for a full disk")
 def test_with_a_full_disk_the_data_is_used_from_memory(monkeypatch, capsys, server, cache):
-    def full_disk(prefix, dir):
-        (dir / f"{prefix}full").touch()
-        return os.open("/dev/full", os.O_WRONLY), str(dir / f"{prefix}full")
+    def write_on_a_full_disk(path, content):
+        path.touch()
+        with open("/dev/full", "wb") as file:
+            file.write(content)
 
-    monkeypatch.setattr(tempfile, "mkstemp", full_disk)
-    monkeypatch.setattr(download, "MIRRORS", [f"{server.url}/good/"])
+    monkeypatch.setattr(Path, "write_bytes", write_on_a_full_disk)
+    monkeypatch.setattr(fetch, "MIRRORS", [f"{server.url}/good/"])
     source, contents = fetch.find()
     assert source.what == "Fashion-MNIST, fetched into memory only"
     assert contents == fetch.sample()[1]
@@ -380,14 +379,14 @@ def test_with_a_full_disk_the_data_is_used_from_memory(monkeypatch, capsys, serv
 
 
 def start(url, before="pass"):
-    """Start a process that fetches from one mirror; `before` is Python to run first."""
+    """Start a process that fetches from one mirror. `before` is Python code to run first."""
     program = f"""
 import os, sys
-from utils.setup import download, fetch, files
-files.FILES.update(files.SAMPLE_FILES)
-download.MIRRORS[:] = ["{url}"]
+from utils.setup import _download, fetch
+fetch.FILES.update(fetch.SAMPLE_FILES)
+fetch.MIRRORS[:] = ["{url}"]
 {before}
-# A process that begins late may find what the others have fetched.
+# A process that starts late may find what the others have fetched.
 good = "Fashion-MNIST, fetched", "Fashion-MNIST from the course's cache"
 sys.exit(fetch.find()[0].what not in good)
 """
@@ -404,7 +403,9 @@ def test_many_processes_may_fetch_at_once(server, cache, count, manner):
     assert is_whole(cache)
 
 
-def test_a_fetch_killed_in_the_middle_of_a_file_goes_on_with_that_file(monkeypatch, server, cache):
+def test_a_fetch_killed_in_the_middle_of_a_file_continues_with_that_file(
+    monkeypatch, server, cache
+):
     process = start(f"{server.url}/halting/")
     while len(server.asked) < 2:
         assert process.poll() is None, process.communicate()
@@ -412,7 +413,7 @@ def test_a_fetch_killed_in_the_middle_of_a_file_goes_on_with_that_file(monkeypat
     process.send_signal(signal.SIGKILL)
     process.communicate()
     assert [path.name for path in cache.iterdir()] == [f"{IMAGES}.gz"]
-    monkeypatch.setattr(download, "MIRRORS", [f"{server.url}/good/"])
+    monkeypatch.setattr(fetch, "MIRRORS", [f"{server.url}/good/"])
     fetch.find()
     assert ("good", f"{IMAGES}.gz") not in server.asked
     assert is_whole(cache)
@@ -429,7 +430,7 @@ def test_what_a_fetch_killed_while_it_wrote_left_behind_is_cleared_later(
     assert left.exists(), "it may belong to a fetch that is still running"
     for path in (left, cache / ".part-apt-killed"):
         os.utime(path, (0, 0))
-    monkeypatch.setattr(download, "MIRRORS", [f"{server.url}/good/"])
+    monkeypatch.setattr(fetch, "MIRRORS", [f"{server.url}/good/"])
     fetch.find()
     assert is_whole(cache)
 
@@ -447,7 +448,7 @@ def debian(tmp_path, monkeypatch):
     (tree / "DEBIAN").mkdir(parents=True)
     archive.mkdir(parents=True)
     control = (
-        f"Package: {download.PACKAGE}\nVersion: 1\nArchitecture: all\n"
+        f"Package: {_download.PACKAGE}\nVersion: 1\nArchitecture: all\n"
         "Maintainer: nobody <nobody@localhost>\nDescription: images\n"
     )
     (tree / "DEBIAN/control").write_text(control)
@@ -482,14 +483,17 @@ def test_where_the_archive_lacks_the_package_apts_reason_is_given(debian, capsys
 
 
 def test_a_package_with_other_contents_is_refused(debian, monkeypatch, capsys, cache):
-    monkeypatch.setitem(files.FILES, LABELS, "0" * 64)
+    monkeypatch.setitem(fetch.FILES, LABELS, "0" * 64)
     assert is_sample(fetch.find()[0])
-    assert f"apt could not deliver it: {LABELS}.gz in it has the wrong" in capsys.readouterr().out
+    assert (
+        f"apt could not deliver the data: {LABELS}.gz of the package has the wrong"
+        in capsys.readouterr().out
+    )
     assert list(cache.iterdir()) == []
 
 
 def test_on_a_disk_without_room_for_apt_the_sample_takes_over(debian, monkeypatch, capsys, cache):
-    monkeypatch.setattr(download, "ROOM", 10**18)
+    monkeypatch.setattr(_download, "DISK_SPACE", 10**18)
     assert is_sample(fetch.find()[0])
     assert f"the disk of {cache} has" in capsys.readouterr().out
     assert debian.asked == [], "apt-get, which hangs on a full disk, was not started"
@@ -499,17 +503,17 @@ def test_an_apt_that_hangs_is_stopped(tmp_path, monkeypatch, capsys):
     for name in ("apt-get", "dpkg-deb"):
         (tmp_path / "empty" / name).write_text("#!/bin/sh\nexec /bin/sleep 60\n")
         (tmp_path / "empty" / name).chmod(0o755)
-    monkeypatch.setattr(download, "UPDATE_TIMEOUT", 0.2)
-    monkeypatch.setattr(download, "PACKAGE_TIMEOUT", 0.2)
+    monkeypatch.setattr(_download, "UPDATE_TIMEOUT", 0.2)
+    monkeypatch.setattr(_download, "PACKAGE_TIMEOUT", 0.2)
     assert is_sample(fetch.find()[0])
-    assert "apt could not deliver it: it did not finish in time" in capsys.readouterr().out
+    assert "apt could not deliver the data: it did not finish in time" in capsys.readouterr().out
 
 
 # The command
 
 
 def command(**variables):
-    """Run python -m utils.setup.fetch on a machine without a network."""
+    """Run `python -m utils.setup.fetch` on a machine without a network."""
     nowhere = "http://127.0.0.1:9"
     proxies = {"http_proxy": nowhere, "https_proxy": nowhere, "no_proxy": ""}
     return subprocess.run(

@@ -14,7 +14,7 @@ STUB = Path(__file__).parents[2] / "tools" / "environments" / "stub_driver.c"
 
 @pytest.fixture
 def driver(tmp_path):
-    """A function that builds a driver with so many GPUs, or one that answers with an error."""
+    """A function that builds a driver with `count` GPUs, or one that answers with an error."""
     if shutil.which("cc") is None:
         pytest.skip("no C compiler on this machine to build a stand-in for the driver")
 
@@ -82,6 +82,6 @@ def test_a_broken_driver_leaves_the_processor(driver, monkeypatch):
 
 
 def test_one_gpu_too_new_among_others_is_enough_for_the_processor():
-    """MXNet looks at all of them when it starts."""
+    """MXNet opens all of them when it starts."""
     found = [GPU("Tesla T4", (7, 5)), GPU("NVIDIA H100", (9, 0))]
     assert gpu.choose_build(found)[0] == gpu.CPU_BUILD

@@ -1,5 +1,7 @@
 """This machine: processors, memory, threads, and the report that notebook 00 shows."""
 
+import ctypes
+import dataclasses
 import os
 import subprocess
 import sys
@@ -14,7 +16,7 @@ GIB = 2**30
 
 
 def in_fresh_python(code, **environment):
-    """Run code in a Python of its own, without wishes for threads; return what it prints."""
+    """Run code in a new Python, without settings for threads. Returns what it prints."""
     threads = ("OMP_", "GOMP_")
     inherited = {name: text for name, text in os.environ.items() if not name.startswith(threads)}
     done = subprocess.run(
@@ -30,7 +32,7 @@ def in_fresh_python(code, **environment):
 
 
 def lay_out(root, files):
-    """Write a small copy of /proc and /sys under root."""
+    """Write a small copy of /proc and /sys inside `root`."""
     for name, text in files.items():
         path = root / name
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -42,7 +44,7 @@ def lay_out(root, files):
 
 @pytest.fixture
 def sixteen_processors(monkeypatch):
-    """Let the affinity of this process be 16 processors."""
+    """Set the affinity of this process to 16 processors."""
     monkeypatch.setattr(os, "sched_getaffinity", lambda _: set(range(16)), raising=False)
 
 
@@ -171,7 +173,7 @@ def test_mxnet_computes_with(wish, expected):
     ],
 )
 def test_waiting_threads_sleep_soon_unless_the_reader_wishes_otherwise(wish, expected):
-    """As the OpenMP library understands it, which shows its settings when it is loaded."""
+    """As the OpenMP library understands it: it shows its settings when it is loaded."""
     code = "import os; os.dup2(1, 2); import utils, mxnet"
     assert expected in in_fresh_python(code, OMP_DISPLAY_ENV="VERBOSE", **wish)
 
@@ -184,12 +186,73 @@ def test_after_mxnet_utils_leaves_the_environment_alone_and_the_report_says_so()
     code = (
         "import mxnet, utils, os; from utils.setup import machine, report;"
         "print(os.environ.get('OMP_NUM_THREADS'));"
-        "print(report.threads_fact(1, 2, machine.preparation).fix)"
+        "print(report.threads_fact(1, 2, machine.preparation()).fix)"
     )
     kept, fix = in_fresh_python(code).splitlines()
     assert kept == "None"
     assert "mxnet was imported before utils" in fix
     assert "Restart the kernel" in fix
+
+
+def test_the_environment_is_read_when_the_machine_is_prepared_and_not_before(monkeypatch):
+    """A second preparation, after something has been installed, does not take ours for a wish."""
+    monkeypatch.setattr(machine, "_preparation", None)
+    monkeypatch.delitem(sys.modules, "mxnet.base", raising=False)
+    monkeypatch.setenv("OMP_NUM_THREADS", "2,4")
+    met = machine.prepare()
+    assert (met.asked_for, met.too_late) == ("2,4", False)
+    assert os.environ["OMP_NUM_THREADS"] == str(machine.available_cpus())
+    assert machine.prepare().asked_for == "2,4"
+
+
+def test_what_was_met_cannot_be_changed():
+    with pytest.raises(dataclasses.FrozenInstanceError):
+        machine.preparation().too_late = True
+
+
+def test_names_restored_by_a_later_preparation_are_added(monkeypatch):
+    import numpy
+
+    machine.prepare()
+    before = machine.preparation().restored
+    monkeypatch.delattr(numpy, "PZERO")
+    machine.prepare()
+    assert machine.preparation().restored == (*before, "PZERO")
+
+
+@pytest.mark.parametrize(("setting", "threads"), [(None, 6), ("", 6), ("2,4", 6), ("5", 5)])
+def test_without_gnus_openmp_the_threads_follow_from_the_environment(monkeypatch, setting, threads):
+    """As on macOS, also when MXNet was imported before utils: then nothing has set the variable."""
+
+    def missing(name):
+        raise OSError(name)
+
+    monkeypatch.setattr(ctypes, "CDLL", missing)
+    monkeypatch.setattr(machine, "available_cpus", lambda: 12)
+    monkeypatch.delenv("OMP_NUM_THREADS", raising=False)
+    if setting is not None:
+        monkeypatch.setenv("OMP_NUM_THREADS", setting)
+    assert machine.threads_used() == threads
+
+
+# The platform
+
+
+@pytest.mark.parametrize(
+    ("system", "processor", "way_out"),
+    [
+        ("Windows", "AMD64", "WSL2"),
+        ("Darwin", "arm64", "amd64 container"),
+        ("Linux", "aarch64", "amd64 container"),
+    ],
+)
+def test_a_platform_without_mxnet_comes_with_a_way_out(system, processor, way_out):
+    assert way_out in machine.platform_problem(system, processor)
+
+
+@pytest.mark.parametrize("system", ["Linux", "Darwin"])
+def test_a_platform_with_mxnet_has_no_problem(system):
+    assert machine.platform_problem(system, "x86_64") == ""
 
 
 def test_best_device_is_one_mxnet_can_compute_on(numpy_mode):
@@ -267,9 +330,9 @@ def test_the_report_passes_on_what_is_wrong_with_the_data(tmp_path, monkeypatch)
 
 
 def test_the_report_shows_every_fact_and_every_fix_in_text_and_in_html():
-    """Also those with characters that mean something in HTML."""
+    """Also those with characters that have a meaning in HTML."""
     facts = (report.Fact("Speed", "3 < 5"), report.Fact("Light", "off", "Switch it <on>."))
-    shown = report.Report(facts)
+    shown = report.Findings(facts)
     assert "To look at: Light." in str(shown)
     assert "✗ look  Light       off\n                    Switch it <on>." in str(shown)
     page = shown._repr_html_()
@@ -278,16 +341,16 @@ def test_the_report_shows_every_fact_and_every_fix_in_text_and_in_html():
 
 
 def test_without_mxnet_the_report_still_stands(monkeypatch):
-    """A library that cannot be loaded is one line of the report, with what to do."""
+    """A library that cannot be loaded gets one line of the report, with what to do."""
     monkeypatch.setattr(fetch, "find", fetch.sample)
     monkeypatch.setitem(sys.modules, "mxnet", None)
-    names = {fact.name: fact for fact in report.report().facts}
+    names = {fact.name: fact for fact in report.this_machine().facts}
     assert "make lab" in names["MXNet"].fix
     assert "Threads" not in names
 
 
 def test_a_library_without_libgomp_is_reported(tmp_path):
-    """Here an empty file stands in the place of libgomp."""
+    """Here an empty file takes the place of libgomp."""
     (tmp_path / "libgomp.so.1").touch()
     code = (
         "import utils; from utils.setup.report import mxnet_fact, _import;"

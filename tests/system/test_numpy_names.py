@@ -1,4 +1,4 @@
-"""The names that MXNet reads and numpy has removed: found by reading MXNet, put back if missing."""
+"""The names that MXNet reads and numpy has removed: collected from MXNet, restored if missing."""
 
 import ast
 import importlib.util
@@ -12,7 +12,7 @@ import pytest
 from notebooks import ROOT
 from utils.setup import numpy_names
 
-LISTS = ("numpy/fallback.py", "numpy_dispatch_protocol.py")  # these hold names as texts, too
+LISTS = ("numpy/fallback.py", "numpy_dispatch_protocol.py")  # these also hold names as strings
 
 
 def sources():
@@ -23,7 +23,7 @@ def sources():
 
 
 def names_read(path):
-    """The names that a module reads from numpy: `onp.bool`, and texts in lists of names."""
+    """The names that a module reads from numpy: `onp.bool`, and strings in lists of names."""
     tree = ast.parse(path.read_text(encoding="utf-8"))
     imports = [node for node in ast.walk(tree) if isinstance(node, ast.Import)]
     aliases = {a.asname or a.name for node in imports for a in node.names if a.name == "numpy"}
@@ -39,7 +39,7 @@ def names_read(path):
 @pytest.mark.slow
 @pytest.mark.network
 def test_every_name_that_mxnet_and_d2l_read_is_there_in_colab(colab):
-    """Some are missing in its numpy, and none after utils has put them back."""
+    """Some are missing from its numpy, and none after utils has restored them."""
     read = sorted({name for path in sources() for name in names_read(path)})
     assert len(read) > 100
     code = (
@@ -53,16 +53,16 @@ def test_every_name_that_mxnet_and_d2l_read_is_there_in_colab(colab):
     assert after == []
 
 
-def test_a_name_that_is_missing_is_put_back_and_no_other(monkeypatch):
-    numpy_names.put_back()
+def test_only_missing_names_are_restored(monkeypatch):
+    numpy_names.restore()
     for name in ("alltrue", "PZERO"):
         monkeypatch.delattr(numpy, name)
-    assert sorted(numpy_names.put_back()) == ["PZERO", "alltrue"]
+    assert sorted(numpy_names.restore()) == ["PZERO", "alltrue"]
     assert numpy.alltrue([True, True])
     assert numpy.PZERO == 0
-    assert numpy_names.put_back() == []
+    assert numpy_names.restore() == ()
 
 
-def test_the_financial_functions_say_where_they_went():
+def test_the_financial_functions_say_where_they_have_gone():
     with pytest.raises(NotImplementedError, match="numpy-financial"):
         numpy_names.REMOVED["npv"](0.1, [1, 2])

@@ -1,4 +1,4 @@
-"""MXNet and d2l in folders of their own: whole or not there, and found when they are needed."""
+"""MXNet and d2l in folders of their own: whole or absent, and found when they are needed."""
 
 import os
 import shutil
@@ -27,7 +27,7 @@ def nothing_installed(monkeypatch):
 
 
 def lay(package):
-    """Put an empty folder where a whole package would be; return its path as on sys.path."""
+    """Put an empty folder where a whole package would be. Returns its path as on sys.path."""
     package.folder.mkdir(parents=True)
     return str(package.folder)
 
@@ -48,7 +48,7 @@ def test_what_a_gpu_needs_comes_with_its_libraries_before_mxnet():
 
 def test_a_package_of_this_environment_is_here_without_a_folder(cache):
     assert MXNET.is_here()
-    assert not Package("mxnet==1.9.0", 1).is_here()
+    assert not Package("mxnet", "1.9.0", 1).is_here()
     assert not CUDA_MXNET.is_here()
 
 
@@ -64,6 +64,24 @@ def test_a_package_appears_under_its_name_when_it_is_whole(cache, monkeypatch):
     assert seen == [False]
     assert (D2L.folder / "d2l").is_dir()
     assert in_the_cache(cache) == ["d2l==1.0.3"]
+
+
+def test_a_package_that_two_processes_install_at_once_is_there_once(cache, monkeypatch):
+    """The second finds the folder of the first when its own is ready."""
+
+    def install(arguments, failure):
+        for folder in (D2L.folder, Path(arguments[arguments.index("--target") + 1])):
+            (folder / "d2l").mkdir(parents=True)
+
+    monkeypatch.setattr(pip, "install", install)
+    D2L.install()
+    assert (D2L.folder / "d2l").is_dir()
+    assert in_the_cache(cache) == ["d2l==1.0.3"]
+
+
+def test_the_folder_of_a_library_does_not_follow_from_the_name_of_its_package(cache):
+    package = Package("one-name", "1", 1, "another/folder", ("libone.so",))
+    assert package.files == [package.folder / "another" / "folder" / "libone.so"]
 
 
 def test_an_installation_that_is_interrupted_leaves_nothing(cache, monkeypatch):
@@ -93,7 +111,7 @@ def test_where_the_environment_has_no_mxnet_the_cache_is_used(cache, nothing_ins
 
 @pytest.mark.parametrize("build", [gpu.GPU_BUILD, gpu.CPU_BUILD])
 def test_the_build_for_gpus_is_used_where_the_driver_has_one_that_fits(cache, monkeypatch, build):
-    """At home, where d2l and the build for processors are installed; and when the GPU has gone."""
+    """At home, where d2l and the build for processors are installed, and after the GPU has gone."""
     folders = [lay(package) for package in (*packages.CUDA, CUDA_MXNET)]
     loaded = []
     monkeypatch.setattr(gpu, "fitting_build", lambda: (build, ""))
@@ -103,7 +121,7 @@ def test_the_build_for_gpus_is_used_where_the_driver_has_one_that_fits(cache, mo
 
 
 def test_while_a_library_is_missing_the_processor_computes(cache, monkeypatch):
-    """It has been deleted, for example, because it could not be loaded."""
+    """Somebody has deleted it, for example because it could not be loaded."""
     for package in (*packages.CUDA[1:], CUDA_MXNET):
         lay(package)
     monkeypatch.setattr(gpu, "fitting_build", lambda: pytest.fail("not to be asked"))
@@ -114,7 +132,7 @@ def test_while_a_library_is_missing_the_processor_computes(cache, monkeypatch):
 
 @pytest.fixture
 def stub_libraries(cache, tmp_path):
-    """Empty libraries with the names of CUDA's."""
+    """Empty libraries with the names of the CUDA libraries."""
     if shutil.which("cc") is None:
         pytest.skip("no C compiler on this machine to build stand-ins for libraries")
     (tmp_path / "empty.c").touch()

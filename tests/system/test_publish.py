@@ -14,7 +14,7 @@ import colab
 import first_cell
 import publish
 from notebooks import NOTEBOOKS, ROOT, code_cells, notebook_paths
-from utils.setup import files
+from utils.setup import fetch
 
 FIRST, SECOND = "https://github.com/one/course", "https://github.com/another/a-course.of-hers"
 needs_git = pytest.mark.skipif(shutil.which("git") is None, reason="no git on this machine")
@@ -43,7 +43,7 @@ def test_the_toolbox_inside_is_the_one_beside(tmp_path):
         copy = unpacked / path.relative_to(ROOT / "utils")
         if path.suffix != ".gz":
             assert copy.read_bytes() == path.read_bytes()
-    assert files.read_folder(unpacked / "sample", files.SAMPLE_FILES)
+    assert fetch.read_folder(unpacked / "sample", fetch.SAMPLE_FILES)
     assert str(tmp_path) in run.stdout
 
 

@@ -1,4 +1,4 @@
-"""Set-up: outlives kills and company, does nothing twice, and says what is missing."""
+"""Set-up: survives kills and a second set-up, does nothing twice, and says what is missing."""
 
 import os
 import shutil
@@ -26,7 +26,7 @@ def copy_course(folder):
 
 
 def start(course, environment=WITH_UV):
-    """Start set-up in a process group of its own, as a shell does."""
+    """Start set-up in its own process group, as a shell does."""
     return subprocess.Popen(
         [sys.executable, "tools/set_up.py"],
         cwd=course,
@@ -48,7 +48,10 @@ def wait_for(process, sentence):
 
 @pytest.fixture(scope="module")
 def survivor(tmp_path_factory):
-    """A course whose set-up was killed three times, and then started twice at once."""
+    """A course whose set-up was killed three times, and then started twice at once.
+
+    The file that says "this is an environment" is gone, as after a kill during a removal.
+    """
     course = copy_course(tmp_path_factory.mktemp("course"))
 
     making = start(course)
@@ -65,6 +68,7 @@ def survivor(tmp_path_factory):
         assert installing.poll() is None
         kill(installing.pid, signal.SIGKILL)
         installing.wait()
+    (course / ".venv" / "pyvenv.cfg").unlink(missing_ok=True)
 
     both = [start(course), start(course)]
     printed = [process.communicate()[0] for process in both]
@@ -76,7 +80,7 @@ def survivor(tmp_path_factory):
 @pytest.mark.slow
 @pytest.mark.network
 def test_after_kills_two_set_ups_at_once_both_succeed(survivor):
-    """Each waits for whatever is at work in the folder, and one of them makes the environment."""
+    """Each waits for what is at work in the folder, and one of them makes the environment."""
     assert survivor.statuses == [0, 0], "\n".join(survivor.printed)
     assert "Another set-up is at work" in "".join(survivor.printed)
     assert "".join(survivor.printed).count("The environment is ready") == 1
@@ -85,7 +89,7 @@ def test_after_kills_two_set_ups_at_once_both_succeed(survivor):
 @pytest.mark.slow
 @pytest.mark.network
 def test_after_kills_the_environment_is_whole(survivor):
-    """Every package is as the lock says, and the course is importable from any folder."""
+    """Every package is as the lock says, and the course can be imported from any folder."""
     python = survivor.folder / ".venv/bin/python"
     uv = [set_up.VENV / "bin/uv", "pip", "sync", "--offline", "--dry-run", "--python", python]
     changes = subprocess.run([*uv, survivor.folder / "requirements.txt"], capture_output=True)
@@ -96,7 +100,7 @@ def test_after_kills_the_environment_is_whole(survivor):
 
 
 def test_set_up_waits_for_the_uv_that_a_killed_one_left_behind(tmp_path):
-    """This uv works until it is told to stop, and then fails."""
+    """This uv runs until it is told to stop, and then fails."""
     course = copy_course(tmp_path)
     working, stop = tmp_path / "working", tmp_path / "stop"
     uv = tmp_path / "bin" / "uv"
@@ -130,7 +134,7 @@ def test_second_set_up_prints_one_line_and_touches_nothing(survivor):
 
 @pytest.mark.parametrize("change", ["lock", "folder", "python"])
 def test_environment_made_for_something_else_is_not_ready(change, tmp_path, monkeypatch):
-    """A new lock, a moved folder or a removed Python: the environment has to be made again."""
+    """A new lock, a moved folder or a removed Python: the environment must be made again."""
     venv = tmp_path / ".venv"
     (venv / "bin").mkdir(parents=True)
     python = venv / "bin" / "python"
@@ -153,7 +157,7 @@ def test_environment_made_for_something_else_is_not_ready(change, tmp_path, monk
 
 
 def test_without_network_says_so_and_can_be_repeated(tmp_path):
-    """uv's own message comes first, then what to do; nothing looks ready."""
+    """uv's own message comes first, then what to do. Nothing looks ready."""
     course = copy_course(tmp_path)
     closed = "http://127.0.0.1:9"  # the discard port, where nothing listens
     cut_off = {"HTTPS_PROXY": closed, "UV_HTTP_RETRIES": "0", "UV_CACHE_DIR": str(tmp_path / "uv")}
@@ -167,7 +171,7 @@ def test_without_network_says_so_and_can_be_repeated(tmp_path):
 
 @pytest.mark.parametrize("broken_uv", [False, True], ids=["no uv", "pyenv's empty uv"])
 def test_without_uv_and_pip_names_the_package_that_brings_pip(tmp_path, broken_uv):
-    """This Python finds no pip, as Debian's has none before python3-pip."""
+    """This Python finds no pip, like Debian's without python3-pip."""
     course = copy_course(tmp_path)
     (tmp_path / "sitecustomize.py").write_text("import sys; sys.modules['pip'] = None")
     programs = tmp_path / "bin"

@@ -1,7 +1,7 @@
-"""What the first cell of a notebook that has arrived alone calls: install what is missing.
+"""Install what is missing: the first cell of a notebook that travels alone calls this.
 
 Nothing that is already installed changes, and Python need not be restarted.
-`python -m utils.setup.bootstrap` does the same: `make gpu` uses it.
+`python -m utils.setup.bootstrap` does the same, for `make gpu`.
 """
 
 from __future__ import annotations
@@ -20,12 +20,12 @@ from utils.setup import gpu, machine, packages, pip
 from utils.setup.packages import Package
 from utils.setup.pip import InstallError
 
-# What the course imports beside MXNet and d2l; each has the same name for pip.
+# What the course imports besides MXNet and d2l. Each has the same name for pip.
 IMPORTED = ["IPython", "ipywidgets", "jinja2", "matplotlib", "matplotlib_inline", "numpy", "onnx"]
 IMPORTED += ["onnxruntime", "pandas", "requests", "tqdm"]
 if sys.version_info >= (3, 12):
     IMPORTED.append("setuptools")  # it brings distutils, which MXNet imports
-TRIED = "This course was tried with Python 3.9 to 3.13 and numpy 1.23 to 2.5."
+TRIED = "This course was tested with Python 3.9 to 3.13 and numpy 1.23 to 2.5."
 COLAB_GPU = "For a GPU in Colab, choose Runtime → Change runtime type → T4 GPU."
 COLAB_VERSION = "In Colab, choose Runtime → Change runtime type → Runtime version → an earlier one."
 RESTART = "Restart the kernel (in Colab: Runtime → Restart session) and run this cell first."
@@ -40,12 +40,12 @@ except Exception as error:
 
 
 def install() -> None:
-    """Install what is missing, with a line for each package, and see that MXNet can be imported.
+    """Install what is missing, with a line for each package, and check that MXNet can be imported.
 
-    Raises InstallError, a sentence with the way out; after it, this can be called again.
+    Raises InstallError, whose sentence says what to do. After that, this can be called again.
     """
     try:
-        problem = pip.platform_problem(platform.system(), platform.machine())
+        problem = machine.platform_problem(platform.system(), platform.machine())
         if problem := problem or loaded_problem(sys.modules.get("mxnet.libinfo")):
             raise InstallError(problem)
         complete([name for name in IMPORTED if importlib.util.find_spec(name) is None])
@@ -54,26 +54,29 @@ def install() -> None:
         print(f"{why} {COLAB_GPU}" if in_colab and build == gpu.CPU_BUILD else why)
         bring(build)
     except OSError as error:
-        raise InstallError(f"{error}\n{pip.remedy(str(error))}") from error
+        raise InstallError(f"{error}\n{pip.remedy(str(error))}".strip()) from error
     machine.prepare()
 
 
 def loaded_problem(libinfo: ModuleType | None) -> str:
-    """Return what to do where another MXNet than 1.9.1 has been imported already, or "".
+    """Return what to do if an MXNet other than 1.9.1 has been imported already, or "".
 
-    `libinfo` is the first of its modules, which is also there where the rest could not be imported.
+    `libinfo` is the first of its modules. It is there even if the rest could not be imported.
     """
     version = getattr(libinfo, "__version__", "1.9.1")
     if version == "1.9.1":
         return ""
-    return f"MXNet {version} is already loaded, but this course is written for 1.9.1. {RESTART}"
+    return (
+        "MXNet {version} is already loaded, but this course is written for 1.9.1. {restart}"
+    ).format(version=version, restart=RESTART)
 
 
 def complete(missing: list[str]) -> None:
-    """Install these packages from outside the course, and change none that is there already."""
+    """Install these packages, and change none that is already there."""
     if not missing:
         return
-    print(f"Installing {', '.join(missing)}.", flush=True)
+    names = ", ".join(missing)
+    print("Installing {names}.".format(names=names), flush=True)
     installed = {
         package.metadata["Name"]: package.version
         for package in reversed(list(importlib.metadata.distributions()))  # the first one counts
@@ -81,19 +84,24 @@ def complete(missing: list[str]) -> None:
     with tempfile.NamedTemporaryFile("w", suffix=".txt") as file:
         file.writelines(f"{name}=={version}\n" for name, version in installed.items() if name)
         file.flush()
-        failure = f"These packages are missing and could not be installed: {', '.join(missing)}."
-        pip.install(["--constraint", file.name, *missing], failure)
+        failure = "These packages are missing and could not be installed: {names}."
+        pip.install(["--constraint", file.name, *missing], failure.format(names=names))
     importlib.invalidate_caches()
     if "setuptools" in missing:
-        importlib.import_module("setuptools")  # only a Python that starts finds its distutils
+        importlib.import_module("setuptools")  # or only the next Python would find distutils
 
 
 def bring(build: str) -> None:
-    """Install what a build of MXNet needs. Where that for GPUs does not work, take the other."""
+    """Install what a build of MXNet needs. If the one for GPUs does not work, take the other."""
     missing = [package for package in packages.wanted(build) if not package.is_here()]
     for number, package in enumerate(missing, 1):
-        what = f"{package.requirement} ({package.megabytes} MB)"
-        print(f"Installing {what}, {number} of {len(missing)}.", flush=True)
+        line = "Installing {requirement} ({megabytes} MB), {number} of {count}.".format(
+            requirement=package.requirement,
+            megabytes=package.megabytes,
+            number=number,
+            count=len(missing),
+        )
+        print(line, flush=True)
         package.install()
     mxnet = packages.MXNET[build]
     try:
@@ -102,23 +110,29 @@ def bring(build: str) -> None:
         if build == gpu.CPU_BUILD:
             raise
         shutil.rmtree(mxnet.folder)
-        print(f"{error}\nSo MXNet computes on the processor.")
+        print("{fault}\nSo MXNet computes on the processor.".format(fault=error))
         bring(gpu.CPU_BUILD)
 
 
 def try_import(package: Package) -> None:
-    """See in another Python that MXNet and d2l can be imported; raise InstallError if not.
+    """Check in another Python that MXNet and d2l can be imported. Raises InstallError if not.
 
-    Where MXNet does not fit the machine it can end Python. What has worked once is not tried again.
+    If MXNet does not fit the machine it can end Python. What has worked once is not tried again.
     """
-    here = f"Python {platform.python_version()} and numpy {importlib.metadata.version('numpy')}"
+    numpy = importlib.metadata.version("numpy")
+    here = "Python {python} and numpy {numpy}".format(python=platform.python_version(), numpy=numpy)
     place = package.folder if package.folder.exists() else package.folder.parent
     stamp = place / f"{package.requirement} works with {here}"
     if stamp.exists():
         return
     command = [sys.executable, "-c", TRY, Path(__file__).parents[2]]
-    failure = f"{package.requirement} cannot be imported with {here}. {TRIED} {COLAB_VERSION}"
-    pip.run(command, failure)
+    failure = "{requirement} cannot be imported with {here}. {tried} {way_out}"
+    pip.run_or_explain(
+        command,
+        failure.format(
+            requirement=package.requirement, here=here, tried=TRIED, way_out=COLAB_VERSION
+        ),
+    )
     place.mkdir(parents=True, exist_ok=True)
     stamp.touch()
 

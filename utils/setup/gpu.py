@@ -1,7 +1,7 @@
-"""The GPUs of this machine, asked of the driver, and the build of MXNet 1.9.1 that fits them.
+"""The GPUs that the driver of this machine lists, and the build of MXNet 1.9.1 that fits them.
 
-This has to be known before MXNet is imported, and even before it is installed: its build for GPUs
-needs two gigabytes of libraries, and ends Python where it finds a GPU that it has no code for.
+This has to be known before MXNet is imported, and even before it is installed: the build for GPUs
+needs two gigabytes of libraries, and it ends Python when it finds a GPU that it has no code for.
 """
 
 from __future__ import annotations
@@ -12,15 +12,15 @@ from typing import Any
 
 CPU_BUILD, GPU_BUILD = "mxnet", "mxnet-cu112"
 # The build holds code for compute capabilities 5.0, 6.0, 7.0, 8.0 and 8.6. Code for 8.6 also runs
-# on 8.9, but none of it on 9.0: there is no PTX in it, from which a newer driver could make some.
+# on 8.9, but none of it runs on 9.0: the build has no PTX, which a newer driver could compile.
 OLDEST, NEWEST = 5, 8
-NO_DEVICE = 100  # CUresult: a driver that lists no GPU
+NO_DEVICE = 100  # CUresult of a driver that lists no GPU
 MAJOR, MINOR = 75, 76  # CUdevice_attribute: the two parts of the compute capability
 
 
 @dataclass(frozen=True)
 class GPU:
-    """One GPU as its driver names it, and its compute capability, for example (7, 5)."""
+    """One GPU: the name that its driver gives it, and its compute capability, such as (7, 5)."""
 
     name: str
     capability: tuple[int, int]
@@ -35,11 +35,11 @@ class GPU:
 
 
 class DriverError(Exception):
-    """There is no driver for GPUs, or it does not work; the message is a sentence."""
+    """There is no driver for GPUs, or it does not work. The message is a sentence."""
 
 
 def gpus(library: str = "libcuda.so.1") -> list[GPU]:
-    """Return the GPUs that the driver lists, in its order. Raises DriverError without a driver."""
+    """Return the GPUs that the driver lists, in its order. Raises DriverError."""
     try:
         driver = ctypes.CDLL(library)
     except OSError as error:
@@ -53,11 +53,11 @@ def gpus(library: str = "libcuda.so.1") -> list[GPU]:
 
 
 def fitting_build() -> tuple[str, str]:
-    """Ask the driver; return the build for its GPUs, and one sentence that says why."""
+    """Return the build for the GPUs that the driver lists, and one sentence that says why."""
     try:
         return choose_build(gpus())
     except DriverError as error:
-        return CPU_BUILD, f"{error} MXNet computes on the processor."
+        return CPU_BUILD, "{fault} MXNet computes on the processor.".format(fault=error)
 
 
 def choose_build(found: list[GPU]) -> tuple[str, str]:
@@ -66,12 +66,15 @@ def choose_build(found: list[GPU]) -> tuple[str, str]:
         return CPU_BUILD, "The driver lists no GPU. MXNet computes on the processor."
     unfit = [gpu for gpu in found if not gpu.is_supported]
     if not unfit:
-        return GPU_BUILD, f"MXNet 1.9.1 has code for the {found[0]}."
-    age = "newer" if unfit[0].capability[0] > NEWEST else "older"
-    return CPU_BUILD, (
-        f"The {unfit[0]} is {age} than the GPUs that MXNet 1.9.1 was built for, {OLDEST}.0 to "
-        f"{NEWEST}.9, so MXNet computes on the processor."
+        return GPU_BUILD, "MXNet 1.9.1 has code for the {gpu}.".format(gpu=found[0])
+    sentence = (
+        "The {gpu} is newer than the GPUs that MXNet 1.9.1 was built for, {oldest}.0 to "
+        "{newest}.9, so MXNet computes on the processor."
+        if unfit[0].capability[0] > NEWEST
+        else "The {gpu} is older than the GPUs that MXNet 1.9.1 was built for, {oldest}.0 to "
+        "{newest}.9, so MXNet computes on the processor."
     )
+    return CPU_BUILD, sentence.format(gpu=unfit[0], oldest=OLDEST, newest=NEWEST)
 
 
 def _gpu(driver: Any, number: int) -> GPU:
@@ -94,5 +97,7 @@ def _call(function: Any, *arguments: Any) -> None:
 def _check(function: Any, code: int) -> None:
     if code:
         raise DriverError(
-            f"The driver for NVIDIA GPUs does not answer ({function.__name__} returned {code})."
+            "The driver for NVIDIA GPUs does not answer ({function} returned {code}).".format(
+                function=function.__name__, code=code
+            )
         )

@@ -1,4 +1,4 @@
-"""This machine: its processors and memory, the threads MXNet computes with, the device to use."""
+"""This machine: its processors and memory, MXNet's threads, and the device to compute on."""
 
 from __future__ import annotations
 
@@ -8,62 +8,111 @@ import math
 import os
 import sys
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from utils.setup import gpu, packages
 
 
-@dataclass
+@dataclass(frozen=True)
 class Preparation:
-    """What `prepare` met: the reader's own OMP_NUM_THREADS, and whether MXNet was there first.
+    """What `prepare` met and did.
 
-    `names` are those that it put back into numpy.
+    Attributes:
+        asked_for: the reader's own OMP_NUM_THREADS, None if it was not set.
+        too_late: whether MXNet had been imported before, so that its threads could not be set.
+        restored: the names that numpy has removed and `prepare` has added again.
     """
 
-    asked_for: str | None = field(default_factory=lambda: os.environ.get("OMP_NUM_THREADS"))
-    too_late: bool = field(default_factory=lambda: "mxnet.base" in sys.modules)
-    names: list[str] = field(default_factory=list)
+    asked_for: str | None
+    too_late: bool
+    restored: tuple[str, ...] = ()
 
     @property
     def keeps_wish(self) -> bool:
-        """MXNet reads a single number of 1 or more; by anything else it ends Python."""
-        return (self.asked_for or "").isdecimal() and int(self.asked_for) > 0
+        """Whether MXNet can read the reader's wish, which then stays."""
+        return _is_thread_count(self.asked_for)
 
 
-preparation = Preparation()
+_preparation: Preparation | None = None
 
 
-def prepare() -> None:
-    """Let MXNet be imported here, and use every available processor.
+def prepare() -> Preparation:
+    """Make MXNet importable here, let it use every available processor, and return what was met.
 
-    It finds in numpy the names it was written for, and its own build for this machine.
-    OMP_NUM_THREADS may already say how many processors. Without the variable MXNet 1.9.1 takes half
-    of them. It reads it while it is being imported, and never again, so this comes first.
+    MXNet finds in numpy the names that it was written for, and the build that fits this machine.
+    OMP_NUM_THREADS may already say how many processors to use. If it is not set, MXNet 1.9.1 takes
+    half of them. It reads the variable while it is being imported and never again, so this comes
+    first: `import utils` calls it.
 
     A thread that waits for the others goes to sleep soon. Otherwise it would spin for so long that
-    ten notebooks which train at once lose most of their work (`make bench` measures it); sleeping
-    at once (OMP_WAIT_POLICY=PASSIVE) makes a single one slower. The variable is that of GNU's
-    OpenMP, which MXNet uses on Linux. A wish of the reader's stays.
+    ten notebooks that train at once lose most of their work (`make bench` measures it). Sleeping at
+    once (OMP_WAIT_POLICY=PASSIVE) makes a single notebook slower. GOMP_SPINCOUNT belongs to GNU's
+    OpenMP, which MXNet uses on Linux. The reader's own settings stay.
+
+    A second call, after numpy or MXNet has been installed, leaves the threads as they are.
     """
+    global _preparation
+    restored = ()
     with contextlib.suppress(ImportError):  # before anything is installed there is no numpy
         from utils.setup import numpy_names
 
-        preparation.names += numpy_names.put_back()
+        restored = numpy_names.restore()
     packages.use()
-    if preparation.too_late:
-        return
-    if not preparation.keeps_wish:
-        os.environ["OMP_NUM_THREADS"] = str(available_cpus())
-    if not {"OMP_WAIT_POLICY", "GOMP_SPINCOUNT"} & os.environ.keys():
-        os.environ["GOMP_SPINCOUNT"] = "1000"
+    met = _preparation or _set_threads()
+    _preparation = replace(met, restored=met.restored + restored)
+    return _preparation
+
+
+def preparation() -> Preparation:
+    """Return what `prepare` met and did in this process."""
+    return _preparation or prepare()
+
+
+def _set_threads() -> Preparation:
+    """Set the threads that MXNet will use, unless it is too late or the reader has done so."""
+    met = Preparation(os.environ.get("OMP_NUM_THREADS"), too_late="mxnet.base" in sys.modules)
+    if not met.too_late:
+        if not met.keeps_wish:
+            os.environ["OMP_NUM_THREADS"] = str(available_cpus())
+        if not {"OMP_WAIT_POLICY", "GOMP_SPINCOUNT"} & os.environ.keys():
+            os.environ["GOMP_SPINCOUNT"] = "1000"
+    return met
+
+
+def _is_thread_count(text: str | None) -> bool:
+    """Whether MXNet can read this OMP_NUM_THREADS: a single number, 1 or more.
+
+    Anything else, even a list that OpenMP allows, makes MXNet end Python.
+    """
+    return text is not None and text.isdecimal() and int(text) > 0
+
+
+def platform_problem(system: str, processor: str) -> str:
+    """Return why MXNet 1.9.1 does not work on such a machine and what to do, "" if it works.
+
+    `system` and `processor` are spelled as by platform.system() and platform.machine().
+    """
+    if system == "Windows":
+        return (
+            "MXNet 1.9.1 does not exist for Windows. Install WSL2 (`wsl --install`) and run the "
+            "course inside it."
+        )
+    if (system, processor) not in (("Linux", "x86_64"), ("Darwin", "x86_64")):
+        return (
+            "MXNet 1.9.1 has no working package for {system} on {processor}, only for processors "
+            "of the x86-64 family. Run the course in an amd64 container, from its folder: `docker "
+            'run -it --platform linux/amd64 -v "$PWD":/course -w /course python:3.11 bash`.'
+        ).format(system=system, processor=processor)
+    return ""
 
 
 def available_cpus(root: Path = Path("/")) -> int:
-    """Return how many processors this process may use: by affinity and by control group, 1 or more.
+    """Return how many processors this process may use, 1 or more.
 
-    A container's limit may be a fraction, such as 1.5; it is rounded up, as Java and Go do.
+    Its affinity and its control groups limit it. A container's limit may be a fraction, such as
+    1.5. It is rounded up, as Java and Go do.
     """
     try:
         count = len(os.sched_getaffinity(0))
@@ -73,9 +122,9 @@ def available_cpus(root: Path = Path("/")) -> int:
 
 
 def available_memory(root: Path = Path("/")) -> int:
-    """Return how many bytes of memory this process may use: the machine's, or its control group's.
+    """Return how many bytes of memory this process may use.
 
-    0 where the system does not say (Windows).
+    The machine and the control groups limit it. 0 if the system does not say (Windows).
     """
     try:
         size = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
@@ -89,7 +138,7 @@ def available_memory(root: Path = Path("/")) -> int:
 
 
 def best_device() -> tuple[Any, str]:
-    """Return the MXNet device to compute on, and one sentence that says why this one."""
+    """Return the MXNet device to compute on, and one sentence that says why."""
     import mxnet as mx
 
     if mx.context.num_gpus():
@@ -106,8 +155,9 @@ def threads_used() -> int:
     """Return how many threads MXNet, once imported, computes with."""
     try:
         return ctypes.CDLL("libgomp.so.1").omp_get_max_threads()
-    except OSError:  # macOS has another OpenMP library
-        return int(os.environ.get("OMP_NUM_THREADS", 1))
+    except OSError:  # macOS has another OpenMP library: this is the count that MXNet chooses
+        wish = os.environ.get("OMP_NUM_THREADS")  # not set if MXNet was imported before utils
+        return int(wish) if wish and _is_thread_count(wish) else max(1, available_cpus() // 2)
 
 
 def _cpu_quotas(root: Path) -> Iterator[float]:
@@ -122,8 +172,8 @@ def _cpu_quotas(root: Path) -> Iterator[float]:
 def _control_groups(controller: str, root: Path) -> Iterator[Path]:
     """Yield the folders of this process's control groups, each with all its parents.
 
-    A container may see the host's names in /proc/self/cgroup, but only its own part of the tree,
-    at the mount point: a folder that is not there sets no limit, and its parents are read.
+    A container may see the host's names in /proc/self/cgroup, but only its own part of the tree, at
+    the mount point. So a folder that does not exist sets no limit, and its parents are read.
     """
     for line in _read(root, "proc/self/cgroup").splitlines():
         _, controllers, group = line.split(":", 2)

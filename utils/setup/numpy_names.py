@@ -1,8 +1,8 @@
-"""Names that numpy has removed since 1.23 and that MXNet 1.9.1 reads, put back where they miss.
+"""Names that numpy has removed since 1.23 and that MXNet 1.9.1 reads, restored if missing.
 
-The list was made by reading every use of numpy in MXNet 1.9.1 and d2l 1.0.3; a test reads them
-again and looks for them in Colab's numpy. Only a name that is missing is added, so
-numpy stays as it is for whoever does not use these names.
+The list comes from every use of numpy in MXNet 1.9.1 and d2l 1.0.3. A test collects the uses again
+and looks for them in Colab's numpy. Only a missing name is added, so nothing changes for code that
+does not use these names.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ def _financial(*_: Any, **__: Any) -> NoReturn:
     )
 
 
-# What each name stood for. A tuple names what numpy calls it today.
+# What each name stood for.
 REMOVED: dict[str, Any] = {
     "bool": bool,
     "int": int,
@@ -45,11 +45,11 @@ REMOVED: dict[str, Any] = {
 }
 
 
-def put_back() -> list[str]:
-    """Add to numpy the names that are missing; return them."""
+def restore() -> tuple[str, ...]:
+    """Add the missing names to numpy, and return them."""
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # numpy warns of names that are leaving
-        added = [name for name in REMOVED if not hasattr(numpy, name)]
-    for name in added:
+        warnings.simplefilter("ignore")  # numpy warns about names that it will remove
+        missing = tuple(name for name in REMOVED if not hasattr(numpy, name))
+    for name in missing:
         setattr(numpy, name, REMOVED[name])
-    return added
+    return missing

@@ -1,4 +1,4 @@
-"""Installing with pip: on which machines MXNet works at all, and what to do when a step fails.
+"""Installing with pip, and what to do when a step of the set-up fails.
 
 Uses the standard library alone, since it runs before anything is installed.
 """
@@ -9,8 +9,11 @@ import importlib.util
 import os
 import subprocess
 import sys
-from collections.abc import Sequence
+from collections.abc import Collection, Mapping, Sequence
+from pathlib import Path
+from typing import Union
 
+Command = Sequence[Union[str, Path]]  # Python 3.9 has no | for types at run time
 # What a failed step prints, and the sentence that says what to do about it.
 REMEDIES = (
     (
@@ -21,13 +24,13 @@ REMEDIES = (
     ),
     (
         ("No space left on device", "os error 28", "Errno 28"),
-        "The disk is full. MXNet and its packages need about 1 GB (with a GPU, 5 GB); make room, "
-        "then do the same again.",
+        "The disk is full. MXNet and its packages need about 1 GB (with a GPU, 5 GB). Make room, "
+        "then try again.",
     ),
     (
         ("Permission denied", "os error 13", "Errno 13", "Read-only file system"),
         "A folder cannot be written to (its path is in the message above). Work in a copy of the "
-        "course that belongs to you, with a HOME that you can write to.",
+        "course that belongs to you, with a home folder (HOME) that you can write to.",
     ),
     (
         ("invalid peer certificate", "CERTIFICATE_VERIFY_FAILED", "No CA certificates"),
@@ -47,13 +50,13 @@ REMEDIES = (
         ),
         "The packages could not be downloaded. Check the connection to the Internet (behind a "
         "proxy, set HTTPS_PROXY; with a package mirror, set PIP_INDEX_URL and UV_DEFAULT_INDEX), "
-        "then do the same again.",
+        "then try again.",
     ),
 )
 
 
 class InstallError(Exception):
-    """Installing cannot go on; the message says why and what to do."""
+    """Installing cannot go on. The message says why and what to do."""
 
     def _render_traceback_(self) -> list[str]:
         """Let Jupyter show the sentence alone: the lines of this package would not help."""
@@ -65,29 +68,15 @@ def remedy(output: str) -> str:
     return next((text for signs, text in REMEDIES if any(sign in output for sign in signs)), "")
 
 
-def platform_problem(system: str, machine: str) -> str:
-    """Return why MXNet 1.9.1 does not work on such a machine and what to do, "" where it does.
+def run_or_explain(
+    command: Command,
+    failure: str,
+    env: Mapping[str, str] | None = None,
+    pass_fds: Collection[int] = (),
+) -> None:
+    """Run a command and hold its output back. `env` and `pass_fds` are those of subprocess.
 
-    `system` and `machine` are spelled as by the platform module.
-    """
-    if system == "Windows":
-        return (
-            "MXNet 1.9.1 does not exist for Windows. Install WSL2 (`wsl --install`) and run the "
-            "course inside it."
-        )
-    if (system, machine) not in (("Linux", "x86_64"), ("Darwin", "x86_64")):
-        return (
-            f"MXNet 1.9.1 has no working package for {system} on {machine}, only for processors "
-            "of the x86-64 family. Run the course in an amd64 container, from its folder: `docker "
-            'run -it --platform linux/amd64 -v "$PWD":/course -w /course python:3.11 bash`.'
-        )
-    return ""
-
-
-def run(command: Sequence[object], failure: str, **options: object) -> None:
-    """Run a command with its output held back.
-
-    Raises InstallError with that output, `failure` and a remedy where the command fails.
+    If the command fails, raises InstallError with its output, the sentence `failure` and a remedy.
     """
     done = subprocess.run(
         [str(part) for part in command],
@@ -95,20 +84,22 @@ def run(command: Sequence[object], failure: str, **options: object) -> None:
         stderr=subprocess.STDOUT,
         text=True,
         errors="replace",
-        **options,
+        env=env,
+        pass_fds=pass_fds,
     )
     if done.returncode:
         raise InstallError("\n".join([done.stdout.strip(), failure, remedy(done.stdout)]).strip())
 
 
-def install(arguments: Sequence[object], failure: str, **options: object) -> None:
-    """Run this Python's `pip install`; raise InstallError where it fails."""
+def install(arguments: Command, failure: str, pass_fds: Collection[int] = ()) -> None:
+    """Run `pip install` with this Python. Raises InstallError, as run_or_explain does."""
     if importlib.util.find_spec("pip") is None:
         raise InstallError(
-            f"{sys.executable} has no pip, which installs packages. Install the one that brings "
-            "it: `apt-get install python3-pip` on Debian and Ubuntu."
+            "{python} has no pip, which installs packages. Install the package that brings it: "
+            "`apt-get install python3-pip` on Debian and Ubuntu.".format(python=sys.executable)
         )
     env = dict(os.environ)
-    if "--target" in arguments:  # which settings that many people have would contradict
+    if "--target" in arguments:  # these two settings, which many people have, contradict it
         env.update(PIP_USER="0", PIP_REQUIRE_VIRTUALENV="0")
-    run([sys.executable, "-m", "pip", "install", *arguments], failure, env=env, **options)
+    command = [sys.executable, "-m", "pip", "install", *arguments]
+    run_or_explain(command, failure, env, pass_fds)

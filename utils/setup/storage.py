@@ -1,4 +1,4 @@
-"""The course's cache, and files that appear under their names only when they are whole.
+"""The course's cache, and files and folders that appear under their names only when whole.
 
 Uses the standard library alone, since it runs before anything is installed.
 """
@@ -18,7 +18,7 @@ STALE = 3600  # seconds after which they belong to no running process
 
 
 def folder(name: str) -> Path:
-    """Return a folder of the cache, below $XDG_CACHE_HOME or ~/.cache. It need not exist."""
+    """Return a folder of the cache, inside $XDG_CACHE_HOME or ~/.cache. It need not exist."""
     caches = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
     return caches / "residual-networks" / name
 
@@ -33,19 +33,28 @@ def clear(path: Path) -> None:
 
 @contextlib.contextmanager
 def appearing_whole(folder: Path) -> Iterator[Path]:
-    """Yield a temporary folder; at the end its files move to `folder`, after an error they do not.
+    """Yield a temporary folder. At the end, unless an error ends it, its files move to `folder`.
 
-    Each name in `folder` holds the old file or all of the new one at any moment, whenever the
-    process or the machine stops. Raises OSError (full disk, no permission).
+    Each name in `folder` stands for the old file or all of the new one at any moment, whenever the
+    process or the machine stops. A folder appears in the same way. If its name is taken, by another
+    process that made it at the same time, the one that is there stays.
+    Raises OSError (full disk, no permission).
     """
     folder.mkdir(parents=True, exist_ok=True)
     clear(folder)
     with tempfile.TemporaryDirectory(dir=folder, prefix=PART) as part:
         yield Path(part)
-        for file in Path(part).iterdir():
-            with file.open("rb") as written:
-                os.fsync(written.fileno())
-            os.replace(file, folder / file.name)
+        for written in Path(part).rglob("*"):
+            if written.is_file():
+                with written.open("rb") as file:
+                    os.fsync(file.fileno())
+        for whole in Path(part).iterdir():
+            target = folder / whole.name
+            try:
+                os.replace(whole, target)
+            except OSError:
+                if not (whole.is_dir() and target.is_dir()):
+                    raise
 
 
 def write_whole(path: Path, content: str | bytes) -> None:
