@@ -1,6 +1,8 @@
 # Everything the course does from a shell. The environment lives in .venv, made by tools/set_up.py.
 PYTHON ?= python3
 BIN := .venv/bin
+# JupyterLab asks no question about news, and looks for none.
+LAB := jupyter lab --ip=127.0.0.1 --allow-root --LabApp.news_url=None
 LAB_DIR ?= notebooks
 
 .DEFAULT_GOAL := help
@@ -20,7 +22,7 @@ run: set-up ## run every notebook on the real data; results in build/run/
 # tools/lab leaves out the menus of nbgrader, which are for instructors.
 lab: set-up ## open JupyterLab on the notebooks, on this machine only
 	@JUPYTER_CONFIG_PATH=$(CURDIR)/tools/lab \
-		$(BIN)/jupyter lab --ip=127.0.0.1 --allow-root --notebook-dir=$(LAB_DIR) $(LAB_ARGS)
+		$(BIN)/$(LAB) --notebook-dir=$(LAB_DIR) $(LAB_ARGS)
 
 test: set-up style ## check the style, then run the tests
 	@$(BIN)/python -m pytest
@@ -65,7 +67,7 @@ grade: set-up ## grade ASSIGNMENT=ps1 FROM=submissions (a folder or a zip), see 
 	@$(BIN)/python coursework/grade.py "$(ASSIGNMENT)" "$(FROM)" $(GRADE_ARGS)
 
 formgrader: set-up ## look at graded submissions, and grade by hand, in a browser on this machine
-	@cd coursework && PATH=$(CURDIR)/$(BIN):$$PATH jupyter lab --ip=127.0.0.1 --allow-root $(LAB_ARGS)
+	@cd coursework && PATH=$(CURDIR)/$(BIN):$$PATH $(LAB) $(LAB_ARGS)
 
 lock: set-up ## rewrite requirements.txt from pyproject.toml
 	@UV_SYSTEM_CERTS=1 UV_CUSTOM_COMPILE_COMMAND="make lock" $(BIN)/uv pip compile --quiet \

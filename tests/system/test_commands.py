@@ -1,5 +1,6 @@
 """The commands of the Makefile, and the files that repeat what it does elsewhere."""
 
+import json
 import os
 import re
 import shlex
@@ -7,6 +8,7 @@ import subprocess
 
 import nbformat
 import pytest
+import requests
 import tomllib
 import yaml
 from nbformat.v4 import new_code_cell, new_notebook, new_output
@@ -101,6 +103,14 @@ def test_learners_do_not_see_the_menus_of_nbgrader():
         run = subprocess.run(command, env=environment, capture_output=True, text=True, check=True)
         (line,) = re.findall(r".*@jupyter/nbgrader v.*", run.stdout + run.stderr)
         assert listed in line
+
+
+def test_jupyterlab_asks_no_question_about_news(tmp_path):
+    """Its page is told so by the server. Its own default asks, in the first minute of a course."""
+    with check_lab.jupyterlab(NOTEBOOKS, settings=tmp_path) as address:
+        page = requests.get(address.format(""), timeout=60).text
+    settings = re.search(r'<script id="jupyter-config-data"[^>]*>(.*?)</script>', page, re.DOTALL)
+    assert json.loads(settings[1])["news"] == {"disabled": True}
 
 
 @pytest.mark.slow
