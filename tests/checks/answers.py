@@ -176,7 +176,7 @@ VERSIONS = [
     *_predictions("shapes", WRONG_SHAPES, [SHAPES, {k: list(v) for k, v in SHAPES.items()}]),
     *_predictions("parameter_count", WRONG_COUNTS, [COUNTS, TOTAL]),
     *(version for part in WRONG_TRAINING for version in _training(part)),
-    Version("training", "no function", checks.training, "nothing to question"),
+    Version("training", "no function", checks.training, "nothing to check"),
     *(version for check in SOLVED for version in _exercise(check)),
 ]
 WRONG = [version for version in VERSIONS if version.diagnosis]

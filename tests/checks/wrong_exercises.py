@@ -1,4 +1,4 @@
-"""Answers to the exercises with one mistake each, by check and by the diagnosis of each."""
+"""Answers to the exercises with one mistake each, with the diagnosis that each should get."""
 
 from collections import defaultdict
 from dataclasses import replace
@@ -18,7 +18,7 @@ LIKE = depth_trials([14], [0, 1, 2], families=["plain"])  # the trials of `exper
 
 
 def diagnosed_as(diagnosis, check):
-    """Enter a wrong version in the gallery of a check."""
+    """Add a wrong version to the gallery of a check."""
 
     def enter(version):
         WRONG_EXERCISES[check][version] = diagnosis
@@ -76,7 +76,7 @@ def kernels_added_up(layers):
     return sum(kernel for kernel, _ in layers)
 
 
-@diagnosed_as("begins with no pixel", "receptive_field")
+@diagnosed_as("starts with no pixel", "receptive_field")
 def from_zero(layers):
     pixels, step = 0, 1
     for kernel, stride in layers:
@@ -147,7 +147,7 @@ def changed(trials, **settings):
     return [replace(trial, recipe=replace(trial.recipe, **settings)) for trial in trials]
 
 
-@diagnosed_as("the change was not made", "experiment")
+@diagnosed_as("change not made", "experiment")
 def unchanged(trials):
     return trials
 
@@ -336,7 +336,7 @@ def parameters_left_at_zero(net, names, split, device):
     return accuracy(net, split)
 
 
-@diagnosed_as("another accuracy", "accuracy_without")
+@diagnosed_as("wrong accuracy", "accuracy_without")
 def mean_of_the_single_ones(net, names, split, device):
     singles = [one_after_the_other(net, [name], split, device) for name in names]
     return sum(singles) / len(singles) if singles else accuracy(net, split)
@@ -610,7 +610,7 @@ def blocks_with_biases():
 class NormalizedSum(NormalizedShortcut):
     def hybrid_forward(self, F, X):
         Y = self.bn2(self.conv2(self.relu(self.bn1(self.conv1(X)))))
-        return self.relu(self.bn3(Y + self.conv3(X)) if self.bn3 else Y + X)
+        return self.relu(self.bn3(Y + self.conv3(X)) if self.bn3 and self.conv3 else Y + X)
 
 
 @diagnosed_as("shortcuts not normalized", "paper_resnet18")

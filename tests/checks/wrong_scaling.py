@@ -1,6 +1,6 @@
-"""Answers to the exercises of notebook 08: with one mistake each, and right ones in other styles.
+"""Answers to the exercises of notebook 08: some with one mistake each, and some right ones.
 
-The wrong ones are entered in the galleries of `wrong_exercises`.
+The wrong ones are added to the galleries of `wrong_exercises`.
 """
 
 import numpy
@@ -44,12 +44,12 @@ def the_last_one_gets_the_rest(order, rank, workers):
     return order[rank * length : None if rank == workers - 1 else (rank + 1) * length]
 
 
-@diagnosed_as("everyone gets the same part", "batch_part")
+@diagnosed_as("every worker gets the same part", "batch_part")
 def without_the_rank(order, rank, workers):
     return order[: len(order) // workers]
 
 
-@diagnosed_as("everyone gets the whole batch", "batch_part")
+@diagnosed_as("every worker gets the whole batch", "batch_part")
 def in_another_order(order, rank, workers):
     return numpy.roll(order, rank)
 
@@ -64,12 +64,12 @@ def dealt_from_rank_1(order, rank, workers):
     return order[rank - 1 :: workers]
 
 
-@diagnosed_as("chosen by the numbers, not by their places", "batch_part")
+@diagnosed_as("chosen by image number, not by place", "batch_part")
 def by_remainder(order, rank, workers):
     return order[order % workers == rank]
 
 
-@diagnosed_as("places in place of image numbers", "batch_part")
+@diagnosed_as("places instead of image numbers", "batch_part")
 def places(order, rank, workers):
     return cut(numpy.arange(len(order)), rank, workers)
 
@@ -107,7 +107,7 @@ def uncut_on_one_trip(compute, gradient, rate, workers):
     return compute + (workers - 1) * gradient / rate
 
 
-@diagnosed_as("n rounds in place of n - 1", "ring_step_seconds")
+@diagnosed_as("n rounds instead of n - 1", "ring_step_seconds")
 def a_round_for_each_worker(compute, gradient, rate, workers):
     return compute + 2 * gradient / rate
 
@@ -166,7 +166,7 @@ def add_up(net):
         parameter.grad()[:] = 0
 
 
-def backward(net, X, y, factor=1):
+def backward(net, X, y, factor=1.0):
     with autograd.record():
         losses = loss_function(net(X), y) * factor
     losses.backward()
@@ -220,7 +220,7 @@ def two_halves(net, parts, trainer):
     trainer.step(images(parts))
 
 
-@diagnosed_as("gradients not put to zero", "accumulated_step")
+@diagnosed_as("gradients not set to zero", "accumulated_step")
 def added_for_ever(net, parts, trainer):
     for parameter in net.collect_params().values():
         parameter.grad_req = "add"
@@ -246,12 +246,12 @@ def divided_by_the_last(net, parts, trainer):
     accumulated(net, parts, trainer, len(parts[-1][1]))
 
 
-@diagnosed_as("step size forgotten", "accumulated_step")
+@diagnosed_as("not divided by the batch size", "accumulated_step")
 def divided_by_one(net, parts, trainer):
     accumulated(net, parts, trainer, 1)
 
 
-@diagnosed_as("another step size", "accumulated_step")
+@diagnosed_as("wrong step length", "accumulated_step")
 def divided_as_if_equal(net, parts, trainer):
     accumulated(net, parts, trainer, len(parts) * len(parts[0][1]))
 
@@ -264,15 +264,15 @@ def means_of_parts(net, parts, trainer):
     trainer.step(len(parts))
 
 
-@diagnosed_as("parts weighed differently", "accumulated_step")
-def weighed_by_size_twice(net, parts, trainer):
+@diagnosed_as("parts weighted differently", "accumulated_step")
+def weighted_by_size_twice(net, parts, trainer):
     add_up(net)
     for X, y in parts:
         backward(net, X, y, len(y) / images(parts))
     trainer.step(1)
 
 
-@diagnosed_as("steps uphill", "accumulated_step")
+@diagnosed_as("step uphill", "accumulated_step")
 def uphill(net, parts, trainer):
     add_up(net)
     for X, y in parts:
@@ -280,7 +280,7 @@ def uphill(net, parts, trainer):
     trainer.step(images(parts))
 
 
-@diagnosed_as("other step", "accumulated_step")
+@diagnosed_as("wrong direction", "accumulated_step")
 def with_a_penalty(net, parts, trainer):
     add_up(net)
     for X, y in parts:
@@ -342,7 +342,7 @@ def one_round_after_the_other(compute, gradient, rate, workers):
     return seconds
 
 
-def share_of_both_ways(compute, gradient, rate, workers):
+def fraction_of_both_trips(compute, gradient, rate, workers):
     return numpy.float64(compute) + 2 * gradient / rate * (1 - 1 / workers)
 
 
@@ -357,7 +357,7 @@ def with_sums_of_its_own(net, parts, trainer):
     trainer.step(images(parts))
 
 
-def with_weighed_means(net, parts, trainer):
+def with_weighted_means(net, parts, trainer):
     add_up(net)
     mean = gluon.loss.SoftmaxCrossEntropyLoss()
     for X, y in parts:
@@ -390,10 +390,10 @@ def with_zeros_at_the_end(net, parts, trainer):
 
 RIGHT_SCALING = {
     "batch_part": [dealt_like_cards, shuffled_alike],
-    "ring_step_seconds": [one_round_after_the_other, share_of_both_ways],
+    "ring_step_seconds": [one_round_after_the_other, fraction_of_both_trips],
     "accumulated_step": [
         with_sums_of_its_own,
-        with_weighed_means,
+        with_weighted_means,
         image_by_image,
         with_zeros_at_the_end,
     ],

@@ -1,6 +1,6 @@
-"""Training with one mistake each, by the diagnosis that it ought to get.
+"""Training code with one mistake each, with the diagnosis that it should get; then right code.
 
-The functions have the signatures of notebook 05; each gallery is that of one of them.
+The functions have the signatures of notebook 05. There is a gallery for each of them.
 """
 
 import dataclasses
@@ -17,7 +17,7 @@ WRONG_TRAINING = {name: {} for name in ("train_step", "train_epoch", "evaluate",
 
 
 def diagnosed_as(diagnosis, part):
-    """Enter a wrong version in the gallery of a part of the training."""
+    """Add a wrong version to the gallery of one of the functions."""
 
     def enter(version):
         WRONG_TRAINING[part][version] = diagnosis
@@ -26,7 +26,7 @@ def diagnosed_as(diagnosis, part):
     return enter
 
 
-def recognized(scores, y):
+def correct(scores, y):
     return (scores.argmax(axis=1).astype("int32") == y).sum().item()
 
 
@@ -45,35 +45,35 @@ def losses_of(net, X, y):
 def step_with_the_sum_of_losses(net, X, y, trainer):
     scores, losses = losses_of(net, X, y)
     trainer.step(len(y))
-    return losses.sum().item(), recognized(scores, y)
+    return losses.sum().item(), correct(scores, y)
 
 
-@diagnosed_as("other loss", "train_step")
+@diagnosed_as("wrong loss", "train_step")
 def step_with_the_loss_after_it(net, X, y, trainer):
     scores, _ = losses_of(net, X, y)
     trainer.step(len(y))
-    return loss_function(net(X), y).mean().item(), recognized(scores, y)
+    return loss_function(net(X), y).mean().item(), correct(scores, y)
 
 
-@diagnosed_as("share in place of a count", "train_step")
+@diagnosed_as("fraction instead of a count", "train_step")
 def step_with_an_accuracy(net, X, y, trainer):
     scores, losses = losses_of(net, X, y)
     trainer.step(len(y))
-    return losses.mean().item(), recognized(scores, y) / len(y)
+    return losses.mean().item(), correct(scores, y) / len(y)
 
 
-@diagnosed_as("step size forgotten", "train_step")
+@diagnosed_as("not divided by the batch size", "train_step")
 def step_of_one(net, X, y, trainer):
     scores, losses = losses_of(net, X, y)
     trainer.step(1)
-    return losses.mean().item(), recognized(scores, y)
+    return losses.mean().item(), correct(scores, y)
 
 
-@diagnosed_as("step size forgotten", "train_step")
+@diagnosed_as("not divided by the batch size", "train_step")
 def step_without_a_number(net, X, y, trainer):
     scores, losses = losses_of(net, X, y)
     trainer.step()
-    return losses.mean().item(), recognized(scores, y)
+    return losses.mean().item(), correct(scores, y)
 
 
 @diagnosed_as("divided by the batch size twice", "train_step")
@@ -83,16 +83,16 @@ def step_of_a_mean_by_the_batch_size(net, X, y, trainer):
         loss = loss_function(scores, y).mean()
     loss.backward()
     trainer.step(len(y))
-    return loss.item(), recognized(scores, y)
+    return loss.item(), correct(scores, y)
 
 
 @diagnosed_as("weights do not move", "train_step")
 def step_that_is_forgotten(net, X, y, trainer):
     scores, losses = losses_of(net, X, y)
-    return losses.mean().item(), recognized(scores, y)
+    return losses.mean().item(), correct(scores, y)
 
 
-@diagnosed_as("steps uphill", "train_step")
+@diagnosed_as("step uphill", "train_step")
 def step_uphill(net, X, y, trainer):
     with autograd.record():
         scores = net(X)
@@ -100,7 +100,7 @@ def step_uphill(net, X, y, trainer):
         upside_down = -losses
     upside_down.backward()
     trainer.step(len(y))
-    return losses.mean().item(), recognized(scores, y)
+    return losses.mean().item(), correct(scores, y)
 
 
 @diagnosed_as("gradients accumulated", "train_step")
@@ -109,17 +109,17 @@ def step_with_old_gradients(net, X, y, trainer):
         parameter.grad_req = "add"
     scores, losses = losses_of(net, X, y)
     trainer.step(len(y))
-    return losses.mean().item(), recognized(scores, y)
+    return losses.mean().item(), correct(scores, y)
 
 
-@diagnosed_as("another step size", "train_step")
+@diagnosed_as("wrong step length", "train_step")
 def step_for_another_batch_size(net, X, y, trainer):
     scores, losses = losses_of(net, X, y)
     trainer.step(128)
-    return losses.mean().item(), recognized(scores, y)
+    return losses.mean().item(), correct(scores, y)
 
 
-@diagnosed_as("other step", "train_step")
+@diagnosed_as("wrong direction", "train_step")
 def step_with_a_penalty(net, X, y, trainer):
     with autograd.record():
         scores = net(X)
@@ -127,37 +127,37 @@ def step_with_a_penalty(net, X, y, trainer):
         penalized = losses + (scores**2).sum(axis=1)
     penalized.backward()
     trainer.step(len(y))
-    return losses.mean().item(), recognized(scores, y)
+    return losses.mean().item(), correct(scores, y)
 
 
 @diagnosed_as("softmax before the loss", "train_step")
 def step_with_a_second_softmax(net, X, y, trainer):
     scores, losses = losses_of(lambda X: npx.softmax(net(X)), X, y)
     trainer.step(len(y))
-    return losses.mean().item(), recognized(scores, y)
+    return losses.mean().item(), correct(scores, y)
 
 
-@diagnosed_as("figures swapped", "train_step")
-def step_with_its_figures_swapped(net, X, y, trainer):
+@diagnosed_as("numbers swapped", "train_step")
+def step_with_its_numbers_swapped(net, X, y, trainer):
     return train.train_step(net, X, y, trainer)[::-1]
 
 
-@diagnosed_as("percent in place of a count", "train_step")
+@diagnosed_as("percentage instead of a count", "train_step")
 def step_with_percent(net, X, y, trainer):
     loss, hits = train.train_step(net, X, y, trainer)
     return loss, 100 * hits / len(y)
 
 
-@diagnosed_as("other count of hits", "train_step")
+@diagnosed_as("wrong count", "train_step")
 def step_that_counts_mistakes(net, X, y, trainer):
     loss, hits = train.train_step(net, X, y, trainer)
     return loss, len(y) - hits
 
 
-@diagnosed_as("hits counted after the step", "train_step")
+@diagnosed_as("counted after the step", "train_step")
 def step_with_the_hits_after_it(net, X, y, trainer):
     loss, _ = train.train_step(net, X, y, trainer)
-    return loss, recognized(net(X), y)
+    return loss, correct(net(X), y)
 
 
 @diagnosed_as("raises an error", "train_step")
@@ -180,10 +180,10 @@ def step_in_inference_mode(net, X, y, trainer):
         losses = loss_function(scores, y)
     losses.backward()
     trainer.step(len(y))
-    return losses.mean().item(), recognized(scores, y)
+    return losses.mean().item(), correct(scores, y)
 
 
-@diagnosed_as("returns other figures", "train_step")
+@diagnosed_as("not two numbers", "train_step")
 def step_that_returns_arrays(net, X, y, trainer):
     scores, losses = losses_of(net, X, y)
     trainer.step(len(y))
@@ -202,7 +202,7 @@ WRONG_TRAINING["train_step"]["train_step"] = "not a function"
 
 
 def learn(net, split, order, recipe, trainer, device):
-    """Take a step for each full batch, the images in the order given."""
+    """Take a step on each full batch, with the images in the given order."""
     for start in range(0, len(order) - recipe.batch_size + 1, recipe.batch_size):
         chosen = order[start : start + recipe.batch_size]
         X = np.array(data.normalize(split.images[chosen]), ctx=device)
@@ -250,7 +250,7 @@ def epoch_without_steps(net, split, recipe, trainer, rng, device):
         losses_of(net, X, y)
 
 
-@diagnosed_as("step size forgotten", "train_epoch")
+@diagnosed_as("not divided by the batch size", "train_epoch")
 def epoch_of_steps_of_one(net, split, recipe, trainer, rng, device):
     for X, y in data.batches(split, recipe.batch_size, device, rng):
         yield step_of_one(net, X, y, trainer)
@@ -299,18 +299,18 @@ def evaluation_of_the_first_batch(net, split, device):
     return train.evaluate(net, data.Split(split.images[:500], split.labels[:500]), device)
 
 
-@diagnosed_as("other accuracy or loss", "evaluate")
+@diagnosed_as("wrong loss or accuracy", "evaluate")
 def evaluation_of_full_batches(net, split, device):
     loss, accuracy = train.evaluate(net, split, device)
     return loss * len(split) / 1000, accuracy * len(split) / 1000
 
 
-@diagnosed_as("figures swapped", "evaluate")
-def evaluation_with_its_figures_swapped(net, split, device):
+@diagnosed_as("numbers swapped", "evaluate")
+def evaluation_with_its_numbers_swapped(net, split, device):
     return train.evaluate(net, split, device)[::-1]
 
 
-@diagnosed_as("percent in place of a share", "evaluate")
+@diagnosed_as("percentage instead of a fraction", "evaluate")
 def evaluation_in_percent(net, split, device):
     loss, accuracy = train.evaluate(net, split, device)
     return loss, 100 * accuracy
@@ -323,14 +323,14 @@ def evaluation_with_a_second_softmax(net, split, device):
 
 @diagnosed_as("mean over the batches", "evaluate")
 def evaluation_by_means_of_batches(net, split, device):
-    losses, shares = [], []
+    losses, accuracies = [], []
     for scores, y in scores_of(net, split, device):
         losses.append(loss_function(scores, y).mean().item())
-        shares.append(recognized(scores, y) / len(y))
-    return numpy.mean(losses), numpy.mean(shares)
+        accuracies.append(correct(scores, y) / len(y))
+    return numpy.mean(losses), numpy.mean(accuracies)
 
 
-@diagnosed_as("count in place of a share", "evaluate")
+@diagnosed_as("count instead of a fraction", "evaluate")
 def evaluation_that_counts(net, split, device):
     loss, accuracy = train.evaluate(net, split, device)
     return loss, accuracy * len(split)
@@ -346,7 +346,7 @@ def evaluation_with_the_sum_of_losses(net, split, device):
 
 
 def own_fit(net, fashion, recipe, *, seed, device, epoch=train.train_epoch, judge=train.evaluate):
-    """Train in the plain way, with an epoch and an evaluation that can be replaced."""
+    """Train with the plain loop; the epoch and the evaluation can be replaced."""
     rng = numpy.random.default_rng(seed)
     trainer = recipe.trainer(net, recipe.epochs * recipe.steps_per_epoch(fashion.train))
     history = []
@@ -379,7 +379,7 @@ def fit_that_validates_on_test_images(net, fashion, recipe, *, seed, device):
     return own_fit(net, fashion, recipe, seed=seed, device=device, judge=judge)
 
 
-@diagnosed_as("test data looked at by fit", "fit")
+@diagnosed_as("test data used by fit", "fit")
 def fit_that_ends_with_the_test(net, fashion, recipe, *, seed, device):
     history = train.fit(net, fashion, recipe, seed=seed, device=device)
     train.evaluate(net, fashion.test, device)
@@ -419,7 +419,7 @@ def fit_in_the_same_order(net, fashion, recipe, *, seed, device):
     return own_fit(net, fashion, recipe, seed=seed, device=device, epoch=epoch)
 
 
-@diagnosed_as("another number of epochs", "fit")
+@diagnosed_as("wrong number of epochs", "fit")
 def fit_for_one_epoch(net, fashion, recipe, *, seed, device):
     short = dataclasses.replace(recipe, epochs=1)
     return train.fit(net, fashion, short, seed=seed, device=device)
@@ -434,7 +434,7 @@ def fit_with_another_signature(net, fashion):
 
 
 def history(**others):
-    """Return the history of a good run, with some figures replaced."""
+    """Return the history of a good run, with some of its values replaced."""
     good = train.History(10, [], [0.9, 0.5], [0.7, 0.8], [0.8, 0.6], [0.75, 0.78], [1, 1])
     return dataclasses.replace(good, **others)
 
@@ -449,7 +449,7 @@ def history_of_a_loss_that_rises():
     return history(train_loss=[2.3, 2.4])
 
 
-@diagnosed_as("accuracy is not a share", "history")
+@diagnosed_as("accuracy not between 0 and 1", "history")
 def history_of_percent():
     return history(valid_accuracy=[75.0, 78.0])
 
@@ -463,13 +463,13 @@ def history_of_nothing():
 
 
 def step_of_the_mean(net, X, y, trainer):
-    """The mean is differentiated, so that the step must not divide again."""
+    """The gradient is that of the mean, so the step must not divide again."""
     with autograd.record():
         scores = net(X)
         loss = loss_function(scores, y).mean()
     loss.backward()
     trainer.step(1)
-    return loss, recognized(scores, y)
+    return loss, correct(scores, y)
 
 
 def step_with_its_own_loss(net, X, y, trainer):
@@ -483,16 +483,16 @@ def step_with_its_own_loss(net, X, y, trainer):
     return float(losses.mean()), int((scores.argmax(axis=1).astype("int64") == y).sum())
 
 
-def step_with_a_share_of_the_batch(net, X, y, trainer):
-    """In float32 a share times the size of the batch is not quite a whole number."""
+def step_with_a_fraction_of_the_batch(net, X, y, trainer):
+    """In float32, a fraction times the batch size is not quite a whole number."""
     scores, losses = losses_of(net, X, y)
     trainer.step(len(y))
-    share = (scores.argmax(axis=1).astype("int32") == y).astype("float32").mean()
-    return losses.mean(), share.item() * len(y)
+    fraction = (scores.argmax(axis=1).astype("int32") == y).astype("float32").mean()
+    return losses.mean(), fraction.item() * len(y)
 
 
 def returning(result):
-    """Return an epoch that does all of its work at once and hands back figures, of any kind."""
+    """Return an epoch that does all its work in one call and returns a result of any kind."""
 
     def epoch(*arguments):
         return result(list(train.train_epoch(*arguments)))
@@ -505,7 +505,7 @@ def epoch_with_a_loader(net, split, recipe, trainer, rng, device):
 
 
 def epoch_of_halves(net, split, recipe, trainer, rng, device):
-    """Each step uses the gradients of two half batches, added up."""
+    """Each step uses the accumulated gradients of two half batches."""
     net.collect_params().setattr("grad_req", "add")
     for X, y in data.batches(split, recipe.batch_size, device, rng):
         for half in (slice(0, len(y) // 2), slice(len(y) // 2, None)):
@@ -530,7 +530,7 @@ def evaluation_by_counting(net, split, device=None):
     for X, y in data.batches(split, 64, device or mx.cpu()):
         scores = net(X)
         loss += loss_function(scores, y).sum().item()
-        hits += recognized(scores, y)
+        hits += correct(scores, y)
     return loss / len(split), hits / len(split)
 
 
@@ -539,14 +539,17 @@ RIGHT_TRAINING = {
         train.train_step,
         step_of_the_mean,
         step_with_its_own_loss,
-        step_with_a_share_of_the_batch,
+        step_with_a_fraction_of_the_batch,
     ],
     "train_epoch": [
         train.train_epoch,
         epoch_with_its_own_order,
         epoch_with_a_loader,
         epoch_of_halves,
-        *map(returning, (lambda figures: figures[0][0], any, numpy.array, pandas.DataFrame)),
+        returning(lambda results: results[0][0]),
+        returning(any),
+        returning(numpy.array),
+        returning(pandas.DataFrame),
     ],
     "evaluate": [train.evaluate, evaluation_by_counting],
     "fit": [train.fit, own_fit, fit_that_initializes],

@@ -12,12 +12,13 @@ from utils.checks.experiment import experiment
 from utils.checks.identity import identity
 from utils.checks.numbers import (
     difference_counts,
+    parameter_count,
     receptive_field,
     resnet18_parameters,
     ring_step_seconds,
+    shapes,
 )
 from utils.checks.other_blocks import bottleneck, preactivation
-from utils.checks.predictions import parameter_count, shapes
 from utils.checks.residual_block import residual_block
 from utils.checks.resnet18 import paper_resnet18, resnet18, resnet34
 from utils.checks.scaled_residual import scaled_residual

@@ -1,4 +1,7 @@
-"""Questions on a learner's `train_step(net, X, y, trainer)`, which returns (mean loss, hits)."""
+"""Questions about a learner's `train_step(net, X, y, trainer)`.
+
+It returns the mean loss of the batch and the number of correct predictions.
+"""
 
 from __future__ import annotations
 
@@ -16,95 +19,108 @@ from utils.checks._witness import RATE, Witness
 COUNT = 20  # images in a batch
 
 
-def loss(train_step: Callable[..., Any]) -> None:
-    """The first figure is the mean loss of the batch, before the weights moved."""
+def mean_loss(train_step: Callable[..., Any]) -> None:
+    """The first number is the mean loss of the batch, before the weights move."""
     scores, labels = _before()
-    mean = _witness.losses(scores, labels).mean()
-    found, second = figures(_steps(train_step, 1)[1])
-    if numpy.isclose(found, mean, rtol=1e-3):
+    expected = float(_witness.losses(scores, labels).mean())
+    found, second = two_numbers(_steps(train_step, 1)[1])
+    if numpy.isclose(found, expected, rtol=1e-3):
         return
-    if numpy.isclose(second, mean, rtol=1e-3):
-        raise swapped("the loss first, then the number of recognized images")
-    if numpy.isclose(found, _witness.losses(_witness.softmax(scores), labels).mean(), rtol=1e-3):
-        raise softmax_twice(found, mean)
-    summed = numpy.isclose(found, COUNT * mean, rtol=1e-3)
+    if numpy.isclose(second, expected, rtol=1e-3):
+        raise swapped(
+            "Both numbers are right, but their order is not: the loss comes first, then the "
+            "number of correct predictions."
+        )
+    of_probabilities = _witness.losses(_witness.softmax(scores), labels).mean()
+    if numpy.isclose(found, of_probabilities, rtol=1e-3):
+        raise softmax_twice(found, expected)
+    is_sum = numpy.isclose(found, COUNT * expected, rtol=1e-3)
     raise Mistake(
-        "loss not averaged" if summed else "other loss",
-        f"The loss is {found:.3f}, but the mean over the {COUNT} images is {mean:.3f}.",
-        "A mean can be compared between batches of different sizes, and with the logarithm of 10. "
-        "A sum cannot.",
-        "What does your function do with the losses of the images before it returns them?",
+        "loss not averaged" if is_sum else "wrong loss",
+        "The returned loss is {found:.3f}, but the mean over the {count} images is "
+        "{expected:.3f}.".format(found=found, count=COUNT, expected=expected),
+        "A mean can be compared between batches of different sizes, and with ln 10, the loss of a "
+        "network that finds all ten classes equally likely. A sum cannot.",
+        "What does your function do with the losses of the images before it returns them? Are they "
+        "computed before the step?",
     )
 
 
-def hits(train_step: Callable[..., Any]) -> None:
-    """The second figure counts the images that were recognized, before the weights moved."""
+def correct_predictions(train_step: Callable[..., Any]) -> None:
+    """The second number counts the predictions that were correct before the weights moved."""
     scores, labels = _before()
     expected = _witness.hits(scores, labels)
     net, result = _steps(train_step, 1)
-    _, found = figures(result)
-    if abs(found - expected) < 1e-3:  # a share times the batch size is not always a whole number
+    _, found = two_numbers(result)
+    if abs(found - expected) < 1e-3:  # a fraction times the batch size is rarely a whole number
         return
-    names = {
-        "share in place of a count": expected / COUNT,
-        "percent in place of a count": 100 * expected / COUNT,
-        "hits counted after the step": _witness.hits(net.weight_now[_shown(0)], labels),
+    diagnoses = {
+        "fraction instead of a count": expected / COUNT,
+        "percentage instead of a count": 100 * expected / COUNT,
+        "counted after the step": _witness.hits(net.weight_now[_shown(0)], labels),
     }
-    matching = [name for name, value in names.items() if abs(found - value) < 1e-3]
+    matching = [name for name, value in diagnoses.items() if abs(found - value) < 1e-3]
     raise Mistake(
-        matching[0] if matching else "other count of hits",
-        f"The second figure is {found:g}, but {expected} of {COUNT} images were recognized before "
-        "the step.",
-        "Counts of several batches can be added up to the accuracy of an epoch, and belong to the "
+        matching[0] if matching else "wrong count",
+        "The second number is {found:g}, but before the step {expected} of {count} predictions "
+        "were correct.".format(found=found, expected=expected, count=COUNT),
+        "The counts of all batches add up to the accuracy of an epoch. They must belong to the "
         "same weights as the loss.",
-        "Which class has the highest score, and how often is it the label? When are the scores "
-        "computed, and by what is the count divided?",
+        "For how many images is the class with the highest score the label? When are the scores "
+        "computed, and is the count divided by anything?",
     )
 
 
 def step(train_step: Callable[..., Any]) -> None:
-    """The weights move against the gradient of the mean loss, by the learning rate."""
+    """The weights move against the gradient of the mean loss, scaled by the learning rate."""
     net, _ = _steps(train_step, 1)
     gradient = _gradient(net.weight_before, 0)
     check_moved(net, lambda rate: -rate * gradient, COUNT)
 
 
 def check_moved(net: Witness, moves: Callable[[float], numpy.ndarray], count: int) -> None:
-    """Raise Mistake unless the weights moved as they should with `count` images in a batch.
+    """Raise Mistake unless the weights moved as they should in batches of `count` images.
 
-    `moves` returns how far they move with a learning rate.
+    `moves` returns the right change of the weights, (10, 10), for a learning rate.
     """
     moved, expected = net.weight_now - net.weight_before, moves(RATE)
     if numpy.allclose(moved, expected, atol=1e-3 * abs(expected).max()):
         return
     if not moved.any():
-        raise _step("weights do not move", "they did not move at all")
-    length = numpy.linalg.norm(moved) / numpy.linalg.norm(expected)
-    far = f"they moved in the right direction, but {length:.3g} times as far"
-    mistaken = {
-        "step size forgotten": RATE * count,
+        raise _wrong_step("weights do not move", "The weights did not move at all.")
+    ratio = numpy.linalg.norm(moved) / numpy.linalg.norm(expected)
+    too_far = "The weights moved in the right direction, but {ratio:.3g} times as far.".format(
+        ratio=ratio
+    )
+    diagnoses = {
+        "not divided by the batch size": RATE * count,
         "divided by the batch size twice": RATE / count,
     }
-    for name, rate in mistaken.items():
+    for name, rate in diagnoses.items():
         if numpy.allclose(moved, moves(rate), atol=1e-2 * abs(moves(rate)).max()):
-            raise _step(name, far)
+            raise _wrong_step(name, too_far)
     cosine = (moved * expected).sum() / (numpy.linalg.norm(moved) * numpy.linalg.norm(expected))
     if cosine > 0.99:
-        raise _step("another step size", far)
+        raise _wrong_step("wrong step length", too_far)
     if cosine < -0.5:
-        raise _step("steps uphill", "they moved along the gradient and not against it")
-    raise _step("other step", "they moved in another direction")
+        raise _wrong_step(
+            "step uphill", "The weights moved along the gradient, and not against it."
+        )
+    raise _wrong_step("wrong direction", "The weights moved in another direction.")
 
 
-def _step(name: str, seen: str) -> Mistake:
+def _wrong_step(name: str, seen: str) -> Mistake:
+    expected = (
+        "In one step the weights should move against the gradient of the mean loss, by the "
+        "learning rate times that gradient."
+    )
     return Mistake(
         name,
-        "In one step the weights should move by the learning rate times the gradient of the mean "
-        f"loss, against it. Seen: {seen}.",
-        "The learning rate of a recipe means the same for every batch size only if the step "
-        "belongs to the mean.",
-        "What is the number in `trainer.step(...)`, and is `backward` called on the losses or on "
-        "their mean?",
+        f"{expected} {seen}",
+        "A learning rate means the same for every batch size only if the step uses the gradient of "
+        "the mean loss.",
+        "Which number do you pass to `trainer.step(...)`? Do you call `backward` on the losses or "
+        "on their mean?",
     )
 
 
@@ -120,24 +136,24 @@ def fresh_gradient(train_step: Callable[..., Any]) -> None:
     if abs(of_one) > 0.05 * abs(of_two):
         raise Mistake(
             "gradients accumulated",
-            "The second step also contains the gradient of the first batch, "
-            f"{of_one / of_two:.1f} times.",
-            "Each step should use the gradient at the place where the weights are now. Old ones "
-            "pile up and point elsewhere.",
+            "The second step also contains the gradient of the first batch, {ratio:.1f} times as "
+            "strong as that of the second.".format(ratio=of_one / of_two),
+            "A step should follow the gradient at the current weights. Old gradients pile up and "
+            "point elsewhere.",
             "Look for `grad_req` and for a second `backward`: are gradients added to old ones?",
         )
 
 
-def mode(train_step: Callable[..., Any]) -> None:
-    """The network computes in training mode."""
+def training_mode(train_step: Callable[..., Any]) -> None:
+    """The network runs in training mode while the gradient is recorded."""
     net, _ = _steps(train_step, 1)
     if any(call.recorded and not call.training for call in net.calls):
         raise Mistake(
             "learns in inference mode",
-            "While the gradient was recorded, the network was in inference mode.",
-            "Then normalizations use running statistics that nobody has measured yet, and never "
-            "measure any.",
-            "What is passed to `autograd.record`?",
+            "While the gradient was recorded, the network ran in inference mode.",
+            "In inference mode, normalizations use their running statistics, and never update "
+            "them.",
+            "What do you pass to `autograd.record`?",
         )
 
 
@@ -145,40 +161,43 @@ def softmax_twice(found: float, expected: float) -> Mistake:
     """Return the Mistake of a loss that got probabilities in place of scores."""
     return Mistake(
         "softmax before the loss",
-        f"The loss is {found:.3f}, which is that of probabilities, but the loss of the scores is "
-        f"{expected:.3f}.",
-        "This loss contains a softmax. Behind a second one the best and the worst answer hardly "
-        "differ, and the gradient is small.",
-        "What lies between the output of the network and the loss?",
+        "The loss is {found:.3f}. That is the loss of the probabilities, but the loss of the "
+        "scores is {expected:.3f}.".format(found=found, expected=expected),
+        "This loss applies a softmax itself. After a second softmax, the best and the worst answer "
+        "hardly differ, and the gradient is small.",
+        "What stands between the output of the network and the loss?",
     )
 
 
-def swapped(order: str) -> Mistake:
-    """Return the Mistake of two right figures in the wrong order."""
+def swapped(seen: str) -> Mistake:
+    """Return the Mistake of two right numbers in the wrong order."""
     return Mistake(
-        "figures swapped",
-        f"Both figures are right, but they come in the wrong order. It should be: {order}.",
-        "Whoever calls the function takes the first figure for the loss.",
+        "numbers swapped",
+        seen,
+        "Code that calls the function takes the first number for the loss.",
         "In which order does your `return` name them?",
     )
 
 
-def figures(result: Any) -> tuple[float, float]:
-    """Return two figures as numbers, or raise Mistake for anything else."""
+def two_numbers(result: Any) -> tuple[float, float]:
+    """Return a result as two numbers; raise Mistake for anything else."""
     try:
-        first, second = (float(figure) for figure in result)
+        first, second = (float(number) for number in result)
     except Exception as error:
         raise Mistake(
-            "returns other figures",
-            f"Two numbers were expected, but this came: {short(result)}.",
-            "Whoever calls the function adds these figures up and draws them.",
-            "Read the `return` of your function. Is each figure one number, not an array of many?",
+            "not two numbers",
+            "The function should return two numbers, but it returned {result}.".format(
+                result=short(result)
+            ),
+            "The training loop adds these numbers up and plots them.",
+            "Read the `return` of your function. Is each of the two a single number, and not an "
+            "array?",
         ) from error
     return first, second
 
 
 def _steps(train_step: Callable[..., Any], count: int) -> tuple[Witness, Any]:
-    """Return a network after some steps on different batches, and the figures of the last."""
+    """Return a network after `count` steps on different batches, and the result of the last."""
     net = _witness.learning()
     optimizer = _witness.trainer(net)
     result = None
@@ -188,25 +207,26 @@ def _steps(train_step: Callable[..., Any], count: int) -> tuple[Witness, Any]:
             result = train_step(net, X, y, optimizer)
         except TypeError as error:
             if "step() missing" in str(error):
-                seen = "`trainer.step` was called without a number"
-                raise _step("step size forgotten", seen) from error
+                raise _wrong_step(
+                    "not divided by the batch size", "`trainer.step` was called without a number."
+                ) from error
             raise
     return net, result
 
 
 def _batch(first: int) -> tuple[Any, Any]:
-    """Return the batch that begins with this image, with labels that do not belong to it."""
+    """Return the batch that begins with image `first`, with labels that are all wrong."""
     X, _ = _witness.batch(COUNT, first)
     return X, np.array(_labels(first))
 
 
 def _shown(first: int) -> numpy.ndarray:
-    """Return the classes that the images of a batch show."""
+    """Return the classes that the images of a batch show, (N,)."""
     return numpy.arange(first, first + COUNT) % 10
 
 
 def _labels(first: int) -> numpy.ndarray:
-    """Return the label behind the own one of each image; in the second batch, two behind."""
+    """Return the class after the shown one for each image; in the second batch, two after it."""
     return ((_shown(first) + 1 + first // COUNT) % 10).astype("int32")
 
 
@@ -215,5 +235,5 @@ def _gradient(weight: numpy.ndarray, first: int) -> numpy.ndarray:
 
 
 def _before() -> tuple[numpy.ndarray, numpy.ndarray]:
-    """Return the scores of the first batch, before any step, and its labels."""
+    """Return the scores of the first batch before any step, and its labels."""
     return _witness.learning().weight_before[_shown(0)], _labels(0)

@@ -1,4 +1,4 @@
-"""The questions asked of a step whose gradient is added up over the parts of a batch."""
+"""Check a step that adds up the gradients of the parts of a batch: an exercise of notebook 08."""
 
 from __future__ import annotations
 
@@ -18,12 +18,12 @@ MOMENTUM = 0.9
 
 
 def accumulated_step(function: Any) -> Report:
-    """Question a function `accumulated_step(net, parts, trainer)` that takes one step.
+    """Check a function `accumulated_step(net, parts, trainer)` that takes one step.
 
-    `parts` are a batch in pieces: a list of (X, y), X (N, 1, 28, 28) and y (N,), where N differs.
+    `parts` is a batch in pieces: a list of (X, y), X (N, 1, 28, 28) and y (N,), with different N.
     The step should be that of the whole batch, with one part at a time in the network.
     """
-    return ask_all("A step over the parts of a batch", QUESTIONS, function)
+    return ask_all("A step on the parts of a batch", QUESTIONS, function)
 
 
 def step(function: Callable[..., Any]) -> None:
@@ -37,42 +37,51 @@ def step(function: Callable[..., Any]) -> None:
 
 
 def fresh_gradient(function: Callable[..., Any]) -> None:
-    """The gradient of the second step has nothing left of the first one's."""
+    """The gradient of the second step contains nothing of the first step's."""
     net, optimizer = _new()
     weights = [net.weight_before]
     for place in range(len(BATCHES)):
         _learn(function, net, optimizer, place)
         weights.append(net.weight_now)
     first, second = numpy.diff(weights, axis=0)
-    old = sum(_sums(weights[0], 0))
+    old = numpy.sum(_sums(weights[0], 0), axis=0)
     images = sum(BATCHES[1])
     *_, of_old = _counts(second - MOMENTUM * first, [*_sums(weights[1], 1), old], images)
     if abs(of_old) > 0.05:
-        raise _step(
-            "gradients not put to zero",
-            f"in a second step, {of_old:.0%} of the first one's gradient was there again",
+        raise _wrong_step(
+            "gradients not set to zero",
+            "In the second step, {ratio:.0%} of the first step's gradient was still there.".format(
+                ratio=of_old
+            ),
         )
 
 
 def memory(function: Callable[..., Any]) -> None:
-    """No more than one part is held at any time."""
+    """The network never holds more than one part."""
     check_function(function)
     net = _witness.Memory(_witness.learning())
     function(net, _parts(0), _witness.trainer(net, MOMENTUM))
     allowed, images = max(BATCHES[0]), sum(BATCHES[0])
     if net.most_held <= allowed:
         return
-    together = net.largest_call > allowed
+    if net.largest_call > allowed:
+        name = "parts put together"
+        look = "How many images does the network get in one call?"
+    else:
+        name = "all parts held until the end"
+        look = (
+            "When does the backward pass of the first part begin: before the network gets the "
+            "second part, or after it got the last one?"
+        )
     raise Mistake(
-        "parts put together" if together else "all parts held until the end",
-        f"Of {images} images in parts of at most {allowed}, the network held {net.most_held} at "
-        "the same time.",
+        name,
+        "The batch has {images} images in parts of at most {allowed}, but the network held "
+        "{held} of them at the same time.".format(
+            images=images, allowed=allowed, held=net.most_held
+        ),
         "What the network computes for an image stays in memory until its backward pass. A step in "
-        "parts is for a device that has room for one part alone.",
-        "How many images does the network get in one call?"
-        if together
-        else "When does the backward pass of the first part begin: before the second part, or "
-        "behind the last one?",
+        "parts is for a device that has room for only one part.",
+        look,
     )
 
 
@@ -91,21 +100,27 @@ def _learn(
     steps = optimizer.optimizer.num_update - before
     if steps == 1:
         return
-    if steps == len(BATCHES[place]):
-        raise _step("a step for each part", f"{steps} parts led to {steps} steps")
     if steps:
-        raise _step("several steps", f"the trainer took {steps} steps")
+        raise _wrong_step(
+            "a step for each part" if steps == len(BATCHES[place]) else "several steps",
+            "For a batch in {parts} parts, the trainer took {steps} steps.".format(
+                parts=len(BATCHES[place]), steps=steps
+            ),
+        )
     if (net.weight_now == weight).all():
-        raise _step("weights do not move", "the weights did not move at all")
-    raise _step("step without the trainer", "the weights moved, but the trainer took no step")
+        raise _wrong_step("weights do not move", "The weights did not move at all.")
+    raise _wrong_step(
+        "step without the trainer", "The weights moved, but the trainer took no step."
+    )
 
 
 def _parts(place: int) -> list[tuple[np.ndarray, np.ndarray]]:
+    """Return a batch as a list of (X, y)."""
     return [(_witness.batch(len(labels))[0], np.array(labels)) for _, labels in _contents(place)]
 
 
 def _contents(place: int) -> list[tuple[numpy.ndarray, numpy.ndarray]]:
-    """Return of each part the classes that its images show, and labels that belong to no other."""
+    """Return the classes that the images of each part show, and labels that no other part has."""
     contents = []
     for number, size in enumerate(BATCHES[place], start=1 + sum(map(len, BATCHES[:place]))):
         shown = numpy.arange(size)
@@ -114,70 +129,73 @@ def _contents(place: int) -> list[tuple[numpy.ndarray, numpy.ndarray]]:
 
 
 def _sums(weight: numpy.ndarray, place: int) -> list[numpy.ndarray]:
-    """Return the gradient of each part's sum of losses."""
+    """Return the gradient of each part's summed loss."""
     return [
         len(labels) * _witness.gradient(weight, shown, labels) for shown, labels in _contents(place)
     ]
 
 
 def _counts(moved: numpy.ndarray, sums: Sequence[numpy.ndarray], images: int) -> tuple[float, ...]:
-    """Return how often each of these gradients is in a step over so many images."""
+    """Return how often each of the gradients is contained in a step on so many images.
+
+    Solved by least squares; raise Mistake if the step is no sum of them.
+    """
     columns = numpy.stack([-RATE / images * gradient.ravel() for gradient in sums], axis=1)
     counts, *_ = numpy.linalg.lstsq(columns, moved.ravel(), rcond=None)
     rest = moved.ravel() - columns @ counts
     if numpy.linalg.norm(rest) > 1e-2 * numpy.linalg.norm(moved):
-        raise _step("other step", "the weights moved in another direction")
+        raise _wrong_step("wrong direction", "The weights moved in another direction.")
     return tuple(counts)
 
 
 def _check_counts(counts: Sequence[float], sizes: Sequence[int]) -> None:
     if numpy.allclose(counts, 1, atol=1e-2):
         return
-    raise _step(
+    raise _wrong_step(
         _name(numpy.array(counts), sizes),
-        f"in parts of {_listed(sizes)} images, each counts {_listed(counts)} times",
+        "The parts have these numbers of images: {sizes}. An image in each counts so many times: "
+        "{counts}.".format(sizes=_listed(sizes), counts=_listed(counts)),
     )
 
 
 def _listed(numbers: Sequence[float]) -> str:
-    *others, last = (f"{round(number, 2) + 0:g}" for number in numbers)
-    return f"{', '.join(others)} and {last}"
+    return ", ".join(f"{round(number, 2) + 0:g}" for number in numbers)  # + 0 turns -0.0 into 0.0
 
 
 def _name(counts: numpy.ndarray, sizes: Sequence[int]) -> str:
-    """Return the diagnosis for how often an image of each part counts."""
-    used = abs(counts) > 1e-2
-    if not used.all():
-        alone = {0: "first part alone", len(sizes) - 1: "last part alone"}
-        return alone.get(used.argmax(), "parts left out") if used.sum() == 1 else "parts left out"
+    """Return the diagnosis, given how often an image of each part counts."""
+    used = numpy.flatnonzero(abs(counts) > 1e-2).tolist()
+    if len(used) < len(counts):
+        alone = {(0,): "first part alone", (len(sizes) - 1,): "last part alone"}
+        return alone.get(tuple(used), "parts left out")
     if (counts < 0).all():
-        return "steps uphill"
+        return "step uphill"
     if numpy.ptp(counts) < 1e-2 * counts.max():
         divisors = {
-            1: "step size forgotten",
+            1: "not divided by the batch size",
             len(sizes): "divided by the number of parts",
             sizes[-1]: "divided by the size of the last part",
         }
-        return divisors.get(round(sum(sizes) / counts.mean()), "another step size")
+        return divisors.get(round(sum(sizes) / counts.mean()), "wrong step length")
     of_parts = counts * sizes
     alike = numpy.ptp(of_parts) < 1e-2 * of_parts.max()
-    return "mean of means" if alike else "parts weighed differently"
+    return "mean of means" if alike else "parts weighted differently"
 
 
-def _step(name: str, seen: str) -> Mistake:
+def _wrong_step(name: str, seen: str) -> Mistake:
+    expected = "The step should be that of the whole batch, in which each image counts once."
     return Mistake(
         name,
-        "The step should be that of the whole batch, in which each image counts once. "
-        f"Seen: {seen}.",
-        "Only then is a batch in parts the same training as on a larger device, with the same "
-        "learning rate.",
-        "Follow the gradient from part to part: what is in it before the first part, behind the "
-        "first, behind the last? By which number of images is it divided, and how often?",
+        f"{expected} {seen}",
+        "Only then does a batch in parts give the same training as on a larger device, with the "
+        "same learning rate.",
+        "Follow the gradient from part to part. What does it hold before the first part, after it, "
+        "and after the last? By which number of images is it divided, and how often?",
     )
 
 
 QUESTIONS = (
     Question("step", "Does each image of the batch count once, in one step?", step, 2),
-    Question("next step", "Does it begin with a gradient of zero?", fresh_gradient),
-    Question("memory", "Is one part held at a time?", memory),
+    Question("next step", "Does the next step begin with a gradient of zero?", fresh_gradient),
+    Question("memory", "Does the network hold one part at a time?", memory),
 )

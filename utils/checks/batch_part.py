@@ -1,4 +1,4 @@
-"""The questions asked of a function that cuts a worker's part out of a batch."""
+"""Check a function that gives each worker its part of a batch: an exercise of notebook 08."""
 
 from __future__ import annotations
 
@@ -15,16 +15,16 @@ CASES = ((12, 3), (8, 2), (5, 1))  # images in the batch, workers
 
 
 def batch_part(my_part: Any) -> Report:
-    """Question a function `my_part(order, rank, workers)` that returns one worker's images.
+    """Check a function `my_part(order, rank, workers)` that returns one worker's images.
 
     `order` holds the image numbers of a batch, (N,), where N is a multiple of `workers`; `rank`
-    counts from 0. Any rule is right whose parts are equal and together the batch.
+    counts from 0. Any rule is right that divides the batch into equal parts.
     """
     return ask_all("A worker's part of the batch", QUESTIONS, my_part)
 
 
 class Cut(NamedTuple):
-    """The image numbers of a batch, and the parts that its workers got, rank 0 first."""
+    """The image numbers of a batch, and the parts that its workers got, by rank."""
 
     order: list[int]
     parts: list[list[int]]
@@ -43,56 +43,67 @@ class Cut(NamedTuple):
 
 
 def once(my_part: Callable[..., Any]) -> None:
-    """No image is taken by two workers."""
+    """No image goes to two workers."""
     for cut in _cuts(my_part):
-        twice = len(cut.taken) - len(set(cut.taken))
-        if twice:
-            raise _part("images taken twice", cut, f"{twice} images are taken more than once")
+        again = len(cut.taken) - len(set(cut.taken))
+        if again:
+            seen = "Images taken more than once: {count}.".format(count=again)
+            raise _wrong_part("images taken twice", cut, seen)
 
 
 def every_image(my_part: Callable[..., Any]) -> None:
-    """Each image is taken by a worker."""
+    """Each image goes to a worker."""
     for cut in _cuts(my_part):
-        left = len(set(cut.order) - set(cut.taken))
-        if left:
-            raise _part("images left out", cut, f"nobody takes {left} of them")
+        left_out = len(set(cut.order) - set(cut.taken))
+        if left_out:
+            seen = "Images that no worker takes: {count}.".format(count=left_out)
+            raise _wrong_part("images left out", cut, seen)
 
 
 def equal(my_part: Callable[..., Any]) -> None:
-    """All workers get equally many images, whatever numbers these have."""
+    """All workers get the same number of images, whatever the image numbers are."""
     for cut in _cuts(my_part):
-        if len(set(cut.sizes)) > 1:
-            sizes = f"the parts have {', '.join(map(str, cut.sizes))} images"
-            if _sizes_change_with_the_numbers(my_part, cut):
-                raise _part(
-                    "chosen by the numbers, not by their places",
-                    cut,
-                    f"{sizes}, and with other numbers in the batch they have other sizes",
-                )
-            raise _part("unequal parts", cut, sizes)
+        if len(set(cut.sizes)) == 1:
+            continue
+        sizes = ", ".join(map(str, cut.sizes))
+        if _sizes_depend_on_numbers(my_part, cut):
+            raise _wrong_part(
+                "chosen by image number, not by place",
+                cut,
+                "The parts have these sizes: {sizes}. With other image numbers in the batch, the "
+                "sizes change.".format(sizes=sizes),
+            )
+        seen = "The parts have these sizes: {sizes}.".format(sizes=sizes)
+        raise _wrong_part("unequal parts", cut, seen)
 
 
 def _cuts(my_part: Callable[..., Any]) -> Iterator[Cut]:
-    """Yield a cut for each case; raise Mistake where the whole cut rests on a mistake."""
+    """Yield a cut for each case; raise Mistake if one mistake explains the whole cut."""
     check_function(my_part)
     for images, workers in CASES:
         order = _order(images)
         cut = _cut(my_part, order, range(workers))
         _check_numbers(cut)
         if workers > 1 and all(sorted(part) == sorted(cut.parts[0]) for part in cut.parts):
-            name = "everyone gets the same part"
-            if sorted(cut.parts[0]) == sorted(order):
-                name = "everyone gets the whole batch"
-            raise _part(name, cut, f"every worker gets the same {cut.sizes[0]} images")
+            is_whole = sorted(cut.parts[0]) == sorted(order)
+            raise _wrong_part(
+                "every worker gets the whole batch"
+                if is_whole
+                else "every worker gets the same part",
+                cut,
+                "Every worker gets the same {count} images.".format(count=cut.sizes[0]),
+            )
         if not cut.is_right and _is_right_from_1(my_part, order, workers):
-            raise _part(
-                "rank counted from 1", cut, f"it is so only for the ranks from 1 to {workers}"
+            raise _wrong_part(
+                "rank counted from 1",
+                cut,
+                "Your function does so only for the ranks 1 to {workers}.".format(workers=workers),
             )
         yield cut
 
 
 def _order(images: int, seed: int = 0) -> list[int]:
-    """Return image numbers of a shuffled batch, all of them larger than any place in it."""
+    """Return the image numbers of a shuffled batch, all of them larger than any place in it."""
     numbers = numpy.random.default_rng(seed).choice(900, images, replace=False)
     return [int(number) + 100 for number in numbers]
 
@@ -109,9 +120,11 @@ def _listed(part: Any) -> list[int]:
             return [int(number) for number in numbers]
     raise Mistake(
         "no image numbers",
-        f"A row of image numbers was expected, but this came: {short(part)}.",
-        "The worker looks for its images by these numbers.",
-        "What does your function return: image numbers, their places, or something to pick them?",
+        "The function should return image numbers, (N,), but it returned {part}.".format(
+            part=short(part)
+        ),
+        "The worker finds its images by these numbers.",
+        "What does your function return: image numbers, their places, or something to select them?",
     )
 
 
@@ -119,10 +132,12 @@ def _check_numbers(cut: Cut) -> None:
     foreign = set(cut.taken) - set(cut.order)
     if foreign:
         is_places = max(map(abs, foreign)) < len(cut.order)
-        raise _part(
-            "places in place of image numbers" if is_places else "images of another batch",
+        raise _wrong_part(
+            "places instead of image numbers" if is_places else "images of another batch",
             cut,
-            f"the number {min(foreign)} came, which is not in the batch",
+            "Your function returned {number}, which is not in the batch.".format(
+                number=min(foreign)
+            ),
         )
 
 
@@ -132,26 +147,29 @@ def _is_right_from_1(my_part: Callable[..., Any], order: Sequence[int], workers:
     return False
 
 
-def _sizes_change_with_the_numbers(my_part: Callable[..., Any], cut: Cut) -> bool:
+def _sizes_depend_on_numbers(my_part: Callable[..., Any], cut: Cut) -> bool:
     ranks = range(len(cut.parts))
     others = (_cut(my_part, _order(len(cut.order), seed), ranks) for seed in (1, 2, 3))
     return any(other.sizes != cut.sizes for other in others)
 
 
-def _part(name: str, cut: Cut, seen: str) -> Mistake:
+def _wrong_part(name: str, cut: Cut, seen: str) -> Mistake:
+    expected = (
+        "A batch of {images} images should be divided into {workers} equal parts that share no "
+        "image and leave none out."
+    ).format(images=len(cut.order), workers=len(cut.parts))
     return Mistake(
         name,
-        f"A batch of {len(cut.order)} images should be cut into {len(cut.parts)} equal parts that "
-        f"share no image and are together the batch, but {seen}.",
-        "An image that two workers see counts twice in the sum of the gradients, and one that "
-        "nobody sees does not count: the step is not that of the batch any more.",
-        "Write down the places 0 to 11 of a batch, and those that rank 0, 1 and 2 of three workers "
-        "get from your function.",
+        f"{expected} {seen}",
+        "An image that two workers see counts twice in the sum of the gradients, and one that no "
+        "worker sees does not count. The step is then no longer that of the batch.",
+        "Write down the places 0 to 11 of a batch, and which of them your function gives to the "
+        "ranks 0, 1 and 2 of three workers.",
     )
 
 
 QUESTIONS = (
-    Question("once", "Does each image go to one worker alone?", once),
+    Question("once", "Does each image go to only one worker?", once),
     Question("all", "Does each image go to some worker?", every_image),
-    Question("equal", "Are the parts equal, whatever the numbers?", equal),
+    Question("equal", "Are the parts equal, whatever the image numbers?", equal),
 )

@@ -1,4 +1,7 @@
-"""The questions asked of an experiment that a learner designs: does it change one thing alone?"""
+"""Check an experiment that a learner designs: does it change only one thing?
+
+Notebooks 01 and 06 ask for one.
+"""
 
 from __future__ import annotations
 
@@ -13,22 +16,23 @@ from utils.experiments import Trial
 
 
 def experiment(function: Any, like: Sequence[Trial], **changed: Any) -> Report:
-    """Question a function that gets trials, and returns those of an experiment on them.
+    """Check a function that gets the trials `like` and returns those of an experiment.
 
-    It gets `like`. What it returns should be the same networks, images and seeds again, with the
-    values of the recipe in `changed`, and nothing else changed. Nothing is trained.
+    The experiment should keep networks, images and seeds, give each recipe the settings in
+    `changed`, and change nothing else. Nothing is trained.
     """
+    settings = ", ".join(f"{name}={value}" for name, value in changed.items())
     questions = (
         Question(
             "change",
-            f"Is {' and '.join(f'{name} {value}' for name, value in changed.items())}?",
+            "Does every recipe have {settings}?".format(settings=settings),
             partial(_change, changed, like),
             2,
         ),
-        Question("rest", "Is the rest of the recipe as it was?", partial(_rest, changed, like)),
+        Question("rest", "Is the rest of the recipe unchanged?", partial(_rest, changed, like)),
         Question("networks", "Are the networks the same as before?", partial(_networks, like)),
-        Question("images", "Do they learn from as many images?", partial(_images, like)),
-        Question("seeds", "Is each seed there, once?", partial(_seeds, like)),
+        Question("images", "Is the number of images the same?", partial(_images, like)),
+        Question("seeds", "Does each seed come once?", partial(_seeds, like)),
     )
     return ask_all("Experiment", questions, function)
 
@@ -40,9 +44,11 @@ def _trials(like: Sequence[Trial], function: Callable[..., Any]) -> list[Trial]:
     if not trials or not all(isinstance(trial, Trial) for trial in trials):
         raise Mistake(
             "no trials",
-            f"A list of trials was expected, but this came: {short(made)}.",
-            "A trial says what to train: network, recipe, seed, images. It has not run yet.",
-            "Does your function end with `return`, and does it return trials or their results?",
+            "The function should return a list of trials, but it returned {made}.".format(
+                made=short(made)
+            ),
+            "A trial says what to train: network, recipe, seed and images. It has not run yet.",
+            "Does your function end with `return`? Does it return trials, or their results?",
         )
     return trials
 
@@ -52,10 +58,10 @@ def _change(changed: dict[str, Any], like: Sequence[Trial], function: Callable[.
         found = {getattr(trial.recipe, name) for trial in _trials(like, function)}
         if found != {value}:
             raise Mistake(
-                "the change was not made",
-                f"In the recipes, {name} is {' or '.join(map(str, sorted(found)))}, but {value} "
-                "was asked for.",
-                "An experiment asks what one change does, so it has to be made in every trial.",
+                "change not made",
+                "In every recipe, `{name}` should be {value}, but these values were found: "
+                "{found}.".format(name=name, value=value, found=_listed(found)),
+                "An experiment asks what one change does, so every trial must make it.",
                 "Where does the recipe of your trials come from?",
             )
 
@@ -67,34 +73,38 @@ def _rest(changed: dict[str, Any], like: Sequence[Trial], function: Callable[...
             name for name in names if getattr(trial.recipe, name) != getattr(like[0].recipe, name)
         ]
         if others:
-            raise _also(
+            raise _also_changed(
                 "something else changed, too",
-                f"{', '.join(others)} of the recipe differ from before",
-                "Does your recipe begin with the old one?",
+                "In the recipe, these settings changed as well: {names}.".format(
+                    names=", ".join(others)
+                ),
+                "Does your recipe start from the old one?",
             )
 
 
 def _networks(like: Sequence[Trial], function: Callable[..., Any]) -> None:
     wanted = _layers(like[0])
     if any(_layers(trial) != wanted for trial in _trials(like, function)):
-        raise _also(
+        raise _also_changed(
             "another network",
-            "there is a network with other layers",
-            "Look at `build` of your trials.",
+            "The layers of a network are different.",
+            "Look at `build` in your trials.",
         )
 
 
 def _layers(trial: Trial) -> list[tuple]:
-    """Return what training moves and what not: shapes, by the order of the layers."""
+    """Return the shape of each parameter, and whether training moves it, in order of the layers."""
     return [(p.shape, p.grad_req) for p in trial.build().collect_params().values()]
 
 
 def _images(like: Sequence[Trial], function: Callable[..., Any]) -> None:
     found = {trial.images for trial in _trials(like, function)}
     if found != {like[0].images}:
-        raise _also(
+        raise _also_changed(
             "another number of images",
-            f"they learn from {' or '.join(map(str, sorted(found)))} images, not {like[0].images}",
+            "The earlier trials train on {expected} images, the new ones on {found}.".format(
+                expected=like[0].images, found=_listed(found)
+            ),
             "How many images did the earlier trials get?",
         )
 
@@ -109,17 +119,23 @@ def _seeds(like: Sequence[Trial], function: Callable[..., Any]) -> None:
         name = "a seed used twice"
     elif set(found) < set(wanted):
         name = "seeds left out"
-    raise _also(
+    raise _also_changed(
         name,
-        f"the seeds are {found}, not {wanted}",
-        "With the seeds of the earlier runs, each new run has a partner to be compared with.",
+        "The seeds are {found}, but they should be {wanted}.".format(found=found, wanted=wanted),
+        "With the same seeds, each new run has an earlier one to be compared with. Where do your "
+        "seeds come from?",
     )
 
 
-def _also(name: str, seen: str, look: str) -> Mistake:
+def _listed(values: Iterable[Any]) -> str:
+    return ", ".join(map(str, sorted(values)))
+
+
+def _also_changed(name: str, seen: str, look: str) -> Mistake:
+    expected = "The old and the new trials should differ in one thing only."
     return Mistake(
         name,
-        f"Old and new trials should differ in one thing, but {seen}.",
+        f"{expected} {seen}",
         "If two things change, nobody can say which of them had the effect.",
         look,
     )

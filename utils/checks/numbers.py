@@ -1,4 +1,7 @@
-"""The questions asked of functions that calculate: one call each, with a known answer."""
+"""Check the numbers that a learner calculates or predicts: shapes, parameters, pixels, seconds.
+
+Exercises of notebooks 01, 03, 04 and 08.
+"""
 
 from __future__ import annotations
 
@@ -6,157 +9,166 @@ import copy
 import math
 from collections.abc import Callable, Mapping
 from functools import partial
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy
+import pandas
+from mxnet import gluon
 
 from utils import resnet
 from utils.checks._ask import Question, ask_all, check_function, short
 from utils.checks._isolate import contained
 from utils.checks._report import Mistake, Report
-from utils.shapes import NETWORK, layer_table
+from utils.shapes import NETWORK, layer_table, parts
 
-# By the kind of the right result: what is asked for, and the types that it may have.
+PARTS = ("stem", "stage1", "stage2", "stage3", "stage4", "pool", "dense")
+WITH_WEIGHTS = tuple(part for part in PARTS if part != "pool")
+WHY_PARAMETERS = "Parameters decide how much memory a network takes, and how much it can learn."
+# By the type of the right result: which types are accepted, and what to say about any other.
 KINDS = {
-    bool: ("True or False", (bool, numpy.bool_)),
-    int: ("A whole number", (int, numpy.integer)),
-    float: ("A number", (int, float, numpy.integer, numpy.floating)),
+    bool: (
+        (bool, numpy.bool_),
+        "`{call}` should return True or False, but it returned {result}.",
+    ),
+    int: (
+        (int, numpy.integer),
+        "`{call}` should return a whole number, but it returned {result}.",
+    ),
+    float: (
+        (int, float, numpy.integer, numpy.floating),
+        "`{call}` should return a number, but it returned {result}.",
+    ),
 }
 
 
+# Functions that calculate: each is called with a few arguments whose right result is known
+
+
+class Case(NamedTuple):
+    """A call with its right result, and the diagnoses of wrong results that have a known cause."""
+
+    topic: str
+    arguments: tuple
+    expected: Any
+    diagnoses: Mapping[Any, str]
+
+
 def difference_counts(function: Callable[..., Any]) -> Report:
-    """Question a function `difference_counts(first, second)` of the results of two kinds of runs.
+    """Check a function `difference_counts(first, second)` of the results of two kinds of runs.
 
     It says whether their means differ by more than twice the spread: the standard deviation over
-    the runs, the larger one of the two kinds. Over n or over n - 1 does not matter here.
+    the runs, the larger one of the two kinds. Whether that divides by n or by n - 1 does not
+    matter here.
     """
-    advice = (
-        "Runs that differ in their seed alone differ, too. Only what is clearly more than that "
-        "can be told from chance.",
-        "Take the two lists and draw them on paper. Which rule of yours gives the wrong answer?",
+    close, wide, far = [0.33, 0.34, 0.35], [0.20, 0.40, 0.60], [0.50, 0.52, 0.54]
+    low, narrow = [0.30, 0.31, 0.32], ([0.30, 0.35, 0.40], [0.37, 0.42, 0.47])
+    cases = (
+        Case("far apart", (low, far), True, {False: "direction taken for size"}),
+        Case("lower", (far, close), True, {False: "direction taken for size"}),
+        Case("twice", narrow, False, {True: "once the spread is not enough"}),
+        Case("wide second", (close, wide), False, {True: "spread of the first alone"}),
+        Case("wide first", (wide, close), False, {True: "spread of the second alone"}),
     )
-    close, far = [0.33, 0.34, 0.35], [0.50, 0.52, 0.54]
-    cases = {
-        "far apart": (([0.30, 0.31, 0.32], far), True, {False: "direction taken for size"}),
-        "lower, too": ((far, close), True, {False: "direction taken for size"}),
-        "twice": (
-            ([0.30, 0.35, 0.40], [0.37, 0.42, 0.47]),
-            False,
-            {True: "once the spread is not enough"},
-        ),
-        "wide second": ((close, [0.20, 0.40, 0.60]), False, {True: "spread of the first alone"}),
-        "wide first": (([0.20, 0.40, 0.60], close), False, {True: "spread of the second alone"}),
-    }
-    return ask_all(
-        "Does a difference count?", _questions("difference_counts", cases, advice), function
+    return _compare_results(
+        "When a difference counts",
+        function,
+        "difference_counts",
+        cases,
+        why="Runs that differ only in their seed differ, too. Only a difference that is clearly "
+        "larger can be told from chance.",
+        look="Draw the two lists on paper. Which part of your rule gives the wrong answer?",
     )
 
 
 def receptive_field(function: Callable[..., Any]) -> Report:
-    """Question a function `receptive_field(layers)` of (kernel, stride) pairs, first layer first.
+    """Check a function `receptive_field(layers)` of (kernel, stride) pairs, first layer first.
 
-    It returns how many pixels wide the window is that one number behind the last layer sees.
+    It returns the width, in pixels, of the window that one number after the last layer sees.
     """
-    advice = (
-        "What one number can see decides which shapes a network can recognize.",
-        "Go through the layers by hand. How wide is the window so far, and how many pixels of the "
-        "image lie between two neighboring numbers of this layer's input?",
-    )
-    cases = {
-        "kernels": (
-            ([(7, 1), (5, 1), (3, 1)],),
-            13,
-            {15: "kernels added up", 16: "kernels added up", 12: "begins with no pixel"},
-        ),
-        "strides": (
-            ([(3, 2), (3, 2), (3, 2)],),
-            15,
-            {
-                7: "strides forgotten",
-                11: "only the last stride counted",
-                29: "a layer's own stride counted for itself",
-            },
-        ),
+    kernels = {15: "kernels added up", 16: "kernels added up", 12: "starts with no pixel"}
+    strides = {
+        7: "strides forgotten",
+        11: "only the last stride counted",
+        29: "a layer's own stride counted for itself",
     }
-    return ask_all("Receptive field", _questions("receptive_field", cases, advice), function)
+    cases = (
+        Case("kernels", ([(7, 1), (5, 1), (3, 1)],), 13, kernels),
+        Case("strides", ([(3, 2), (3, 2), (3, 2)],), 15, strides),
+    )
+    return _compare_results(
+        "Receptive field",
+        function,
+        "receptive_field",
+        cases,
+        why="What one number can see decides which shapes a network can recognize.",
+        look="Go through the layers by hand. How wide is the window so far? How many pixels of the "
+        "image lie between two neighboring numbers in the input of this layer?",
+    )
 
 
 def resnet18_parameters(function: Callable[..., Any]) -> Report:
-    """Question a function `resnet18_parameters(channels, classes)`, with biases as in this course.
+    """Check a function `resnet18_parameters(channels, classes)`, with biases as in this course.
 
-    It returns the number of parameters for images with so many channels, and so many classes.
+    It returns the number of parameters of a network for images with `channels` channels.
     """
     with contained():
-        count = {kind: _parameters_of_resnet18(*kind) for kind in ((1, 10), (3, 10), (1, 100))}
-    advice = (
-        "Parameters decide how much memory a network takes, and how much it can learn.",
-        "Which layer sees the channels of the image, and which one gives the scores? Write down "
-        "its weights and its biases.",
+        gray, color, hundred = (
+            _parameters_of_resnet18(*kind) for kind in ((1, 10), (3, 10), (1, 100))
+        )
+    of_classes = {gray: "classes not counted", gray + 90 * 512: "bias of the dense layer forgotten"}
+    cases = (
+        Case("color", (3, 10), color, {gray: "channels of the image not counted"}),
+        Case("classes", (1, 100), hundred, of_classes),
     )
-    cases = {
-        "color": (
-            (3, 10),
-            count[3, 10],
-            {count[1, 10]: "channels of the image not counted"},
-        ),
-        "classes": (
-            (1, 100),
-            count[1, 100],
-            {
-                count[1, 10]: "classes not counted",
-                count[1, 10] + 90 * 512: "bias of the dense layer forgotten",
-            },
-        ),
-    }
-    return ask_all(
-        "Parameters of ResNet-18", _questions("resnet18_parameters", cases, advice), function
+    return _compare_results(
+        "Parameters of ResNet-18",
+        function,
+        "resnet18_parameters",
+        cases,
+        why=WHY_PARAMETERS,
+        look="Which layer sees the channels of the image, and which one gives the scores? Write "
+        "down the number of their weights and biases.",
     )
 
 
 def ring_step_seconds(function: Callable[..., Any]) -> Report:
-    """Question `ring_step_seconds(compute_seconds, gradient_bytes, bytes_per_second, workers)`.
+    """Check `ring_step_seconds(compute_seconds, gradient_bytes, bytes_per_second, workers)`.
 
-    It returns the seconds of a step whose gradient goes round a ring in as many pieces as there are
-    workers: once to add up, once to hand the sums round (Patarasuk and Yuan, 2009,
+    It returns the seconds of a step whose gradients are added up by a ring all-reduce, in as many
+    pieces as there are workers (Patarasuk and Yuan, 2009,
     https://doi.org/10.1016/j.jpdc.2008.09.002).
     """
-    advice = (
-        "The time of a step says how many workers are worth having.",
-        "Draw three workers in a ring, and their gradients in three pieces. After how many rounds "
-        "is the sum of a piece complete, and after how many more does everyone have all sums? How "
-        "many bytes does a worker send in one round?",
-    )
     # ResNet-18 on a line of one gigabit per second.
     compute, gradient, rate, workers = 0.3, 45_000_000, 125_000_000, 5
-    whole = gradient / rate  # seconds to send all of it once
+    whole = gradient / rate  # seconds to send the gradient once
     sending = 2 * (workers - 1) * whole / workers
-    cases = {
-        "several workers": (
-            (compute, gradient, rate, workers),
-            compute + sending,
-            {
-                compute + sending / 2: "one trip only",
-                compute + sending * workers: "whole gradient in every round",
-                compute + sending * workers / 2: "whole gradient in every round",
-                compute + 2 * whole: "n rounds in place of n - 1",
-                compute: "sending forgotten",
-                sending: "compute forgotten",
-                compute * workers + sending: "compute multiplied by the workers",
-                compute / workers + sending: "compute divided by the workers",
-                compute + 8 * sending: "bits taken for bytes",
-                compute + sending / 8: "bits taken for bytes",
-            },
-        ),
-        "one worker": (
-            (compute, gradient, rate, 1),
-            compute,
-            {
-                compute + whole: "one worker sends to itself",
-                compute + 2 * whole: "one worker sends to itself",
-            },
-        ),
+    of_several = {
+        compute + sending / 2: "one trip only",
+        compute + sending * workers: "whole gradient in every round",
+        compute + sending * workers / 2: "whole gradient in every round",
+        compute + 2 * whole: "n rounds instead of n - 1",
+        compute: "sending forgotten",
+        sending: "compute forgotten",
+        compute * workers + sending: "compute multiplied by the workers",
+        compute / workers + sending: "compute divided by the workers",
+        compute + 8 * sending: "bits taken for bytes",
+        compute + sending / 8: "bits taken for bytes",
     }
-    return ask_all("Step in a ring", _questions("ring_step_seconds", cases, advice), function)
+    of_one = dict.fromkeys((compute + whole, compute + 2 * whole), "one worker sends to itself")
+    cases = (
+        Case("several workers", (compute, gradient, rate, workers), compute + sending, of_several),
+        Case("one worker", (compute, gradient, rate, 1), compute, of_one),
+    )
+    return _compare_results(
+        "Step in a ring",
+        function,
+        "ring_step_seconds",
+        cases,
+        why="The time of a step tells how many workers are worth having.",
+        look="Draw three workers in a ring, and their gradients in three pieces. After how many "
+        "rounds is the sum of a piece complete, and after how many more does every worker have all "
+        "sums? How many bytes does a worker send in one round?",
+    )
 
 
 def _parameters_of_resnet18(channels: int, classes: int) -> int:
@@ -165,45 +177,224 @@ def _parameters_of_resnet18(channels: int, classes: int) -> int:
     return int(layer_table(net, (1, channels, 32, 32)).parameters[NETWORK])
 
 
-def _questions(
-    name: str, cases: Mapping[str, tuple[tuple, Any, Mapping[Any, str]]], advice: tuple[str, str]
-) -> list[Question]:
-    """Return a question for each case: arguments, the right result, and names for wrong ones."""
-    questions = []
-    for topic, (arguments, expected, mistakes) in cases.items():
-        call = f"{name}({', '.join(map(str, arguments))})"
-        ask = partial(_ask, call, arguments, expected, mistakes, advice)
-        questions.append(Question(topic, f"What is {call}?", ask))
-    return questions
-
-
-def _ask(
-    call: str,
-    arguments: tuple,
-    expected: Any,
-    mistakes: Mapping[Any, str],
-    advice: tuple[str, str],
+def _compare_results(
+    title: str,
     function: Callable[..., Any],
+    name: str,
+    cases: tuple[Case, ...],
+    *,
+    why: str,
+    look: str,
+) -> Report:
+    """Ask for the result of each case; `name` is what the function is called in the exercise."""
+    questions = []
+    for case in cases:
+        call = f"{name}({', '.join(map(str, case.arguments))})"
+        ask = partial(_compare_result, call, case, why, look)
+        questions.append(Question(case.topic, "What is {call}?".format(call=call), ask))
+    return ask_all(title, questions, function)
+
+
+def _compare_result(
+    call: str, case: Case, why: str, look: str, function: Callable[..., Any]
 ) -> None:
     check_function(function)
-    result = function(*copy.deepcopy(arguments))
-    wanted, types = KINDS[type(expected)]
+    result = function(*copy.deepcopy(case.arguments))
+    types, other_type = KINDS[type(case.expected)]
     if not isinstance(result, types):
         raise Mistake(
             "returns something else",
-            f"{wanted} was expected, but this came: {short(result)}.",
-            "The answer is compared with the right one.",
+            other_type.format(call=call, result=short(result)),
+            "The result is compared with the right one.",
             "Read the last line of your function. What does it return?",
         )
-    if math.isclose(result, expected):
+    if math.isclose(result, case.expected):
         return
-    matching = [name for wrong, name in mistakes.items() if math.isclose(result, wrong)]
+    matching = [name for wrong, name in case.diagnoses.items() if math.isclose(result, wrong)]
     raise Mistake(
         matching[0] if matching else "wrong result",
-        f"{call} returned {_said(result)}, but {_said(expected)} was expected.",
-        *advice,
+        "`{call}` should return {expected}, but it returned {result}.".format(
+            call=call, expected=_said(case.expected), result=_said(result)
+        ),
+        why,
+        look,
     )
 
 
 def _said(result: Any) -> str:
     return f"{result:.6g}" if isinstance(result, (float, numpy.floating)) else str(result)
+
+
+# Predictions about ResNet-18, by the names of its layers
+
+
+def shapes(
+    predicted: Mapping[str, tuple[int, ...]], input_shape: tuple[int, ...] = (1, 1, 96, 96)
+) -> Report:
+    """Compare predicted output shapes of the parts of ResNet-18 with the real ones.
+
+    All of "stem", "stage1" to "stage4", "pool" and "dense" are asked for, and every other layer
+    named in `predicted`. Shapes are (N, C, H, W), or (N, classes) for the dense layer.
+    """
+    answers = _network(input_shape)[1].output
+    questions = [
+        Question(
+            name,
+            "What is the output shape of `{name}`?".format(name=name),
+            partial(_compare_shape, name, answers),
+        )
+        for name in _asked(predicted, PARTS)
+    ]
+    title = "Output shapes for the input {shape}".format(shape=input_shape)
+    return ask_all(title, questions, predicted)
+
+
+def parameter_count(predicted: Mapping[str, int] | int) -> Report:
+    """Compare predicted numbers of parameters of ResNet-18 with the real ones.
+
+    `predicted` is the number of the whole network, for images with one channel and ten classes, or
+    a number for each of "stem", "stage1" to "stage4" and "dense", or for other layers by name.
+    """
+    net, table = _network((1, 1, 32, 32))
+    names = _asked(predicted, WITH_WEIGHTS) if isinstance(predicted, Mapping) else [NETWORK]
+    questions = [
+        Question(
+            name,
+            "How many parameters does `{name}` have?".format(name=name),
+            partial(_compare_count, name, net, table),
+        )
+        for name in names
+    ]
+    return ask_all("Parameters", questions, predicted)
+
+
+def _network(input_shape: tuple[int, ...]) -> tuple[gluon.Block, pandas.DataFrame]:
+    with contained():
+        net = resnet.resnet18()
+        net.initialize()
+        return net, layer_table(net, input_shape)
+
+
+def _asked(predicted: Any, names: tuple[str, ...]) -> list[str]:
+    """Return the names that are always asked for, then the others that the learner chose."""
+    if not isinstance(predicted, Mapping):
+        return list(names)
+    return [*names, *(name for name in map(str, predicted) if name not in names)]
+
+
+def _prediction(name: str, predicted: Any) -> Any:
+    if not isinstance(predicted, Mapping):
+        raise Mistake(
+            "no dictionary",
+            "A dictionary from names to predictions was expected, but this came: "
+            "{predicted}.".format(predicted=short(predicted)),
+            "Each prediction is compared with the part of the network that has its name.",
+            'Write {"stem": ..., "stage1": ...}.',
+        )
+    if predicted.get(name) is None:
+        raise Mistake(
+            "no prediction yet",
+            "There is no prediction for `{name}`.".format(name=name),
+            "A prediction takes a minute, and shows what you have understood.",
+            "Write one for `{name}`, even if you are not sure.".format(name=name),
+        )
+    return predicted[name]
+
+
+def _answer(name: str, answers: pandas.Series) -> Any:
+    if name not in answers.index:
+        raise Mistake(
+            "unknown layer",
+            "The network has no layer `{name}`.".format(name=name),
+            "Each prediction is compared with the layer that has its name.",
+            "These are some of its names: {names}.".format(names=", ".join(answers.index[1:5])),
+        )
+    return answers[name]
+
+
+def _compare_shape(name: str, answers: pandas.Series, predicted: Any) -> None:
+    guess = _prediction(name, predicted)
+    answer = _answer(name, answers)
+    shape = _as_shape(guess)
+    if shape == answer:
+        return
+    raise Mistake(
+        _shape_diagnosis(shape, answer),
+        "You predicted {guess} for `{name}`, but its output has the shape {answer}.".format(
+            guess=short(guess), name=name, answer=answer
+        ),
+        "The layers after it compute with this shape.",
+        "Apply the rule, pixels out = (n + 2p - k) // s + 1, from layer to layer. An array of "
+        "images is (batch, channels, height, width).",
+    )
+
+
+def _as_shape(guess: Any) -> tuple[int, ...] | None:
+    """Return a shape as a tuple of whole numbers; None for anything else."""
+    if not isinstance(guess, (tuple, list)) or len(guess) > 8:
+        return None
+    is_whole = all(isinstance(n, (int, numpy.integer)) for n in guess)
+    return tuple(int(n) for n in guess) if is_whole else None
+
+
+def _shape_diagnosis(shape: tuple[int, ...] | None, answer: tuple[int, ...]) -> str:
+    if shape is None:
+        return "no shape"
+    if len(shape) == len(answer) - 1:
+        return "batch axis forgotten"
+    if len(shape) != len(answer):
+        return "wrong number of axes"
+    if sorted(shape) == sorted(answer):
+        return "axes in another order"
+    if shape[1] != answer[1]:
+        return "wrong channels"
+    if shape[2:] == tuple(2 * side for side in answer[2:]):
+        return "one halving too few"
+    if shape[2:] == tuple(math.ceil(side / 2) for side in answer[2:]):
+        return "one halving too many"
+    return "wrong height or width"
+
+
+def _compare_count(name: str, net: gluon.Block, table: pandas.DataFrame, predicted: Any) -> None:
+    guess = predicted if name == NETWORK else _prediction(name, predicted)
+    answer = int(_answer(name, table.parameters))
+    if not isinstance(guess, (int, numpy.integer)) or isinstance(guess, bool):
+        raise Mistake(
+            "no number",
+            "A whole number was expected for `{name}`, but this came: {guess}.".format(
+                name=name, guess=short(guess)
+            ),
+            "Parameters are counted, so their number has no fraction.",
+            "Does your function end with `return`, and does it return a number?",
+        )
+    if guess == answer:
+        return
+    causes = {count: cause for cause, count in _wrong_counts(name, net, answer).items()}
+    raise Mistake(
+        causes.get(int(guess), "wrong count"),
+        "You counted {guess:,} parameters for `{name}`, but there are {answer:,}.".format(
+            guess=guess, name=name, answer=answer
+        ),
+        WHY_PARAMETERS,
+        "The difference is {difference:,}. Which layer has that many? Think of biases, of scale "
+        "and shift, and of the 1x1 convolutions.".format(difference=abs(answer - guess)),
+    )
+
+
+def _wrong_counts(name: str, net: gluon.Block, answer: int) -> dict[str, int]:
+    """Return the counts that leave out one kind of parameters, or include one too many."""
+    parameters = parts(net)[name].collect_params().values()
+
+    def total(is_meant: Callable[[gluon.Parameter], bool]) -> int:
+        return sum(math.prod(p.shape) for p in parameters if is_meant(p))
+
+    kernels_1x1 = [p.name for p in parameters if len(p.shape) == 4 and p.shape[-1] == 1]
+    of_1x1 = {*kernels_1x1, *(f"{kernel.removesuffix('weight')}bias" for kernel in kernels_1x1)}
+    return {
+        "biases forgotten": answer - total(lambda p: p.name.endswith("bias")),
+        "biases of convolutions forgotten": answer
+        - total(lambda p: p.name.endswith("bias") and "conv" in p.name),
+        "normalizations forgotten": answer - total(lambda p: p.name.endswith(("gamma", "beta"))),
+        "1x1 convolutions forgotten": answer - total(lambda p: p.name in of_1x1),
+        "running statistics counted": answer + total(lambda p: p.grad_req == "null"),
+    }

@@ -1,19 +1,22 @@
-"""The questions asked of a learner's training, and of the history that it leaves."""
+"""Check the functions of a learner's training, and the history that it leaves.
+
+Notebook 05 asks for `evaluate`, for `train_step` and for `fit`.
+"""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Any
 
 import numpy
 
-from utils.checks import _training_fit, _training_runs, _training_step
+from utils.checks import _training_runs, _training_step
 from utils.checks._ask import Question, ask_all, check_function, short
 from utils.checks._report import Mistake, Report
 
-CHANCE = math.log(10)  # loss of a network that gives ten classes equal chances
+CHANCE = math.log(10)  # the loss of a network that finds all ten classes equally likely
 
 
 def training(
@@ -23,15 +26,15 @@ def training(
     fit: Callable[..., Any] | None = None,
     history: Any = None,
 ) -> Report:
-    """Question the functions of a training, or some of them, by what they do to small networks.
+    """Check one or more functions of a training by what they do to small networks.
 
-    - train_step(net, X, y, trainer) returns the mean loss and the number of images recognized
-    - train_epoch(net, split, recipe, trainer, rng, device) learns from each batch once
-    - evaluate(net, split, device) returns mean loss and accuracy
+    - train_step(net, X, y, trainer) returns the mean loss and the number of correct predictions
+    - train_epoch(net, split, recipe, trainer, rng, device) trains on each batch once
+    - evaluate(net, split, device) returns the mean loss and the accuracy
     - fit(net, fashion, recipe, *, seed, device) trains and validates
     - history has the lists train_loss, valid_loss, train_accuracy, valid_accuracy
 
-    Only those that were passed are questioned.
+    Only what is passed is checked.
     """
     given = {
         "train_step": train_step,
@@ -41,20 +44,24 @@ def training(
         "history": history,
     }
     asked = [
-        q for name, questions in QUESTIONS.items() if given[name] is not None for q in questions
+        question
+        for name, questions in QUESTIONS.items()
+        if given[name] is not None
+        for question in questions
     ]
     return ask_all("Training", asked or [NOTHING], given)
 
 
-def starts_at_chance(history: Any) -> None:
-    """A new network has no strong opinions, so that its loss is near the logarithm of 10."""
+def starts_near_chance(history: Any) -> None:
+    """A new network prefers no class, so that its loss is near ln 10."""
     first = _series(history, "train_loss")[0]
     if not 0 <= first <= 3 * CHANCE:
         raise Mistake(
             "loss not averaged",
-            f"The training loss of the first epoch is {first:.3g}, but ten equal chances give "
-            f"{CHANCE:.2f}, and a mean over an epoch is hardly larger.",
-            "A sum over a batch grows with the batch, and cannot be compared with anything.",
+            "The training loss of the first epoch is {first:.3g}. A network that finds all ten "
+            "classes equally likely has a loss of {chance:.2f}, and the mean over the first epoch "
+            "is hardly larger.".format(first=first, chance=CHANCE),
+            "A sum over a batch grows with the batch size, and cannot be compared with anything.",
             "What does the training step return: the losses, their sum, or their mean?",
         )
 
@@ -65,53 +72,60 @@ def falls(history: Any) -> None:
     if len(losses) > 1 and not losses[-1] < losses[0]:
         raise Mistake(
             "loss does not fall",
-            f"The training loss went from {losses[0]:.3g} to {losses[-1]:.3g}.",
-            "A network that learns gets better at least on the images it learns from.",
-            "Is the learning rate too large? Do the weights move at all? Do the labels belong to "
+            "The training loss went from {first:.3g} to {last:.3g}.".format(
+                first=losses[0], last=losses[-1]
+            ),
+            "A network that learns gets better at least on the images it is trained on.",
+            "Is the learning rate too high? Do the weights move at all? Do the labels belong to "
             "their images?",
         )
 
 
-def shares(history: Any) -> None:
+def accuracies(history: Any) -> None:
     """Accuracies lie between 0 and 1, one for each epoch."""
     epochs = len(_series(history, "train_loss"))
     for name in ("train_accuracy", "valid_accuracy"):
         values = _series(history, name)
         if len(values) != epochs or not all(0 <= value <= 1 for value in values):
             raise Mistake(
-                "accuracy is not a share",
-                f"{name} should hold {epochs} numbers between 0 and 1, but it holds "
-                f"{short(values)}.",
-                "Only shares can be compared between splits of different sizes.",
-                "By what is the number of recognized images divided?",
+                "accuracy not between 0 and 1",
+                "`{name}` should hold {epochs} numbers between 0 and 1, but it holds "
+                "{values}.".format(name=name, epochs=epochs, values=short(values)),
+                "Only fractions can be compared between splits of different sizes.",
+                "By what do you divide the number of correct predictions?",
             )
 
 
 def _series(history: Any, name: str) -> list[float]:
+    """Return the list of that name; raise Mistake unless it holds numbers."""
     values = getattr(history, name, None)
-    is_list = isinstance(values, (list, tuple, numpy.ndarray)) and len(values) > 0
-    if not is_list or not all(isinstance(v, (int, float, numpy.number)) for v in values):
-        raise Mistake(
-            "no history",
-            f"A history with a list of numbers `{name}` was expected, but this came: "
-            f"{short(values if hasattr(history, name) else history)}.",
-            "The curves are drawn from these lists.",
-            "Pass what `train.fit` returns, after at least one epoch.",
-        )
-    return [float(value) for value in values]
+    if isinstance(values, (list, tuple, numpy.ndarray)) and _are_numbers(values):
+        return [float(value) for value in values]
+    raise Mistake(
+        "no history",
+        "A history with a list of numbers `{name}` was expected, but this came: {value}.".format(
+            name=name, value=short(values if hasattr(history, name) else history)
+        ),
+        "The curves are drawn from these lists.",
+        "Pass what `train.fit` returns, after at least one epoch.",
+    )
+
+
+def _are_numbers(values: Sequence[Any] | numpy.ndarray) -> bool:
+    return len(values) > 0 and all(isinstance(v, (int, float, numpy.number)) for v in values)
 
 
 def _nothing(given: dict[str, Any]) -> None:
     raise Mistake(
-        "nothing to question",
+        "nothing to check",
         "No function was passed.",
-        "Questions can only be asked of something.",
-        "Pass your functions by name, for example training(train_step=train_step).",
+        "A check needs something to check.",
+        "Pass your functions by name, for example `training(train_step=train_step)`.",
     )
 
 
 def _of(name: str, *questions: tuple[str, str, Callable[[Any], None]]) -> tuple[Question, ...]:
-    """Return questions on one of the things that were passed to `training`."""
+    """Return questions about one of the arguments of `training`."""
     return tuple(
         Question(f"{name}: {topic}", text, partial(_ask, name, ask))
         for topic, text, ask in questions
@@ -124,38 +138,62 @@ def _ask(name: str, ask: Callable[[Any], None], given: dict[str, Any]) -> None:
     ask(given[name])
 
 
-NOTHING = Question("functions", "Is there something to question?", _nothing)
+NOTHING = Question("functions", "Is there anything to check?", _nothing)
 QUESTIONS = {
     "train_step": _of(
         "train_step",
-        ("loss", "Is it the mean over the batch?", _training_step.loss),
-        ("hits", "Are the recognized images counted?", _training_step.hits),
-        ("step", "Do the weights move as far as they should?", _training_step.step),
-        ("gradient", "Does it belong to this batch alone?", _training_step.fresh_gradient),
-        ("mode", "Is the network in training mode?", _training_step.mode),
+        ("loss", "Is the loss the mean over the batch?", _training_step.mean_loss),
+        (
+            "predictions",
+            "Are the correct predictions counted?",
+            _training_step.correct_predictions,
+        ),
+        ("step", "Do the weights move the right way, and the right distance?", _training_step.step),
+        (
+            "gradient",
+            "Does the gradient come from this batch alone?",
+            _training_step.fresh_gradient,
+        ),
+        ("mode", "Does the network run in training mode?", _training_step.training_mode),
     ),
     "train_epoch": _of(
         "train_epoch",
-        ("steps", "Do images and their own labels move the weights?", _training_runs.steps),
-        ("images", "Does each come once?", _training_runs.every_image),
-        ("order", "Is it new in every epoch?", _training_runs.order),
+        ("steps", "Do images with their own labels move the weights?", _training_runs.steps),
+        ("images", "Does each image come once?", _training_runs.every_image),
+        ("order", "Is the order of the images new in every epoch?", _training_runs.order),
     ),
     "evaluate": _of(
         "evaluate",
-        ("mode", "Is the network in inference mode?", _training_runs.inference),
-        ("figures", "Are they those of all images?", _training_runs.judged),
+        ("mode", "Does the network run in inference mode?", _training_runs.inference_mode),
+        (
+            "results",
+            "Are loss and accuracy means over all images?",
+            _training_runs.loss_and_accuracy,
+        ),
     ),
     "fit": _of(
         "fit",
-        ("test images", "Are they left alone?", _training_fit.no_test_images),
-        ("validation", "Do these images judge, and nothing else?", _training_fit.validation),
-        ("epochs", "Are there as many as the recipe says?", _training_fit.epochs),
-        ("order", "Is it new in every epoch?", _training_fit.new_order),
+        ("test images", "Are the test images left alone?", _training_runs.no_test_images),
+        (
+            "validation",
+            "Are the validation images used to evaluate, and for nothing else?",
+            _training_runs.validation,
+        ),
+        ("epochs", "Are there as many epochs as the recipe says?", _training_runs.epochs),
+        ("order", "Is the order of the images new in every epoch?", _training_runs.new_order),
     ),
     "history": _of(
         "history",
-        ("start", "Does the loss start near that of equal chances?", starts_at_chance),
+        (
+            "start",
+            "Does the loss start near that of equally likely classes?",
+            starts_near_chance,
+        ),
         ("fall", "Does the training loss fall?", falls),
-        ("accuracy", "Is it a share, one for each epoch?", shares),
+        (
+            "accuracy",
+            "Is there an accuracy between 0 and 1 for each epoch?",
+            accuracies,
+        ),
     ),
 }
