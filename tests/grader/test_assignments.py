@@ -1,5 +1,6 @@
 """The problem sets: what students get, and what an instructor learns who edits them."""
 
+import dataclasses
 import shutil
 
 import nbformat
@@ -8,15 +9,18 @@ from nbclient import NotebookClient
 from submissions import COURSEWORK, hand_in, release_both
 
 import first_cell
+import grade
 import release
-from grader import answers, assignment, gradebook
+from grader import answers, assignment, batch, gradebook
 from grader.jail import missing
 from grader.limits import read
 from grader.validate import read as read_submission
 from notebooks import ROOT, code_cells, tags
-from utils.student import VARIANTS, variant_of
+from utils.student import VARIANTS
 
 NAMES = ("ps1", "ps2")
+
+pytestmark = pytest.mark.slow  # nbgrader releases both problem sets first
 
 
 @pytest.fixture(scope="module")
@@ -68,7 +72,6 @@ def test_a_release_holds_no_solution(released, course):
                 assert first not in text
 
 
-@pytest.mark.slow
 def test_a_release_runs_and_only_its_stubs_and_checks_fail(released):
     """The checks say that nothing has been written yet."""
     ran = executed(released)
@@ -81,7 +84,6 @@ def test_a_release_runs_and_only_its_stubs_and_checks_fail(released):
 
 
 @pytest.mark.parametrize("name", NAMES)
-@pytest.mark.slow
 def test_the_checks_pass_on_the_solution(name, course):
     source = nbformat.read(course / "source" / name / f"{name}.ipynb", as_version=4)
     ran = executed(source, skip=("train", "experiment"))  # they take minutes, and have no check
@@ -130,21 +132,7 @@ def test_only_the_students_numbers_come_with_the_answers_of_the_solution(course,
     assert found.cells.keys() == loaded.stubs.keys()
 
 
-# Variants
-
-
-def test_students_have_numbers_of_their_own():
-    found = {variant_of(f"student{number}") for number in range(200)}
-    assert found == set(VARIANTS)
-    with pytest.raises(ValueError, match="empty"):
-        variant_of(" ")
-
-
-@pytest.mark.parametrize(
-    "name", ["nováková anna", " Novakova  Anna", "anna-novakova", "Anna_Nováková"]
-)
-def test_another_spelling_of_a_name_gives_the_same_numbers(name):
-    assert variant_of(name) == variant_of("Anna Nováková")
+# The students' numbers
 
 
 def test_no_two_variants_have_an_answer_in_common():
@@ -225,23 +213,14 @@ def test_nbgrader_never_executes_a_submission(course, tmp_path):
     assert "Execute" not in {step.__name__ for step in steps}
 
 
-def test_a_solution_that_leaves_an_item_unanswered_is_named(course):
+@pytest.mark.skipif(bool(missing()), reason=missing())
+def test_a_solution_that_leaves_an_item_unanswered_is_named(course, tmp_path):
     """Marking begins with the solution; this is what an instructor sees who breaks it."""
-    if missing():
-        pytest.skip(missing())
-    import dataclasses
-    import tempfile
-    from pathlib import Path
-
-    import grade
-    from grader import batch
-
     loaded = assignment.load(course, "ps1")
     broken = dataclasses.replace(loaded, solution={**loaded.solution, "shapes": ""})
-    with tempfile.TemporaryDirectory() as folder:
-        jail, whole = grade.make_jails(Path(folder), read().jail)
-        with pytest.raises(ValueError, match="The solution does not answer the item 'A square"):
-            batch.prepare(broken, jail, whole, read())
+    jail, whole = grade.make_jails(tmp_path, read().jail)
+    with pytest.raises(ValueError, match="The solution does not answer the item 'A square"):
+        batch.prepare(broken, jail, whole, read())
 
 
 def test_the_cells_with_imports_are_tagged_as_setup(released):
