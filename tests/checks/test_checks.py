@@ -276,14 +276,16 @@ def test_a_sum_that_cannot_be_computed_is_told_without_the_line_that_mends_it():
 
 def test_small_numbers_are_told_with_their_digits():
     assert "goes down to -0.02," in message_of("residual_block", "LeakyReLUAtTheEnd")
-    assert "up to 2 came out" in message_of("residual_block", "AbsoluteValueAtTheEnd")
+    assert "became as large as 2." in message_of("residual_block", "AbsoluteValueAtTheEnd")
 
 
 def test_a_long_message_is_cut():
     assert len(_errors.error_text(ValueError("x" * 10**6))) < 300
     assert len(_ask.short("x" * 10**6)) < 100
     assert len(_ask.short(list(range(10**6)))) < 100
-    assert _ask.short(numpy.zeros((3000, 3000))) == "an array of numpy of shape (3000, 3000)"
+    assert (
+        _ask.short(numpy.zeros((3000, 3000))) == "an array of `numpy` with the shape (3000, 3000)"
+    )
 
 
 # What a check leaves behind: nothing

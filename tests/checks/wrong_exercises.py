@@ -459,31 +459,31 @@ class NarrowWithoutLastReLU(Narrow):
         return {"relu3": nothing()}
 
 
-@diagnosed_as("no ReLU behind the first convolution", "bottleneck")
+@diagnosed_as("no ReLU after the first convolution", "bottleneck")
 class NarrowWithoutFirstReLU(Narrow):
     def others(self, num_channels):
         return {"relu1": nothing()}
 
 
-@diagnosed_as("no ReLU behind the second convolution", "bottleneck")
+@diagnosed_as("no ReLU after the second convolution", "bottleneck")
 class NarrowWithoutSecondReLU(Narrow):
     def others(self, num_channels):
         return {"relu2": nothing()}
 
 
-@diagnosed_as("normalization missing behind the first convolution", "bottleneck")
+@diagnosed_as("normalization missing after the first convolution", "bottleneck")
 class NarrowWithoutFirstNorm(Narrow):
     def others(self, num_channels):
         return {"norm1": nothing()}
 
 
-@diagnosed_as("normalization missing behind the second convolution", "bottleneck")
+@diagnosed_as("normalization missing after the second convolution", "bottleneck")
 class NarrowWithoutSecondNorm(Narrow):
     def others(self, num_channels):
         return {"norm2": nothing()}
 
 
-@diagnosed_as("normalization missing behind the third convolution", "bottleneck")
+@diagnosed_as("normalization missing after the third convolution", "bottleneck")
 class NarrowWithoutThirdNorm(Narrow):
     def others(self, num_channels):
         return {"norm3": nothing()}

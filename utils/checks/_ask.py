@@ -1,4 +1,4 @@
-"""Asks questions of a learner's code, which may raise, print, or never come back."""
+"""Asks questions of a learner's code, which may raise an error, print, or never return."""
 
 from __future__ import annotations
 
@@ -17,12 +17,12 @@ from utils.checks._isolate import LateError, contained, error_of, given_back, is
 from utils.checks._report import Answer, Mistake, Report
 
 SECONDS = 10  # for one question: many times what it takes on an idle machine
-LEFTOVER_SECONDS = 2  # for each question after one that never came back
+LEFTOVER_SECONDS = 2  # for each question after one that ran out of time
 
 
 @dataclass(frozen=True)
 class Question:
-    """One question; `ask` gets the learner's code and raises Mistake where it finds one."""
+    """One question; `ask` takes the learner's code and raises Mistake if something is wrong."""
 
     name: str
     text: str
@@ -31,11 +31,11 @@ class Question:
 
 
 def ask_all(title: str, questions: Sequence[Question], subject: Any) -> Report:
-    """Ask every question of the same subject, whatever became of the ones before.
+    """Ask every question about the subject, whatever became of the questions before it.
 
-    Nothing that the learner's code prints, draws or saves under a relative path stays: it would
-    come once for each experiment. A network begins every question with the parameters it came with,
-    and is given back with them.
+    What the learner's code prints, draws or saves under a relative path is dropped: each experiment
+    would repeat it. A network starts every question with the parameters that it came with, and is
+    given back with them.
     """
     answers = []
     seconds = SECONDS
@@ -50,73 +50,81 @@ def ask_all(title: str, questions: Sequence[Question], subject: Any) -> Report:
 
 
 def check_function(value: object) -> None:
-    """Raise Mistake unless this can be called."""
+    """Raise Mistake unless the value can be called."""
     if not callable(value):
         raise Mistake(
             "not a function",
-            f"A function was expected, but this came: {short(value)}.",
-            "It is called by the check, with arguments of its own.",
-            "Pass the name of the function alone, without parentheses behind it.",
+            "The check expects a function, but it was given {given}.".format(given=short(value)),
+            "The check calls the function itself, with arguments of its own.",
+            "Pass just the name of the function, without parentheses after it.",
         )
 
 
 def check_block(block: object) -> None:
-    """Raise Mistake unless this is a block of Gluon."""
+    """Raise Mistake unless the value is a Gluon block."""
     if not isinstance(block, gluon.Block):
         raise Mistake(
             "makes no block",
-            f"A block of Gluon was expected, but this came: {short(block)}.",
+            "Your code should make a Gluon block, but it made {made}.".format(made=short(block)),
             "Only a block has parameters that can be initialized and trained.",
-            "Does the class inherit from `nn.Block` or `nn.HybridBlock`? "
-            "Does the function end with `return`?",
+            "Does the class inherit from `nn.Block` or `nn.HybridBlock`? Does the function end "
+            "with `return`?",
         )
 
 
-def check_maker(net: Any) -> None:
-    if not callable(net):
+def check_maker(maker: object) -> None:
+    """Raise Mistake unless the value is a class or function that needs no arguments."""
+    if not callable(maker):
         raise Mistake(
             "no network",
-            "A network was expected, or a class or function that makes one, but this came: "
-            f"{short(net)}.",
-            "The check runs the network with images of its own.",
-            "Pass the network, or the name of your class or function alone, without quotation "
-            "marks. If it came from a function: does that end with `return`?",
+            "The check expects a network, or a class or function that makes one, but it was given "
+            "{given}.".format(given=short(maker)),
+            "The check runs the network on images of its own.",
+            "Pass the network, or just the name of your class or function, without quotation "
+            "marks. If a function made the network, does it end with `return`?",
         )
-    if needed := needed_arguments(net):
+    if needed := needed_arguments(maker):
         raise Mistake(
             "needs arguments",
             "The check makes a network without passing arguments, but your code needs "
-            f"{', '.join(needed)}.",
+            "{names}.".format(names=", ".join(needed)),
             "Only you know which values belong there.",
-            "Give each of them a default in the definition, or make the network yourself and pass "
-            "it to the check.",
+            "Give each argument a default value in the definition, or make the network yourself "
+            "and pass it to the check.",
         )
 
 
-def needed_arguments(maker: Any) -> list[str]:
+def needed_arguments(maker: Callable[..., Any]) -> list[str]:
     """Return the names of the arguments without a default."""
     try:
         parameters = inspect.signature(maker).parameters.values()
-    except (TypeError, ValueError):  # some code in C does not tell
+    except (TypeError, ValueError):  # some functions written in C have no signature
         return []
     optional = (inspect.Parameter.VAR_POSITIONAL, inspect.Parameter.VAR_KEYWORD)
     return [p.name for p in parameters if p.default is p.empty and p.kind not in optional]
 
 
-def short(value: object) -> str:
-    """Return a value as text of a length that a sentence can hold, however large it is."""
+def short(value: Any) -> str:
+    """Describe a value in a few words that fit into a sentence, however large it is."""
     if isinstance(value, numpy.generic):
         return str(value)
-    kinds = {np.ndarray: "MXNet", mx.nd.NDArray: "MXNet's old kind", numpy.ndarray: "numpy"}
-    for kind, name in kinds.items():
-        if isinstance(value, kind):
-            if value.ndim:
-                return f"an array of {name} of shape {value.shape}"
-            number = value if kind is numpy.ndarray else value.asnumpy()
-            return f"an array of {name} without axes, {number}"
+    if isinstance(value, (numpy.ndarray, mx.nd.NDArray)):
+        return _short_array(value)
     shortened = reprlib.Repr()
     shortened.maxother = shortened.maxstring = 60
     return " ".join(shortened.repr(value).split())
+
+
+def _short_array(array: Any) -> str:
+    modules = {numpy.ndarray: "numpy", np.ndarray: "mxnet.np", mx.nd.NDArray: "mxnet.nd"}
+    module = next(name for kind, name in modules.items() if isinstance(array, kind))
+    if array.ndim:
+        return "an array of `{module}` with the shape {shape}".format(
+            module=module, shape=array.shape
+        )
+    return "an array of `{module}` without axes, {number}".format(
+        module=module, number=array.item()
+    )
 
 
 def _mistake(question: Question, subject: Any, seconds: float) -> Mistake | None:
@@ -125,14 +133,14 @@ def _mistake(question: Question, subject: Any, seconds: float) -> Mistake | None
     if error is None:
         return None
     if isinstance(error, Mistake):
-        # A copy: what was raised keeps the frames of its experiment, and whole networks in them.
+        # A copy: the raised one keeps the frames of its experiment alive, and networks in them.
         return replace(error)
     if isinstance(error, LateError):
         return Mistake(
             "does not end",
-            f"The code was still running after {seconds:g} seconds, and was stopped. Each "
-            "experiment is small and takes far less than a second.",
-            "Code that does not come back holds up everything that waits for it.",
-            "Find the loop whose condition never becomes false, or the function that calls itself.",
+            "The code was still running after {seconds:g} seconds, and was stopped. Each "
+            "experiment is small and takes far less than a second.".format(seconds=seconds),
+            "Code that never returns holds up everything that waits for it.",
+            "Look for a loop whose condition never becomes false, or a function that calls itself.",
         )
     return explained(error)

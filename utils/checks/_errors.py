@@ -1,6 +1,6 @@
-"""Explains what a learner's code raised: where it happened, and what such a message often means.
+"""Explains errors of a learner's code: where they happened, and what the message usually means.
 
-Where a sum failed, the convolutions that ran before it tell why.
+If a residual sum failed, the shapes of the convolutions before it say why.
 """
 
 from __future__ import annotations
@@ -20,12 +20,12 @@ from utils import _gluon
 from utils.checks._report import Mistake
 
 LIBRARIES = ("site-packages", "dist-packages", "<frozen", sysconfig.get_path("stdlib"))
-PACKAGES = ("mxnet", "numpy", "utils")  # MXNet makes some of its code where no file is
+PACKAGES = ("mxnet", "numpy", "utils")  # by name, since MXNet generates code that has no file
 LONGEST = 280  # characters of a message
 
 
 class Hint(NamedTuple):
-    """What a message with a telling part means, and the name of the diagnosis."""
+    """What a message that contains `part` means, and the name of the diagnosis."""
 
     part: str
     text: str
@@ -35,24 +35,24 @@ class Hint(NamedTuple):
 HINTS = (
     Hint(
         "legacy operator",
-        "MXNet has two kinds of arrays, and this function belongs to the old one. Those for the "
-        "arrays of `mxnet.np` stand in `np`, `npx` and, inside `hybrid_forward`, in `F.np` and "
-        "`F.npx`.",
+        "MXNet has two kinds of arrays, and this function belongs to the old kind. For arrays of "
+        "`mxnet.np`, use the functions of `np` and `npx` or, inside `hybrid_forward`, of `F.np` "
+        "and `F.npx`.",
     ),
     Hint(
         "already in a computational graph",
         "The line writes into an array that the gradient still needs, as `+=`, `[:] =` and `out=` "
-        "do. A new array for the result leaves the old one as it is.",
+        "do. Put the result into a new array instead.",
     ),
     Hint(
         "has no attribute '_children'",
-        "A block can keep layers only after its parent is ready. Does the first line of `__init__` "
-        "call the `__init__` of the parent?",
+        "A block can hold layers only after its parent class is initialized. Does the first line "
+        "of `__init__` call the `__init__` of the parent?",
     ),
     Hint(
         "Cannot differentiate node",
         "A gradient exists only for what was computed inside `autograd.record()`, and only once. "
-        "Which lines stand inside it?",
+        "Which lines are inside it?",
     ),
     Hint(
         "has not been updated by backward",
@@ -61,37 +61,39 @@ HINTS = (
     ),
     Hint(
         "signal only works in main thread",
-        "The check runs your code in a thread of its own, to be able to stop it. There a "
+        "The check runs your code in a separate thread, so that it can be stopped. There, a "
         "`DataLoader` cannot start other processes. Use `num_workers=0` for the check.",
         "needs the main thread",
     ),
     Hint(
         "No such file or directory",
-        "The check runs your code in an empty folder of its own, so that it overwrites no file of "
-        "yours. A file that it reads needs its full path.",
+        "The check runs your code in an empty folder, so that it cannot overwrite your files. Give "
+        "the full path of any file that it reads.",
     ),
 )
 ARGUMENTS = ("unexpected keyword argument", "positional argument", "multiple values for argument")
 
 
 def explained(error: BaseException) -> Mistake:
-    """Return an error as a Mistake."""
+    """Turn an error into a Mistake."""
     if isinstance(error, NotImplementedError):
-        return _no_forward() if _is_of_an_empty_block(error) else _not_written_yet()
+        return _no_forward() if _is_from_empty_block(error) else _not_written_yet()
     frames = list(_own_frames(error))
     place = _place(*frames[-1]) if frames else ""
     hint = _hint(error, is_learners=bool(frames))
     return Mistake(
         hint.name,
-        f"The code raised {type(error).__name__}: {error_text(error)}",
-        "Code that ends with an error gives no result that could be questioned.",
+        "The code raised {kind}: {message}".format(
+            kind=type(error).__name__, message=error_text(error)
+        ),
+        "Code that ends with an error gives no result to check.",
         f"{place} {hint.text}".strip()
         or "Call it yourself with a small array and read the whole message.",
     )
 
 
 def error_text(error: BaseException) -> str:
-    """Return the last line of the message, as a sentence: in MXNet's, C++ stands above it."""
+    """Return the last line of the message, as a sentence; in MXNet's, C++ comes before it."""
     lines = [line.strip() for line in _message(error).splitlines() if line.strip()]
     text = lines[-1].replace("MXNetError: ", "") if lines else "(without a message)"
     if len(text) > LONGEST:
@@ -103,7 +105,7 @@ def error_text(error: BaseException) -> str:
 def _message(error: BaseException) -> str:
     try:
         return str(error)
-    except Exception:  # the `__str__` is the learner's, too
+    except Exception:  # the learner may have written the `__str__`
         return ""
 
 
@@ -115,7 +117,7 @@ def _hint(error: BaseException, *, is_learners: bool) -> Hint:
         return Hint(
             "",
             "The check itself made this call, with the arguments that `help` shows for the check. "
-            "Compare their names, their order and their defaults with your definition.",
+            "Compare their names, order and defaults with your definition.",
         )
     return next((hint for hint in HINTS if hint.part in message), Hint("", ""))
 
@@ -123,21 +125,21 @@ def _hint(error: BaseException, *, is_learners: bool) -> Hint:
 def _place(frame: FrameType, number: int) -> str:
     name, file = frame.f_code.co_name, frame.f_code.co_filename
     line = linecache.getline(file, number, frame.f_globals).strip()
-    return (
-        f"It happened in `{name}`, at the line `{line}`." if line else f"It happened in `{name}`."
-    )
+    if not line:
+        return "It happened in `{name}`.".format(name=name)
+    return "It happened in `{name}`, at the line `{line}`.".format(name=name, line=line)
 
 
 def _own_frames(error: BaseException) -> Iterator[tuple[FrameType, int]]:
-    """Yield the calls that led to an error, with lines, as far as they are in a learner's code."""
+    """Yield the learner's own calls that led to an error: frame and line number."""
     for frame, line in traceback.walk_tb(error.__traceback__):
         file, module = frame.f_code.co_filename, frame.f_globals.get("__name__") or ""
         if module.split(".")[0] not in PACKAGES and not any(part in file for part in LIBRARIES):
             yield frame, line
 
 
-def _is_of_an_empty_block(error: BaseException) -> bool:
-    """Return whether the error is that of Gluon's own `forward`, which is there to be replaced."""
+def _is_from_empty_block(error: BaseException) -> bool:
+    """Return whether Gluon's own `forward` raised it, because the learner's block has none."""
     *_, (frame, _) = traceback.walk_tb(error.__traceback__)
     module, name = frame.f_globals.get("__name__") or "", frame.f_code.co_name
     return module == "mxnet.gluon.block" and name in ("forward", "hybrid_forward")
@@ -146,10 +148,11 @@ def _is_of_an_empty_block(error: BaseException) -> bool:
 def _no_forward() -> Mistake:
     return Mistake(
         "no forward",
-        "The block was called, and the empty `forward` that Gluon puts into every block answered.",
-        "Without a `forward` of its own a block has layers, but nothing says what they compute.",
-        "Is yours named exactly `forward` or, in a class made from `nn.HybridBlock`, "
-        "`hybrid_forward`? Is it indented, so that it belongs to the class?",
+        "The block was called, but it has no `forward` of its own, only the empty one that every "
+        "Gluon block inherits.",
+        "Without a `forward`, a block has layers, but nothing says what to compute with them.",
+        "Is it named exactly `forward` or, in a subclass of `nn.HybridBlock`, `hybrid_forward`? Is "
+        "it indented, so that it belongs to the class?",
     )
 
 
@@ -157,8 +160,8 @@ def _not_written_yet() -> Mistake:
     return Mistake(
         "not written yet",
         "There is no answer here yet: the code raises NotImplementedError.",
-        "The questions can only be asked of code that runs.",
-        "Replace the line with `raise NotImplementedError` by your own code.",
+        "Only code that runs can be checked.",
+        "Replace the line `raise NotImplementedError` with your own code.",
     )
 
 
@@ -166,7 +169,7 @@ def _not_written_yet() -> Mistake:
 
 
 class ConvolutionUse(NamedTuple):
-    """One use of a convolution layer, with shapes."""
+    """One call of a convolution layer: its weight, and the shapes of input and output."""
 
     weight: gluon.Parameter
     input: tuple[int, ...]
@@ -200,34 +203,46 @@ def convolution_uses(block: gluon.Block, X: np.ndarray) -> list[ConvolutionUse]:
 
 
 def cannot_add(block: gluon.Block, X: np.ndarray) -> Mistake | None:
-    """Name the reason why the last residual block that a network reached cannot add, if it cannot.
+    """Return why the last residual block that a network reached cannot add; None if it can.
 
     Two 3x3 convolutions make a block; a 1x1 convolution with the same input is its shortcut.
     """
-    calls = convolution_uses(block, X)
-    wide = [call for call in calls if call.kernel == 3]
+    uses = convolution_uses(block, X)
+    wide = [use for use in uses if use.kernel == 3]
     if not wide or len(wide) % 2:
         return None
     before, after = wide[-2].input, wide[-1].output
-    beside = [call for call in calls if call.kernel == 1 and call.input == before]
+    beside = [use for use in uses if use.kernel == 1 and use.input == before]
     shortcut = beside[-1].output if beside else before
     if shortcut == after:
         return None
     sizes = [p.shape[-1] for p in block.collect_params().values() if len(p.shape or ()) == 4]
-    name, seen = "shortcut cannot be added", ""
-    if sizes.count(3) > 2 and not beside:  # else the block is alone: nobody says what it is for
-        if after[2] < before[2]:
-            name, seen = "shortcut without its 1x1 convolution", "No 1x1 convolution changes x."
-        elif 1 in sizes:
-            name, seen = "1x1 convolution in another block", "Another block has a 1x1 convolution."
-        else:
-            name, seen = "no block with a 1x1 convolution", "No block has a 1x1 convolution."
-    which = f"Block {len(wide) // 2}" if sizes.count(3) > 2 else "The block"
+    name = "shortcut cannot be added"
+    seen = (
+        "Block {number} cannot add: its layers turn {before} into {after}, but its shortcut brings "
+        "{shortcut}."
+    )
+    if sizes.count(3) <= 2:  # a single block: nothing says what its shortcut should do
+        seen = (
+            "The block cannot add: its layers turn {before} into {after}, but its shortcut brings "
+            "{shortcut}."
+        )
+    elif not beside:
+        name, which = _missing_1x1(halves=after[2] < before[2], elsewhere=1 in sizes)
+        seen = f"{seen} {which}"
     return Mistake(
         name,
-        f"{which} cannot add: its layers turn {before} into {after}, but its shortcut brings "
-        f"{shortcut}. {seen}".rstrip(),
+        seen.format(number=len(wide) // 2, before=before, after=after, shortcut=shortcut),
         "Only equal shapes can be added. Where the layers change the channels or the size, the "
         "shortcut has to change x in the same way.",
         "Which block changes channels, height and width, and what does its shortcut need for that?",
     )
+
+
+def _missing_1x1(*, halves: bool, elsewhere: bool) -> tuple[str, str]:
+    """Return a diagnosis and a sentence for a block whose shortcut has no 1x1 convolution."""
+    if halves:
+        return "shortcut without its 1x1 convolution", "No 1x1 convolution changes x."
+    if elsewhere:
+        return "1x1 convolution in another block", "Another block has a 1x1 convolution."
+    return "no block with a 1x1 convolution", "No block has a 1x1 convolution."

@@ -1,7 +1,7 @@
 """Runs a learner's code where it does no harm.
 
-The reader's settings, files, figures and network come back as they were, and code that does not
-end is given up.
+The reader's settings, files, figures and network are restored afterward. Code that does not end is
+stopped.
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ import sys
 import tempfile
 import threading
 import warnings
+import weakref
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -29,28 +30,29 @@ from utils import _gluon
 
 @contextlib.contextmanager
 def contained() -> Iterator[None]:
-    """Work with numpy's arrays, without warnings, and give the reader's random numbers back.
+    """Use MXNet's NumPy arrays, silence warnings, and restore the reader's random generators.
 
-    The state of MXNet's generator cannot be read, so its next state is drawn from it.
+    The state of MXNet's generator cannot be read. It is seeded with a number drawn from itself, so
+    that what follows still depends on the reader's seed.
     """
-    numbers, numpys = random.getstate(), numpy.random.get_state()
+    python_state, numpy_state = random.getstate(), numpy.random.get_state()
     with warnings.catch_warnings(), mx.util.np_shape(True), mx.util.np_array(True):
-        warnings.simplefilter("ignore")  # such as Gluon's, of containers that it cannot see into
+        warnings.simplefilter("ignore")  # such as Gluon's, about blocks kept in a list
         next_seed = int(np.random.randint(0, 2**31 - 1).item())
         try:
             yield
         finally:
-            random.setstate(numbers)
-            numpy.random.set_state(numpys)
+            random.setstate(python_state)
+            numpy.random.set_state(numpy_state)
             mx.random.seed(next_seed)
 
 
 @contextlib.contextmanager
 def isolated() -> Iterator[None]:
-    """Run a learner's code where it leaves nothing: what it prints, saves and draws is dropped.
+    """Run a learner's code without a trace: what it prints, saves and draws is dropped.
 
-    It works in an empty folder of its own, so that a name such as "best.params" overwrites no file.
-    Code that reads a file by such a name does not find it there; that is rarer, and does less harm.
+    It runs in an empty folder, so that a name such as "best.params" overwrites no file. Code that
+    reads a file by such a name will not find it; that is rarer and does less harm.
     """
     dropped = io.StringIO()
     printed = contextlib.redirect_stdout(dropped), contextlib.redirect_stderr(dropped)
@@ -61,7 +63,7 @@ def isolated() -> Iterator[None]:
 @contextlib.contextmanager
 def _own_folder() -> Iterator[None]:
     home, path, folder = os.getcwd(), sys.path[:], tempfile.mkdtemp()
-    sys.path[:] = map(os.path.abspath, path)  # modules are found where they were
+    sys.path[:] = map(os.path.abspath, path)  # relative entries still point to the same folders
     os.chdir(folder)
     try:
         yield
@@ -82,7 +84,7 @@ def _own_figures() -> Iterator[None]:
 
 
 def _figures() -> set[int]:
-    """Return the numbers of the figures that are open; to import matplotlib would take seconds."""
+    """Return the numbers of the open figures, without importing matplotlib, which takes seconds."""
     pyplot = sys.modules.get("matplotlib.pyplot")
     return set(pyplot.get_fignums()) if pyplot else set()
 
@@ -117,21 +119,21 @@ def given_back(subject: Any) -> Iterator[Callable[[], None]]:
 
 
 class LateError(Exception):
-    """The code did not come back in time."""
+    """The code did not return in time."""
 
 
 class _Stop(BaseException):
-    """Raised inside code that takes too long. No `except Exception` of a learner catches it."""
+    """Raised inside code that takes too long; `except Exception` in it does not catch this."""
 
 
 def error_of(seconds: float, function: Callable[..., Any], *arguments: Any) -> BaseException | None:
     """Call the function; return what it raises, or LateError after `seconds`, or None.
 
-    The function runs in a thread of its own, since an alarm signal reaches the main thread alone,
-    and Jupyter and graders do not always call from there. A loop in Python is then ended from
-    outside. What cannot be ended so is left behind in its thread, until the process ends: code
-    that stays in C, and a loop around a bare `except:`. C code that keeps Python's lock, such as
-    10 ** 10 ** 10, keeps this clock from running, too.
+    The function runs in another thread: an alarm signal reaches only the main thread, and Jupyter
+    and graders do not always call from there. A loop in Python is stopped by an exception raised in
+    that thread. Two kinds of code cannot be stopped and stay in their thread until the process
+    ends: code that stays in C, and a loop around a bare `except:`. C code that holds Python's lock,
+    such as 10 ** 10 ** 10, also stops this clock.
     """
     outcome: queue.SimpleQueue = queue.SimpleQueue()
 
@@ -139,7 +141,7 @@ def error_of(seconds: float, function: Callable[..., Any], *arguments: Any) -> B
         try:
             _reset_thread()
             function(*arguments)
-        except BaseException as error:  # SystemExit, too, must not end in silence
+        except BaseException as error:  # SystemExit would otherwise end the thread in silence
             outcome.put(error)
         else:
             outcome.put(None)
@@ -151,7 +153,7 @@ def error_of(seconds: float, function: Callable[..., Any], *arguments: Any) -> B
     except queue.Empty:
         thread.end(seconds / 10)
         return LateError()
-    except BaseException:  # the reader's interruption
+    except BaseException:  # KeyboardInterrupt from the reader
         thread.end(seconds / 10)
         raise
     _idle.append(thread)
@@ -159,25 +161,25 @@ def error_of(seconds: float, function: Callable[..., Any], *arguments: Any) -> B
 
 
 def stop_if_late() -> None:
-    """End a thread that was given up: it must not touch what its owner has back by now."""
-    if getattr(threading.current_thread(), "late", False):
+    """Stop a thread that was given up: the network is its owner's again by now."""
+    if threading.current_thread() in _late:
         raise _Stop
 
 
 def _reset_thread() -> None:
-    """Begin as a new thread would, whatever the code before did. All this holds for one thread."""
+    """Reset all of MXNet's settings that belong to the current thread."""
     npx.set_np()
     autograd.set_recording(False)
     autograd.set_training(False)
     mx.Context._default_ctx.value = mx.cpu()
-    mx.name.NameManager._current.value = mx.name.NameManager()  # the first layer is conv0 again
+    mx.name.NameManager._current.value = mx.name.NameManager()  # layers are numbered from 0
 
 
 class _Thread:
-    """A thread that does one task after another.
+    """A thread that runs one task after another.
 
-    It is used again for the next question, since MXNet keeps some workspace for every thread that
-    ever computed with it: megabytes that do not come back when the thread ends.
+    Questions share it: MXNet keeps megabytes of workspace for every thread that has computed with
+    it, and does not free them when the thread ends.
     """
 
     def __init__(self) -> None:
@@ -190,16 +192,16 @@ class _Thread:
         while not self._over:
             task = self.tasks.get()
             task()
-            del task  # and with it the learner's network, while there is nothing to do
+            del task  # frees the learner's network while the thread is idle
 
     def end(self, grace: float) -> None:
-        """Raise _Stop in the thread, some times: MXNet's destructors can swallow it.
+        """Raise _Stop in the thread, several times: MXNet's destructors can swallow it.
 
-        There are `grace` seconds before the second and the third time, so that the code can put
-        its things in order.
+        The first two times are followed by `grace` seconds, in which the code can clean up.
         """
-        self._over = self._thread.late = True
-        identity = ctypes.c_ulong(self._thread.ident)
+        self._over = True
+        _late.add(self._thread)
+        identity = ctypes.c_ulong(self._thread.ident or 0)
         for seconds in (grace, grace, *(8 * [0.05])):
             if self._thread.is_alive():
                 ctypes.pythonapi.PyThreadState_SetAsyncExc(identity, ctypes.py_object(_Stop))
@@ -207,3 +209,4 @@ class _Thread:
 
 
 _idle: list[_Thread] = []
+_late: weakref.WeakSet[threading.Thread] = weakref.WeakSet()

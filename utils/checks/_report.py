@@ -1,4 +1,4 @@
-"""What the checks hand back: an answer for each question, for a learner to read and to grade."""
+"""What a check returns: the answer to each question, for learners to read and graders to count."""
 
 from __future__ import annotations
 
@@ -8,15 +8,16 @@ from dataclasses import dataclass
 
 @dataclass(eq=False)
 class Mistake(Exception):  # noqa: N818 (the learner's, not an error of the program)
-    """What a question found wrong, raised by the question that found it.
+    """What is wrong, raised by the question that found it.
 
-    `name` is the diagnosis in a few words, and the other three are sentences for the learner.
+    `name` is the diagnosis in a few words. The others are whole sentences for the learner: what was
+    observed and what was expected, why it matters, and where to look.
     """
 
     name: str
-    seen: str  # what was seen, and what was expected
-    why: str  # why it matters
-    look: str  # where to look
+    seen: str
+    why: str
+    look: str
 
     def __str__(self) -> str:
         return f"{self.seen} {self.why} {self.look}"
@@ -24,7 +25,7 @@ class Mistake(Exception):  # noqa: N818 (the learner's, not an error of the prog
 
 @dataclass(frozen=True)
 class Answer:
-    """The answer to one question; `weight` is what it counts in a grade."""
+    """The answer to one question; `weight` is what it counts toward a grade."""
 
     name: str
     question: str
@@ -37,17 +38,17 @@ class Answer:
 
     @property
     def diagnosis(self) -> str:
-        """The mistake in a few words; empty where nothing is wrong."""
+        """The mistake in a few words; empty if there is none."""
         return self.mistake.name if self.mistake else ""
 
     @property
     def message(self) -> str:
-        """The mistake in sentences; empty where nothing is wrong."""
+        """The mistake in sentences; empty if there is none."""
         return str(self.mistake) if self.mistake else ""
 
     @property
     def mark(self) -> str:
-        """A sign and a word, so that nothing hangs on a color."""
+        """A sign and a word, so that nothing depends on color."""
         return "✓ right" if self.passed else "✗ look"
 
 
@@ -55,7 +56,7 @@ class Answer:
 class Report:
     """The answers to all questions: a table in Jupyter, text anywhere else.
 
-    It explains the first mistake alone: those below it are often its consequences.
+    Only the first mistake is explained. Those below it are often its consequences.
     """
 
     title: str
@@ -67,12 +68,12 @@ class Report:
 
     @property
     def score(self) -> int:
-        """The weights of the answers that are right, added up."""
+        """The sum of the weights of the right answers."""
         return sum(answer.weight for answer in self.answers if answer.passed)
 
     @property
     def total(self) -> int:
-        """The highest score there is."""
+        """The highest possible score."""
         return sum(answer.weight for answer in self.answers)
 
     @property
@@ -81,21 +82,23 @@ class Report:
 
     @property
     def diagnosis(self) -> str:
-        """The first mistake in a few words; empty where nothing is wrong."""
+        """The first mistake in a few words; empty if there is none."""
         return self.first_wrong.diagnosis if self.first_wrong else ""
 
     @property
     def verdict(self) -> str:
-        """One sentence on the whole."""
+        """The result in a sentence, and the first mistake."""
+        verdict = "{title}: {right} of {count} answers are right."
+        if not self.passed:
+            verdict = "{title}: {right} of {count} answers are right. Look first at: {diagnosis}."
         right = sum(answer.passed for answer in self.answers)
-        asked = f"{right} of {len(self.answers)} answers are right"
-        if self.passed:
-            return f"{self.title}: {asked}."
-        return f"{self.title}: {asked}. Look first at: {self.diagnosis}."
+        return verdict.format(
+            title=self.title, right=right, count=len(self.answers), diagnosis=self.diagnosis
+        )
 
     @property
     def _shown(self) -> tuple[Answer, ...]:
-        """The answers worth a row: one, where nothing was found but the same mistake each time."""
+        """The answers that get a row: only the first if all questions met the same mistake."""
         all_alike = len({answer.message for answer in self.answers}) == 1
         return self.answers[:1] if all_alike and not self.passed else self.answers
 
@@ -105,11 +108,11 @@ class Report:
         for answer in self._shown:
             lines.append(f"{answer.mark:<7}  {answer.name:<{width}}  {answer.question}")
             if answer is self.first_wrong:
-                lines += [f"{'':{width + 11}}{sentence}" for sentence in _sentences(answer)]
+                lines += [f"{'':{width + 11}}{part}" for part in _explanation(answer)]
         return "\n".join(lines)
 
     def _repr_html_(self) -> str:
-        """The colors are the page's own, so that the table reads well in light and dark themes."""
+        """Return a table in the page's own colors, readable in light and dark themes."""
         cell = "text-align:left;vertical-align:top;padding:0.3em 1.2em 0.3em 0;line-height:1.45;"
         heading = f"{cell}color:inherit;font-weight:bold;caption-side:top"
         return (
@@ -121,7 +124,7 @@ class Report:
     def _row(self, answer: Answer, cell: str) -> str:
         explained = ""
         if answer is self.first_wrong:
-            seen, *rest = (html.escape(sentence) for sentence in _sentences(answer))
+            seen, *rest = (html.escape(part) for part in _explanation(answer))
             explained = f"<br><strong>{seen}</strong><br>{'<br>'.join(rest)}"
         return (
             "<tr style='background:none;border-top:1px solid rgba(128,128,128,0.4)'>"
@@ -131,6 +134,11 @@ class Report:
         )
 
 
-def _sentences(answer: Answer) -> list[str]:
-    mistake = answer.mistake
-    return [mistake.seen, f"Why it matters: {mistake.why}", f"Where to look: {mistake.look}"]
+def _explanation(answer: Answer) -> list[str]:
+    if not answer.mistake:
+        return []
+    return [
+        answer.mistake.seen,
+        "Why it matters: {why}".format(why=answer.mistake.why),
+        "Where to look: {look}".format(look=answer.mistake.look),
+    ]

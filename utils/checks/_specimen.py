@@ -1,7 +1,7 @@
-"""Learners' blocks and networks as specimens: with weights of our choice, run and watched.
+"""Specimens: a learner's blocks and networks, run with weights that an experiment chooses.
 
-Parameters are found by shape, never by the names that the learner chose: a convolution has an array
-of four axes, (channels out, channels in, height, width).
+Parameters are found by shape, never by the learner's names: the weight of a convolution has four
+axes, (channels out, channels in, height, width).
 """
 
 from __future__ import annotations
@@ -21,17 +21,17 @@ from utils.checks._errors import cannot_add
 from utils.checks._isolate import stop_if_late
 from utils.checks._report import Mistake
 
-Shape = tuple  # of whole numbers
-# The values with which a normalization changes nothing, by Gluon's own names.
+Shape = tuple[int, ...]
+# The values with which a normalization changes nothing, by the endings of Gluon's names.
 NEUTRAL = {"gamma": 1, "beta": 0, "bias": 0, "running_mean": 0, "running_var": 1}
 CHANNELS = 4  # of the blocks in the experiments
 
 
 class Specimen:
-    """A block that has seen a first input of `shape`, with neutral normalizations.
+    """A block that has run once on an input of `shape`, with neutral normalizations.
 
-    `expected` returns the output shape for an input shape; any other output is a Mistake. Without
-    it every shape is accepted.
+    `expected` returns the output shape for an input shape; another output raises Mistake. Without
+    `expected`, every shape is accepted.
     """
 
     def __init__(
@@ -45,7 +45,7 @@ class Specimen:
         self.channels = shape[1]  # of the input
         self._first_run(shape)
         self.parameters: list[gluon.Parameter] = list(block.collect_params().values())
-        if not all(map(is_complete, self.parameters)):  # some layers may be called in training only
+        if not all(map(is_complete, self.parameters)):  # a layer may be called only in training
             self.run(numpy.ones(shape), training=True)
         for parameter in filter(is_complete, self.parameters):
             value = next((v for end, v in NEUTRAL.items() if parameter.name.endswith(end)), None)
@@ -68,23 +68,27 @@ class Specimen:
 
     @property
     def others(self) -> list[gluon.Parameter]:
-        """All that training moves, the kernels left out: scales, shifts, biases."""
+        """All trainable parameters but the kernels: scales, shifts, biases."""
         kernels = {id(kernel) for kernel in self.kernels}
         trainable = [p for p in self.parameters if p.grad_req != "null"]
         return [p for p in trainable if is_complete(p) and id(p) not in kernels]
 
     def place_of(self, parameter: gluon.Parameter) -> str:
-        """Return where a parameter stands, in the learner's own names, such as conv3.weight."""
+        """Return the place of a parameter in the learner's own names, such as conv3.weight."""
         places = _gluon.places(self.block)
         return next((place for place, p in places.items() if p is parameter), parameter.name)
 
     def set(self, parameter: gluon.Parameter, values: numpy.ndarray) -> None:
-        """Give a parameter new values, an array of its shape."""
+        """Set a parameter to an array of its shape."""
+        array = np.array(values, dtype="float32")
         stop_if_late()
-        parameter.set_data(np.array(values, dtype="float32"))
+        parameter.set_data(array)
 
     def fill(self, draw: Callable[[Shape], numpy.ndarray], size: int | None = None) -> Specimen:
-        """Draw all kernels anew, or those that are `size` pixels wide; return the specimen."""
+        """Set all kernels, or those `size` pixels wide, to what `draw` returns for their shapes.
+
+        Returns the specimen.
+        """
         for kernel in self.kernels:
             if size in (None, kernel.shape[-1]):
                 self.set(kernel, draw(kernel.shape))
@@ -93,10 +97,10 @@ class Specimen:
     def run(
         self, X: numpy.ndarray, *, training: bool = False, seed: int | None = None
     ) -> numpy.ndarray:
-        """Return the output for X, or raise Mistake unless it is an array of the expected shape.
+        """Return the output for X; raise Mistake unless it is an array of the expected shape.
 
-        In training the seed decides what a dropout drops. It is 0 unless it is given. In inference
-        it is set only if it is given, since that takes as long as half a call.
+        In training, the seed decides what a dropout drops; it is 0 by default. In inference, it is
+        set only if given, since seeding takes half as long as a call.
         """
         stop_if_late()
         if training or seed is not None:
@@ -114,14 +118,14 @@ class Specimen:
         self,
         X: numpy.ndarray,
         draw: Callable[[Shape], numpy.ndarray],
-        factor: Callable[[int], float],
+        factor: Callable[[int], Any],
         *,
         kernels: Sequence[gluon.Parameter] | None = None,
         training: bool = True,
     ) -> bool:
-        """Return whether the output changes when each output channel's weights grow by its factor.
+        """Return whether the output changes when each output channel's weights get a factor.
 
-        Those of all kernels, or of some.
+        This is done to all kernels, or to the given ones.
         """
         before = self.fill(draw).run(X, training=training)
         for kernel in self.kernels if kernels is None else kernels:
@@ -133,7 +137,7 @@ class Specimen:
 def residual(
     Residual: Any, *, channels_in: int = CHANNELS, batch: int = 2, **arguments: Any
 ) -> Specimen:
-    """Return a new specimen of a learner's block with CHANNELS channels."""
+    """Return a new specimen of a learner's residual block with CHANNELS channels."""
     strides = arguments.get("strides", 1)
     block = new_block(Residual, CHANNELS, **arguments)
     return Specimen(
@@ -144,32 +148,34 @@ def residual(
 
 
 def new_block(maker: Any, *arguments: Any, **keywords: Any) -> gluon.Block:
-    """Return what a learner's class or function makes, initialized with a seed."""
+    """Return a new block made by a learner's class or function, initialized with a fixed seed."""
     if not callable(maker) or isinstance(maker, gluon.Block):
         raise Mistake(
             "not a class or function",
-            f"The check was given {short(maker)}, but it expects your class or function itself.",
-            "It makes several blocks of its own, with different arguments, and compares them.",
-            "Pass the name alone, without parentheses and arguments behind it.",
+            "The check expects your class or function itself, but it was given {given}.".format(
+                given=short(maker)
+            ),
+            "The check makes several blocks, with different arguments, and compares them.",
+            "Pass just the name, without parentheses and arguments after it.",
         )
     mx.random.seed(0, ctx=mx.cpu())
-    block = maker(*arguments, **keywords)
+    block: Any = maker(*arguments, **keywords)
     check_block(block)
     block.initialize(init.Xavier())
     return block
 
 
 def specimen_of(net: Any, side: int = 32) -> Specimen:
-    """Return a specimen of a network, or of the one that a function without arguments makes.
+    """Return a specimen of a network, or of what a function without arguments makes.
 
-    It has seen 2 images of `side` pixels, with as many channels as it is made for, or 1. Whoever
-    asks the questions gives the parameters of a network back.
+    It has run on 2 images of `side` x `side` pixels, with as many channels as the network is made
+    for, or 1. The parameters of a given network change; `ask_all` resets them.
     """
     device = None
     if isinstance(net, gluon.Block):
         ready = [p for p in net.collect_params().values() if _gluon.has_values(p)]
         device = ready[0].list_ctx()[0] if ready else None
-        net.initialize(init.Xavier(), ctx=device)  # leaves alone what has values already
+        net.initialize(init.Xavier(), ctx=device)  # skips parameters that have values
     else:
         check_maker(net)
         net = new_block(net)
@@ -177,27 +183,29 @@ def specimen_of(net: Any, side: int = 32) -> Specimen:
 
 
 def channels_of(net: gluon.Block) -> int:
-    """Return how many channels the widest convolution expects; 1 if it does not know yet."""
+    """Return how many channels the largest kernel expects; 1 if that is not decided yet."""
     shapes = [p.shape for p in net.collect_params().values() if is_complete(p)]
     kernels = [shape for shape in shapes if len(shape) == 4]
     return max(kernels, key=lambda shape: shape[-1])[1] if kernels else 1
 
 
 def for_classes(net: Any, classes: int) -> Any:
-    """Return a function without arguments in place of one that needs the number of classes.
+    """Fill in the number of classes for a maker that needs it; return anything else unchanged.
 
-    That is taken to be the only argument without a default. All else is returned as it came.
+    An only argument without a default is taken to be the number of classes.
     """
     is_maker = callable(net) and not isinstance(net, gluon.Block)
     return functools.partial(net, classes) if is_maker and len(needed_arguments(net)) == 1 else net
 
 
-def checked(Y: object, expected: Shape | None) -> numpy.ndarray:
-    """Return an output for numpy; raise Mistake unless it has that shape and finite numbers."""
+def checked(Y: Any, expected: Shape | None) -> numpy.ndarray:
+    """Return an output as a NumPy array; raise Mistake for another shape or infinite numbers."""
     if not isinstance(Y, np.ndarray):
         raise Mistake(
             "returns no array",
-            f"An array of MXNet was expected as the output, but this came: {short(Y)}.",
+            "The output should be an array of `mxnet.np`, but it is {output}.".format(
+                output=short(Y)
+            ),
             "The next layer computes with this output.",
             "Read the last line of `forward` or `hybrid_forward`. What does it return, and does it "
             "begin with `return`?",
@@ -205,17 +213,20 @@ def checked(Y: object, expected: Shape | None) -> numpy.ndarray:
     if expected is not None and Y.shape != expected:
         raise Mistake(
             "wrong output shape",
-            f"The output has the shape {Y.shape}, but {expected} was expected.",
-            "The next layer, and the sum with the shortcut, count on this shape.",
+            "The output has the shape {shape}, but {expected} was expected.".format(
+                shape=Y.shape, expected=expected
+            ),
+            "The next layer and the sum with the shortcut rely on this shape.",
             "Follow the shape through your layers, one by one: channels, padding, strides.",
         )
     numbers = Y.asnumpy()
     if not numpy.isfinite(numbers).all():
         raise Mistake(
             "numbers that are not finite",
-            "The output holds numbers that are not finite (nan or inf), for an ordinary input.",
-            "One such number spoils the loss, and through it every weight.",
-            "Look for a division by zero, or the logarithm or root of a negative number.",
+            "For an ordinary input, the output contains numbers that are not finite (nan or inf).",
+            "One such number spoils the loss, and with it every weight.",
+            "Look for a division by zero, or for the logarithm or square root of a negative "
+            "number.",
         )
     return numbers
 
@@ -223,28 +234,28 @@ def checked(Y: object, expected: Shape | None) -> numpy.ndarray:
 def unregistered() -> Mistake:
     return Mistake(
         "layers not registered",
-        "`initialize()` did not reach all parameters: a layer computes, but the block does not "
-        "know it as its own.",
-        "Such weights are neither initialized nor trained nor saved.",
+        "`initialize()` did not reach all parameters: the block uses a layer that is not "
+        "registered with it.",
+        "The weights of such a layer are not initialized, trained or saved.",
         "Where are the layers kept? A Python list or dictionary hides them from Gluon; an "
         "attribute of the block or an `nn.Sequential` does not.",
     )
 
 
 def is_complete(parameter: gluon.Parameter) -> bool:
-    """Return whether the shape is known: it is after a first use."""
+    """Return whether the shape is known, as it is after the first run."""
     return parameter.shape is not None and all(side > 0 for side in parameter.shape)
 
 
 def is_kernel(parameter: gluon.Parameter) -> bool:
-    """Return whether it is a convolution's. (1, C, 1, 1) is the shape of someone's scale or shift.
+    """Return whether it is the weight of a convolution.
 
-    Where the shape is not known yet, some of its numbers are 0.
+    (1, C, 1, 1) is the shape of a hand-written scale or shift. Sides not known yet are 0.
     """
     return len(parameter.shape or ()) == 4 and parameter.shape[0] > 1
 
 
-# What to fill kernels and inputs with
+# Values for kernels and inputs
 
 
 def zeros(shape: Shape) -> numpy.ndarray:
@@ -252,7 +263,7 @@ def zeros(shape: Shape) -> numpy.ndarray:
 
 
 def mixed(shape: Shape) -> numpy.ndarray:
-    """Both signs, scaled so that outputs are about as large as inputs."""
+    """Random numbers of both signs, scaled so that outputs are about as large as inputs."""
     return _random(shape).normal(size=shape) / math.sqrt(math.prod(shape[1:]))
 
 
@@ -265,7 +276,7 @@ def negative(shape: Shape) -> numpy.ndarray:
 
 
 def images(*shape: int, low: float = 1, high: float = 2) -> numpy.ndarray:
-    """Return random numbers between `low` and `high`, the same at every call."""
+    """Return random images with numbers between `low` and `high`, the same at every call."""
     return _random(shape).uniform(low, high, shape).astype("float32")
 
 
@@ -274,15 +285,18 @@ def _random(shape: Shape) -> numpy.random.Generator:
 
 
 def strong(shape: Shape) -> numpy.ndarray:
-    """Both signs, and so large that the epsilon of a normalization does not count."""
+    """Random numbers of both signs, so large that the epsilon of a normalization is negligible."""
     return 100 * mixed(shape)
 
 
-def unequal(channel: int | numpy.ndarray) -> float | numpy.ndarray:
-    """A factor for a channel. What mixes channels cannot hide that they grew by different ones."""
+def unequal(channel: Any) -> Any:
+    """Return a factor for a channel, or for an array of channels; each has another one.
+
+    A normalization that mixes channels cannot cancel different factors.
+    """
     return 4.0**channel
 
 
-def agree(Y: numpy.ndarray, Z: numpy.ndarray, tolerance: float = 2e-3) -> bool:
-    """Return whether two outputs are the same, up to rounding and the epsilon of normalizations."""
-    return bool(abs(Y - Z).max() <= tolerance * max(1, abs(Z).max()))
+def agree(Y: numpy.ndarray, Z: numpy.ndarray | float, tolerance: float = 2e-3) -> bool:
+    """Return whether two outputs agree up to rounding and the epsilon of normalizations."""
+    return bool(abs(Y - Z).max() <= tolerance * max(1, numpy.max(abs(Z))))

@@ -1,4 +1,4 @@
-"""The questions asked of a function that makes a plain block the identity."""
+"""Check of a function that turns a plain block into the identity."""
 
 from __future__ import annotations
 
@@ -17,10 +17,10 @@ from utils.families import Plain
 
 
 def identity(set_identity: Any) -> Report:
-    """Question a function `set_identity(block)` that makes a `Plain` block copy its input.
+    """Check a function `set_identity(block)` that makes a `Plain` block copy its input.
 
-    It sets the parameters of a block that has seen an input. For x without negative numbers the
-    block then returns x, in inference mode, to within 1e-6.
+    It sets the parameters of a block that has run once. In inference mode, the block then returns
+    every x without negative numbers, to within 1e-6.
     """
     return ask_all("A plain block that copies", QUESTIONS, set_identity)
 
@@ -28,7 +28,7 @@ def identity(set_identity: Any) -> Report:
 def _after_identity(
     set_identity: Callable[..., Any], channels: int
 ) -> tuple[Plain, numpy.ndarray, numpy.ndarray]:
-    """Return a block after the learner's change, an input (2, C, 9, 7) and the output."""
+    """Return a block that the learner's function has changed, an input (2, C, 9, 7), its output."""
     check_function(set_identity)
     block = Plain(channels)
     block.initialize()
@@ -59,7 +59,12 @@ def copies(set_identity: Callable[..., Any]) -> None:
         for k in (1, 2)
     ):
         name = "maps shifted"
-    raise _identity(name, f"input and output differ by up to {difference:.1e}, in 8 channels")
+    raise _identity(
+        name,
+        "In a block with 8 channels, input and output differ by up to {difference:.1e}.".format(
+            difference=difference
+        ),
+    )
 
 
 def other_channels(set_identity: Callable[..., Any]) -> None:
@@ -68,7 +73,9 @@ def other_channels(set_identity: Callable[..., Any]) -> None:
         _, X, Y = _after_identity(set_identity, 5)
         if abs(Y - X).max() <= 1e-4:
             return
-    raise _identity("one number of channels only", "with 5 channels the block does not copy")
+    raise _identity(
+        "one number of channels only", "A block with 5 channels does not return its input."
+    )
 
 
 def by_parameters(set_identity: Callable[..., Any]) -> None:
@@ -83,23 +90,22 @@ def by_parameters(set_identity: Callable[..., Any]) -> None:
             places[place].set_data(parameter.data())
     if not agree(fresh(np.array(X)).asnumpy(), Y):
         raise _identity(
-            "another function", "another block with the same parameters gives another output"
+            "another function",
+            "A new block that is given the same parameters returns something else.",
         )
 
 
 def _identity(name: str, seen: str) -> Mistake:
     return Mistake(
         name,
-        f"After your function the block should return its input, but {seen}.",
-        "The identity lies within reach of a plain block, but only with exactly the right "
-        "parameters.",
-        "Take one pixel of one channel and follow it: kernel, bias, normalization, ReLU, and the "
-        "same again.",
+        seen,
+        "A plain block can be the identity, but only with exactly the right parameters.",
+        "Follow one pixel of one channel: kernel, bias, normalization, ReLU, and the same again.",
     )
 
 
 QUESTIONS = (
-    Question("copy", "Does the input come out again?", copies, 2),
-    Question("channels", "Can any block be set like this?", other_channels),
-    Question("parameters", "Does it follow from the parameters alone?", by_parameters),
+    Question("copy", "Does the block return its input?", copies, 2),
+    Question("channels", "Does it work for any number of channels?", other_channels),
+    Question("parameters", "Does it change nothing but the parameters?", by_parameters),
 )

@@ -1,4 +1,4 @@
-"""The questions asked of two other residual blocks: the bottleneck and the pre-activated block."""
+"""Checks of two other residual blocks: `bottleneck` and `preactivation`."""
 
 from __future__ import annotations
 
@@ -18,16 +18,17 @@ WIDE_SHAPE = (2, WIDE, 6, 6)
 
 
 def bottleneck(Bottleneck: Any) -> Report:
-    """Question a class `Bottleneck(num_channels)`: 1x1, 3x3 and 1x1 convolutions, and a shortcut.
+    """Check a class `Bottleneck(num_channels)`: 1x1, 3x3 and 1x1 convolutions, and a shortcut.
 
-    The first reduces the channels to a quarter, the last restores them; the shape stays. Source:
-    He et al., 2015, section 4.1, "Deeper Bottleneck Architectures", https://arxiv.org/abs/1512.03385
+    The first reduces the channels to a quarter, and the last restores them. The shape stays the
+    same. Source: He et al., "Deep Residual Learning for Image Recognition", 2015, section 4.1,
+    https://arxiv.org/abs/1512.03385
     """
     return ask_all("Bottleneck", BOTTLENECK, Bottleneck)
 
 
 def preactivation(PreActivation: Any) -> Report:
-    """Question a class `PreActivation(num_channels, use_1x1conv=False, strides=1)`.
+    """Check a class `PreActivation(num_channels, use_1x1conv=False, strides=1)`.
 
     Normalization and ReLU come before each of the two convolutions, and nothing follows the sum.
     What the 1x1 convolution is applied to does not matter. Source: He et al., "Identity Mappings in
@@ -44,14 +45,14 @@ def _bottleneck(Bottleneck: Any) -> Specimen:
 
 
 def bottleneck_shape(Bottleneck: Any) -> None:
-    """The shape stays, for every batch and image."""
+    """The output has the shape of the input, for every batch and image."""
     specimen = _bottleneck(Bottleneck)
     for shape in ((1, WIDE, 6, 6), (3, WIDE, 5, 8)):
         specimen.run(images(*shape))
 
 
 def bottleneck_weights(Bottleneck: Any) -> None:
-    """There are three convolutions: to a quarter of the channels, among these, and back."""
+    """There are three convolutions: to a quarter of the channels, at that width, and back."""
     found = [kernel.shape for kernel in _bottleneck(Bottleneck).kernels]
     expected = [(NARROW, WIDE, 1, 1), (NARROW, NARROW, 3, 3), (WIDE, NARROW, 1, 1)]
     if sorted(found) == sorted(expected):
@@ -67,70 +68,114 @@ def bottleneck_weights(Bottleneck: Any) -> None:
         name = "3x3 convolution not in the middle"
     raise Mistake(
         name,
-        f"For {WIDE} channels the weights have the shapes {found}, but {expected} were expected.",
-        "The 3x3 convolution costs most. It works on a quarter of the channels, and so the block "
-        "costs little more than one with two 3x3 convolutions on few channels.",
+        "With {channels} channels, the weights should have the shapes {expected}, but they have "
+        "{found}.".format(channels=WIDE, expected=expected, found=found),
+        "The 3x3 convolution costs the most. It works on a quarter of the channels, so the block "
+        "costs little more than one with two 3x3 convolutions on as few channels.",
         "Write down for each convolution how many channels go in and how many come out.",
     )
 
 
 def bottleneck_sum(Bottleneck: Any) -> None:
-    """With all weights at zero the output is relu(x)."""
+    """With all convolution weights at zero, the output is relu(x)."""
     specimen = _bottleneck(Bottleneck).fill(_specimen.zeros)
     high = images(*WIDE_SHAPE, low=10, high=11)
     Y = specimen.run(high)
     if numpy.ptp(Y) < 1e-3:
-        raise _sum("no shortcut", "the same number comes out everywhere")
+        raise _sum(
+            "no shortcut",
+            "With all convolution weights at zero, the output should be relu(x), but it is the "
+            "same number everywhere.",
+        )
     if not agree(Y, high):
-        raise _sum("shortcut changes x", "for a positive x something else than x comes out")
+        raise _sum(
+            "shortcut changes x",
+            "With all convolution weights at zero, a positive x should come out unchanged, but "
+            "something else does.",
+        )
     signed = images(*WIDE_SHAPE, low=-2, high=2)
     if not agree(specimen.run(signed), numpy.maximum(signed, 0)):
-        raise _sum("no ReLU at the end", "for an x with both signs something else comes out")
+        raise _sum(
+            "no ReLU at the end",
+            "With all convolution weights at zero, the output should be relu(x). For an x with "
+            "both signs it is something else.",
+        )
 
 
 def _sum(name: str, seen: str) -> Mistake:
     return Mistake(
         name,
-        f"With all convolution weights at zero the output should be relu(x), but {seen}.",
-        "The shortcut and the last ReLU of a bottleneck are those of the block with two "
+        seen,
+        "A bottleneck has the same shortcut and the same last ReLU as the block with two "
         "convolutions.",
-        "Compare the last lines with your other block.",
+        "Compare the last lines with those of your other block.",
     )
 
 
 def bottleneck_relus(Bottleneck: Any) -> None:
-    """Two negative convolutions, or a negative second one: nothing passes the ReLU behind it."""
+    """With the first two kernels negative, or only the second, nothing passes the ReLU after it."""
     specimen = _bottleneck(Bottleneck)
     high = images(*WIDE_SHAPE, low=10, high=11)
     silent = specimen.fill(_specimen.zeros).run(high)
     first, second, *_ = _in_order(specimen)
-    for place, negative in (("first", (first, second)), ("second", (second,))):
-        specimen.fill(_specimen.positive)
-        for kernel in negative:
-            specimen.set(kernel, _specimen.negative(kernel.shape))
-        if not agree(specimen.run(high), silent):
-            raise Mistake(
-                f"no ReLU behind the {place} convolution",
-                f"The {place} convolution gave negative numbers alone, but something reached the "
-                "sum. A ReLU behind it would let nothing pass.",
-                "Convolutions with nothing in between can learn no more than a single one.",
-                "What follows each of the first two convolutions?",
-            )
+    specimen.fill(_specimen.positive)
+    specimen.set(second, _specimen.negative(second.shape))
+    after_second = specimen.run(high)
+    specimen.set(first, _specimen.negative(first.shape))
+    if not agree(specimen.run(high), silent):
+        raise _no_relu(
+            "no ReLU after the first convolution",
+            "The first convolution gave only negative numbers, but something reached the sum. A "
+            "ReLU after it would let nothing pass.",
+        )
+    if not agree(after_second, silent):
+        raise _no_relu(
+            "no ReLU after the second convolution",
+            "The second convolution gave only negative numbers, but something reached the sum. A "
+            "ReLU after it would let nothing pass.",
+        )
+
+
+def _no_relu(name: str, seen: str) -> Mistake:
+    return Mistake(
+        name,
+        seen,
+        "Convolutions with nothing in between can learn no more than a single one.",
+        "What follows each of the first two convolutions?",
+    )
 
 
 def bottleneck_normalizations(Bottleneck: Any) -> None:
     """In training mode, larger weights in the channels of a convolution change nothing."""
     specimen = _bottleneck(Bottleneck)
     high = images(*WIDE_SHAPE, low=10, high=11)
-    for place, kernel in zip(("first", "second", "third"), _in_order(specimen)):
+    for kernel, (name, seen) in zip(_in_order(specimen), NOT_NORMALIZED):
         if specimen.changes_with_scale(high, _specimen.strong, _specimen.unequal, kernels=[kernel]):
             raise Mistake(
-                f"normalization missing behind the {place} convolution",
-                f"In training, larger weights in the {place} convolution change the output. A "
-                "batch normalization behind it would take the size out again.",
+                name,
+                seen,
                 "Each convolution is followed by a normalization of its own.",
                 "Count: how many normalizations are made, and where is each of them called?",
             )
+
+
+NOT_NORMALIZED = (
+    (
+        "normalization missing after the first convolution",
+        "In training, larger weights in the first convolution change the output. A batch "
+        "normalization after it would cancel the scale.",
+    ),
+    (
+        "normalization missing after the second convolution",
+        "In training, larger weights in the second convolution change the output. A batch "
+        "normalization after it would cancel the scale.",
+    ),
+    (
+        "normalization missing after the third convolution",
+        "In training, larger weights in the third convolution change the output. A batch "
+        "normalization after it would cancel the scale.",
+    ),
+)
 
 
 def _in_order(specimen: Specimen) -> list[gluon.Parameter]:
@@ -145,78 +190,121 @@ def _in_order(specimen: Specimen) -> list[gluon.Parameter]:
 
 
 def preactivation_sum(PreActivation: Any) -> None:
-    """With all 3x3 weights at zero the output is x itself, negative numbers included."""
+    """With all convolution weights at zero, the output is x itself, negative numbers included."""
     Y = residual(PreActivation).fill(_specimen.zeros).run(SIGNED)
     if agree(Y, SIGNED):
         return
-    name, seen = "shortcut changes x", "something else came out"
     if numpy.ptp(Y) < 1e-3:
-        name, seen = "no shortcut", "the same number came out everywhere"
+        name = "no shortcut"
+        seen = (
+            "With all convolution weights at zero, the output should be x, but it is the same "
+            "number everywhere."
+        )
     elif agree(Y, numpy.maximum(SIGNED, 0)):
-        name, seen = "ReLU after the sum", "relu(x) came out"
+        name = "ReLU after the sum"
+        seen = "With all convolution weights at zero, the output should be x, but it is relu(x)."
+    else:
+        name = "shortcut changes x"
+        seen = (
+            "With all convolution weights at zero, the output should be x, but it is something "
+            "else."
+        )
     raise Mistake(
         name,
-        f"With all convolution weights at zero the output should be x, but {seen}.",
-        "In this block x passes from the first block of a stage to the last without any function "
-        "on its way.",
+        seen,
+        "In a network of these blocks, no function is applied to x on its way from the first block "
+        "of a stage to the last.",
         "What happens to x between the input and the end of the block?",
     )
 
 
 def preactivation_relus(PreActivation: Any) -> None:
-    """A ReLU stands before each convolution: it gets no negative number."""
+    """A ReLU stands before each convolution, so that no negative number reaches it."""
     specimen = residual(PreActivation)
-    for place, sign in (("first", -1), ("second", 1)):
-        X = sign * images(*SHAPE)
-        silent = specimen.fill(_specimen.zeros).run(X)
-        if not agree(specimen.fill(_specimen.negative).run(X), silent):
-            raise Mistake(
-                f"no ReLU before the {place} convolution",
-                f"The {place} convolution got negative numbers, although a ReLU before it lets "
-                "none pass.",
-                "Here the function comes first and the convolution after it, so that nothing needs "
-                "to follow the sum.",
-                f"What is done to the input of the {place} convolution?",
-            )
+    if _passes_negatives(specimen, -images(*SHAPE)):
+        raise _no_relu_before(
+            "no ReLU before the first convolution",
+            "The first convolution got negative numbers. A ReLU before it would let none pass.",
+            "What is done to the input of the first convolution?",
+        )
+    if _passes_negatives(specimen, images(*SHAPE)):
+        raise _no_relu_before(
+            "no ReLU before the second convolution",
+            "The second convolution got negative numbers. A ReLU before it would let none pass.",
+            "What is done to the input of the second convolution?",
+        )
+
+
+def _passes_negatives(specimen: Specimen, X: numpy.ndarray) -> bool:
+    """Return whether negative weights add anything to x.
+
+    For a negative x, the numbers before the first convolution are negative; for a positive x, those
+    before the second.
+    """
+    silent = specimen.fill(_specimen.zeros).run(X)
+    return not agree(specimen.fill(_specimen.negative).run(X), silent)
+
+
+def _no_relu_before(name: str, seen: str, look: str) -> Mistake:
+    return Mistake(
+        name,
+        seen,
+        "In this block the ReLU comes before the convolution, so that nothing needs to follow the "
+        "sum.",
+        look,
+    )
 
 
 def preactivation_normalizations(PreActivation: Any) -> None:
     """In training mode, neither the scale of x nor that of the weights reaches a convolution."""
     specimen = residual(PreActivation).fill(_specimen.mixed)
     scales = _specimen.unequal(numpy.arange(SHAPE[1])).reshape(1, -1, 1, 1)
-    X = images(*SHAPE, low=20, high=40)  # with a deviation beside which the epsilon is nothing
-    added = [specimen.run(Z, training=True) - Z for Z in (X, scales * X)]
-    if not agree(*added):
-        raise _normalization("first", "channels of x with another scale")
+    X = images(*SHAPE, low=20, high=40)  # with a deviation beside which the epsilon is negligible
+    plain, scaled = (specimen.run(Z, training=True) - Z for Z in (X, scales * X))
+    if not agree(plain, scaled):
+        raise _not_normalized(
+            "no normalization before the first convolution",
+            "In training, scaling the channels of x changed what the layers add to x. A batch "
+            "normalization before the first convolution would cancel the scale.",
+            "What is done to the input of the first convolution, and in which order?",
+        )
     specimen = residual(PreActivation, channels_in=3, use_1x1conv=True)
     first = [kernel for kernel in specimen.kernels if kernel.shape[1:] == (3, 3, 3)]
     if specimen.changes_with_scale(
         images(2, 3, 6, 6), _specimen.strong, _specimen.unequal, kernels=first
     ):
-        raise _normalization("second", "larger weights in the channels of the first convolution")
+        raise _not_normalized(
+            "no normalization before the second convolution",
+            "In training, larger weights in the first convolution changed what the layers add to "
+            "x. A batch normalization before the second convolution would cancel the scale.",
+            "What is done to the input of the second convolution, and in which order?",
+        )
 
 
-def _normalization(place: str, change: str) -> Mistake:
+def _not_normalized(name: str, seen: str, look: str) -> Mistake:
     return Mistake(
-        f"no normalization before the {place} convolution",
-        f"In training, {change} changed what the layers add to x. A batch normalization before "
-        f"the {place} convolution would take the scale out.",
-        "Without it the numbers grow from block to block, and nothing brings them back.",
-        f"What is done to the input of the {place} convolution, and in which order?",
+        name,
+        seen,
+        "Without it, the numbers grow from block to block, and nothing brings them back.",
+        look,
     )
 
 
 BOTTLENECK = (
-    Question("shape", "Is it the same behind the block as before it?", bottleneck_shape),
+    Question("shape", "Does the output have the shape of the input?", bottleneck_shape),
     Question("weights", "Is the 3x3 convolution the narrow one of three?", bottleneck_weights, 2),
-    Question("sum", "Do shortcut and last ReLU do their work?", bottleneck_sum, 2),
-    Question("ReLUs", "Is there one behind each of the first two?", bottleneck_relus),
-    Question("normalizations", "Is there one behind each?", bottleneck_normalizations),
+    Question("sum", "Do the shortcut and the last ReLU do their work?", bottleneck_sum, 2),
+    Question("ReLUs", "Is there one after each of the first two convolutions?", bottleneck_relus),
+    Question("normalizations", "Is there one after each convolution?", bottleneck_normalizations),
 )
 PREACTIVATION = (
     Question("shapes", "Is the output shape right, for every input?", _block_shape.shape),
-    Question("weights", "Are they those of two 3x3 convolutions, and 1x1?", _block_shape.weights),
-    Question("sum", "Does x reach the output, once and unchanged?", preactivation_sum, 2),
+    Question(
+        "weights",
+        "Are there two 3x3 convolutions, and one of 1x1 if requested?",
+        _block_shape.weights,
+    ),
+    Question("sum", "Does x reach the output once and unchanged?", preactivation_sum, 2),
     Question("ReLUs", "Is there one before each convolution?", preactivation_relus),
     Question(
         "normalizations", "Is there one before each convolution?", preactivation_normalizations

@@ -1,4 +1,4 @@
-"""The questions asked of a residual block, in the order in which a learner reads the answers."""
+"""Check of a residual block: its questions, in the order in which a learner reads the answers."""
 
 from __future__ import annotations
 
@@ -13,39 +13,45 @@ QUESTIONS = (
     Question("input kept", "Is the input unchanged after the call?", _block_sum.in_place),
     Question("repeatable", "Does the same input give the same output?", _block_layers.repeats),
     Question("modes", "Do training and inference agree?", _block_layers.modes),
-    Question("shortcut", "Does x reach the sum, once and unchanged?", _block_sum.shortcut, 2),
-    Question("weights", "Are they those of two 3x3 convolutions, and 1x1?", _block_shape.weights),
-    Question("all used", "Has every layer a part in the output?", _block_shape.used),
-    Question("last ReLU", "Is the sum followed by a ReLU?", _block_sum.last_relu),
-    Question("ReLU between", "Is there a ReLU between the layers?", _block_layers.between),
+    Question("shortcut", "Does x reach the sum once and unchanged?", _block_sum.shortcut, 2),
+    Question(
+        "weights",
+        "Are there two 3x3 convolutions, and one of 1x1 if requested?",
+        _block_shape.weights,
+    ),
+    Question("all used", "Does every layer affect the output?", _block_shape.used),
+    Question("last ReLU", "Does a ReLU follow the sum?", _block_sum.last_relu),
+    Question("ReLU between", "Is there a ReLU between the convolutions?", _block_layers.between),
     Question("reach", "Does each output number see the right pixels?", _block_shape.reach),
     Question("1x1 shortcut", "Is it the 1x1 convolution of x?", _block_sum.projection),
     Question(
         "first normalization",
-        "Does one stand between the first convolution and the ReLU?",
+        "Is it between the first convolution and the ReLU?",
         _block_layers.first_normalization,
     ),
     Question(
         "second normalization",
-        "Does one follow the second convolution, over the whole batch?",
+        "Does it follow the second convolution, over the whole batch?",
         _block_layers.second_normalization,
     ),
     Question(
         "own normalizations",
-        "Does each place have a normalization of its own?",
+        "Does each place have its own normalization?",
         _block_layers.own_normalizations,
     ),
-    Question("both signs", "Can the layers make x smaller, too?", _block_sum.subtracts),
+    Question("both signs", "Can the layers also make x smaller?", _block_sum.subtracts),
     Question("gradient", "Does it reach the input and the weights?", _block_sum.gradient),
-    Question("averages", "Does training move what inference uses?", _block_layers.averages),
+    Question(
+        "running statistics", "Does training update what inference uses?", _block_layers.averages
+    ),
 )
 
 
 def residual_block(Residual: Any) -> Report:
-    """Question a class `Residual(num_channels, use_1x1conv=False, strides=1)` by its behavior.
+    """Check a class `Residual(num_channels, use_1x1conv=False, strides=1)` by its behavior.
 
-    The names of its parts and the style in which it is written do not matter. A normalization
-    behind the 1x1 convolution, as in the paper, and convolutions without bias are both right.
-    Whatever is passed, a report comes back; no error does.
+    The names of its parts and its style do not matter. A normalization after the 1x1 convolution,
+    as in the paper, and convolutions without bias are both right. Whatever is passed, a report
+    comes back and no error is raised.
     """
     return ask_all("Residual block", QUESTIONS, Residual)

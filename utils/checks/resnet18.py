@@ -1,4 +1,4 @@
-"""The questions asked of a whole network: ResNet-18, ResNet-34, and the paper's ResNet-18."""
+"""Checks of whole networks: `resnet18`, `resnet34` and `paper_resnet18`."""
 
 from __future__ import annotations
 
@@ -21,38 +21,38 @@ from utils.checks._specimen import Specimen, agree, for_classes, images, specime
 
 CLASSES = 10
 WIDTHS = (64, 128, 256, 512)  # channels of the stages
-BLOCKS_18, BLOCKS_34 = (2, 2, 2, 2), (3, 4, 6, 3)  # in each stage
+BLOCKS_18, BLOCKS_34 = (2, 2, 2, 2), (3, 4, 6, 3)  # number of blocks in each stage
 SHORTCUTS = WIDTHS[1:]  # channels of the stages that have a 1x1 convolution
-IMAGE = (8, 64)  # pixels, high and wide: as small as the experiments allow
+IMAGE = (8, 64)  # height and width in pixels, as small as the experiments allow
 
 
 def resnet18(net: Any) -> Report:
-    """Question a ResNet-18 for ten classes: a network, or a function that makes one.
+    """Check a ResNet-18 for ten classes: a network, or a function that makes one.
 
-    A network that was made already is given back with the parameters that it had. The inside of
-    the blocks is `residual_block`'s matter, and the functions inside the stem are `stem`'s.
+    A network is given back with the parameters that it had. What is inside the blocks is left to
+    `residual_block`, and what is inside the stem to `stem`.
     """
     return _ask("ResNet-18", _questions(BLOCKS_18), net)
 
 
 def resnet34(net: Any) -> Report:
-    """Question a ResNet-34, which has 3, 4, 6 and 3 blocks in its stages, as `resnet18` does."""
+    """Check a ResNet-34, which has 3, 4, 6 and 3 blocks in its stages, as `resnet18` does."""
     return _ask("ResNet-34", _questions(BLOCKS_34), net)
 
 
 def paper_resnet18(net: Any) -> Report:
-    """Question a ResNet-18 as in the paper: as `resnet18` does, and for its own two differences.
+    """Check the paper's ResNet-18 as `resnet18` does, and for the two ways in which it differs.
 
     Its convolutions have no biases, and a batch normalization follows each 1x1 convolution. `net`
-    is a network or a function that makes one. Source: He et al., 2015, section 3.3,
-    https://arxiv.org/abs/1512.03385, and Gluon's model zoo.
+    is a network or a function that makes one. Source: He et al., "Deep Residual Learning for Image
+    Recognition", 2015, section 3.3, https://arxiv.org/abs/1512.03385, and Gluon's model zoo.
     """
     return _ask("The paper's ResNet-18", _PAPER_QUESTIONS, net)
 
 
 def _ask(title: str, asked: Sequence[Question], net: Any) -> Report:
     answered = ask_all(title, asked, for_classes(net, CLASSES))
-    gc.collect()  # layers and their parameters refer to each other; such networks must not pile up
+    gc.collect()  # reference cycles of layers and parameters would keep whole networks alive
     return answered
 
 
@@ -69,7 +69,10 @@ def scores(net: Any) -> None:
 def _fixed_size(net: Any) -> Mistake | None:
     with contextlib.suppress(Exception):
         specimen_of(net, side=224)
-        return _scores("pooling of a fixed size", "it takes images of 224x224, and none of 32x32")
+        return _scores(
+            "pooling of a fixed size",
+            "The network accepts images of 224x224 pixels, but not of 32x32.",
+        )
     return None
 
 
@@ -77,8 +80,12 @@ def _check_scores(net: Any) -> None:
     specimen = specimen_of(net)
     shape = specimen.run(images(2, specimen.channels, 32, 32)).shape
     if shape != (2, CLASSES):
-        name = "wrong number of classes" if len(shape) == 2 else "no scores"
-        raise _scores(name, f"2 images gave the shape {shape}, but (2, {CLASSES}) was expected")
+        raise _scores(
+            "wrong number of classes" if len(shape) == 2 else "no scores",
+            "The output for 2 images has the shape {shape}, but {expected} was expected.".format(
+                shape=shape, expected=(2, CLASSES)
+            ),
+        )
     try:
         shape = specimen.run(images(1, specimen.channels, 64, 40)).shape
     except Exception:
@@ -86,22 +93,25 @@ def _check_scores(net: Any) -> None:
     if shape != (1, CLASSES):
         raise _scores(
             "flatten in place of global pooling",
-            "after images of 32x32 pixels it does not take one of 64x40",
+            "After images of 32x32 pixels, the network does not accept one of 64x40.",
         )
 
 
 def _scores(name: str, seen: str) -> Mistake:
     return Mistake(
         name,
-        f"The network does not give ten scores for an image: {seen}.",
-        "The loss compares one score for each class. And pooling whole maps to one number each is "
-        "what lets one network take images of every size.",
+        seen,
+        "The loss compares one score for each class. And because global pooling turns every map "
+        "into one number, a single network accepts images of any size.",
         "Look at the last two layers: what turns maps into numbers, and how many come out?",
     )
 
 
 def weights(blocks: tuple[int, ...], net: Any) -> None:
-    """The convolutions are those of four stages of so many blocks, with channels that double."""
+    """The convolutions are those of four stages with these numbers of blocks.
+
+    The channels double from stage to stage.
+    """
     specimen = specimen_of(net)
     found = Counter(kernel.shape for kernel in specimen.kernels)
     dense = [p.shape for p in specimen.parameters if len(p.shape or ()) == 2]
@@ -130,11 +140,17 @@ def weights(blocks: tuple[int, ...], net: Any) -> None:
         name = "other weights"
     raise Mistake(
         name,
-        "The shapes of the weights, (channels out, channels in, height, width), are not those of "
-        f"this network. Missing: {_listed(missing)}. Too many: {_listed(extra)}.",
-        f"{2 * sum(blocks) + 2} counts {2 * sum(blocks)} convolutions in stages of "
-        f"{', '.join(map(str, blocks))} blocks, one in the stem, and one dense layer. From stage "
-        "to stage the channels double: 64, 128, 256, 512.",
+        "The weights do not have the shapes of this network, (channels out, channels in, height, "
+        "width). Missing: {missing}. Too many: {extra}.".format(
+            missing=_listed(missing), extra=_listed(extra)
+        ),
+        "The {layers} layers in the name are {convolutions} convolutions in stages of {blocks} "
+        "blocks, one convolution in the stem, and one dense layer. From stage to stage, the "
+        "channels double: 64, 128, 256, 512.".format(
+            layers=2 * sum(blocks) + 2,
+            convolutions=2 * sum(blocks),
+            blocks=", ".join(map(str, blocks)),
+        ),
         "Look at each call that makes a stage: how many channels, how many blocks, which order?",
     )
 
@@ -154,7 +170,7 @@ def _listed(shapes: list) -> str:
 
 
 def steps(net: Any) -> None:
-    """With all 3x3 weights at zero, the scores see 11 columns of pixels in every 32."""
+    """With all 3x3 weights at zero, the scores depend on 11 of every 32 columns of pixels."""
     height, width = IMAGE
     specimen = specimen_of(net)
     _silence(specimen)
@@ -173,24 +189,26 @@ def steps(net: Any) -> None:
     }
     raise Mistake(
         names.get(frozenset(seen), "other steps"),
-        "With all 3x3 weights at zero an image passes along the shortcuts alone. Then 11 of every "
-        f"32 columns of pixels should count: of {width}, {sorted(_columns(32, 5))}. But these "
-        f"count: {sorted(seen)}.",
-        "Height and width are divided by 4 in the stem and by 2 in every stage but the first: by "
+        "With all 3x3 weights at zero, an image passes only along the shortcuts. Then the scores "
+        "should depend on 11 of every 32 columns of pixels: of {width} columns, {expected}. But "
+        "they depend on {seen}.".format(
+            width=width, expected=sorted(_columns(32, 5)), seen=sorted(seen)
+        ),
+        "Height and width are divided by 4 in the stem and by 2 in every stage but the first, by "
         "32 in all. The shortcuts carry the image through.",
-        "Predict the shape behind the stem and each stage, then compare with `layer_table`.",
+        "Predict the shape after the stem and after each stage, then compare with `layer_table`.",
     )
 
 
 def _columns(step: int, reach: int, start: int = 0) -> set[int]:
-    """Return the columns within `reach` of every `step`-th, those beyond the edges left out."""
+    """Return the columns of the image within `reach` of every `step`-th column."""
     width = IMAGE[1]
     seen = (c + d for c in range(start, width, step) for d in range(-reach, reach + 1))
     return {column for column in seen if 0 <= column < width}
 
 
 def average(net: Any) -> None:
-    """With all 3x3 weights at zero, two parts of an image add up: the last pooling is a mean."""
+    """With all 3x3 weights at zero, two parts of an image add up, as in a mean."""
     height, width = IMAGE
     specimen = specimen_of(net)
     _silence(specimen)
@@ -201,16 +219,18 @@ def average(net: Any) -> None:
     if not agree(one + other, neither + both):
         raise Mistake(
             "no mean in the last pooling",
-            "What two parts of an image add to the scores is not the sum of what each adds.",
-            "A mean lets every position of the last maps speak, and learn. A maximum hears one.",
-            "Which pooling stands before the dense layer?",
+            "What two parts of an image add to the scores together is not the sum of what each of "
+            "them adds.",
+            "In a mean, every position of the last maps counts and learns. In a maximum, only one "
+            "does.",
+            "Which pooling comes before the dense layer?",
         )
 
 
 def raw_scores(net: Any) -> None:
-    """The scores are what one dense layer gives: they change sign with its weights.
+    """The scores come from one dense layer: they change sign with its weights.
 
-    And none is dropped in training.
+    No score is dropped in training.
     """
     specimen = specimen_of(net)
     X = images(4, specimen.channels, 32, 32)
@@ -218,7 +238,7 @@ def raw_scores(net: Any) -> None:
     if len(dense) != 1:
         raise _after_pooling(
             "more than one dense layer" if dense else "no dense layer",
-            f"The network has {len(dense)} dense layers, but 1 was expected.",
+            "The network should have 1 dense layer, but it has {count}.".format(count=len(dense)),
         )
     before = specimen.run(X)
     dropped = not specimen.run(X, training=True).all()
@@ -226,17 +246,19 @@ def raw_scores(net: Any) -> None:
     after = specimen.run(X)
     if agree(before, -after):
         if dropped:
-            raise _after_pooling("dropout on the scores", "In training some of the scores are 0.")
+            raise _after_pooling("dropout on the scores", "In training, some of the scores are 0.")
         return
     sums = [Y.sum(axis=1) for Y in (before, numpy.exp(before))]
     is_softmax = any(numpy.allclose(total, 1, atol=1e-3) for total in sums)
-    seen = "With the signs of the dense layer's weights changed, the scores keep some of theirs."
     if not is_softmax:
-        raise _after_pooling("another function after the dense layer", seen)
+        raise _after_pooling(
+            "another function after the dense layer",
+            "When all weights of the dense layer change sign, some scores do not.",
+        )
     raise Mistake(
         "softmax inside the network",
-        f"{seen} The outputs for an image are probabilities, which add up to 1.",
-        "The loss of the training contains the softmax. A second one leaves hardly any gradient.",
+        "The outputs for an image are probabilities, which add up to 1.",
+        "The training loss contains the softmax. A second one leaves hardly any gradient.",
         "What follows the dense layer?",
     )
 
@@ -245,8 +267,8 @@ def _after_pooling(name: str, seen: str) -> Mistake:
     return Mistake(
         name,
         seen,
-        "Behind the last pooling comes one dense layer and nothing else. The loss compares its "
-        "scores, which may be of any size and sign.",
+        "The last pooling is followed by one dense layer and nothing else. The loss compares its "
+        "scores, which may have any size and sign.",
         "Look at the end of the network: which layers follow the last pooling?",
     )
 
@@ -256,16 +278,16 @@ def _silence(specimen: Specimen) -> None:
 
 
 def _questions(blocks: tuple[int, ...]) -> tuple[Question, ...]:
-    """Return the questions for a network with so many blocks in its four stages."""
-    counts = ", ".join(map(str, blocks))
+    """Return the questions for a network with these numbers of blocks in its four stages."""
+    asked = "Do they belong to stages of {blocks} blocks?".format(
+        blocks=", ".join(map(str, blocks))
+    )
     return (
-        Question("scores", "Are there ten for each image, of any size?", scores),
+        Question("scores", "Are there ten for each image, whatever its size?", scores),
         Question("raw scores", "Do they come straight from the dense layer?", raw_scores),
-        Question(
-            "weights", f"Are they those of stages of {counts} blocks?", partial(weights, blocks), 2
-        ),
-        Question("steps", "Do shortcuts, stem and stages divide the image by 32?", steps, 2),
-        Question("average", "Is the last pooling a mean?", average),
+        Question("weights", asked, partial(weights, blocks), 2),
+        Question("steps", "Do stem, stages and shortcuts divide the size by 32?", steps, 2),
+        Question("average", "Does the last pooling take the mean?", average),
     )
 
 
@@ -273,7 +295,7 @@ def _questions(blocks: tuple[int, ...]) -> tuple[Question, ...]:
 
 
 def count(net: Any) -> None:
-    """There are as many parameters as in the model zoo's network."""
+    """The network has as many parameters as the one in the model zoo."""
     specimen = specimen_of(net)
     zoo = vision.resnet18_v1(classes=CLASSES)
     zoo.initialize()
@@ -294,9 +316,12 @@ def count(net: Any) -> None:
     }
     raise Mistake(
         diagnoses.get(found - expected, "another number of parameters"),
-        f"There are {found:,} parameters, but the model zoo's network has {expected:,}.",
-        "A network with the paper's name and other parameters cannot load the paper's weights.",
-        f"The difference is {found - expected:+,}. Which layers have that many parameters?",
+        "The network has {found:,} parameters, but the one in the model zoo has "
+        "{expected:,}.".format(found=found, expected=expected),
+        "A network with the paper's name but other parameters cannot load the paper's weights.",
+        "The difference is {difference:+,}. Which layers have that many parameters?".format(
+            difference=found - expected
+        ),
     )
 
 
@@ -314,14 +339,15 @@ def shortcuts(net: Any) -> None:
     raise Mistake(
         "shortcuts not normalized",
         "In training, larger weights in the 1x1 convolutions changed the scores. A batch "
-        "normalization right behind each would take the size out again.",
-        "Both roads should arrive at the sum with numbers of the same size.",
+        "normalization right after each of them would cancel the scale.",
+        "The numbers from the layers and those from the shortcut should be of the same size when "
+        "they are added.",
         "What is called between the 1x1 convolution and the plus sign?",
     )
 
 
 _PAPER_QUESTIONS = (
     *_questions(BLOCKS_18),
-    Question("count", "Are there as many parameters as in the model zoo's?", count, 2),
+    Question("count", "Are there as many parameters as in the model zoo?", count, 2),
     Question("shortcuts", "Does a normalization follow each 1x1 convolution?", shortcuts),
 )

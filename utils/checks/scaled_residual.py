@@ -1,4 +1,4 @@
-"""The questions asked of a function that weakens or strengthens a residual."""
+"""Check of a function that weakens or strengthens the residual of a block."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ FACTOR = 0.5
 
 
 def scaled_residual(scale_residual: Any) -> Report:
-    """Question a function `scale_residual(block, factor)` that multiplies f(x) - x by a factor.
+    """Check a function `scale_residual(block, factor)` that multiplies f(x) - x by a factor.
 
     It changes the parameters of a `Residual` block. What the shortcut adds stays as it was.
     """
@@ -32,10 +32,10 @@ class Outputs(NamedTuple):
 
 
 def _residuals(scale_residual: Callable[..., Any], **arguments: Any) -> tuple[Outputs, Outputs]:
-    """Return, before and after the change, what the shortcut adds and the block's output.
+    """Return the outputs of a block before and after the learner's function has changed it.
 
-    Its normalizations have statistics, scales and shifts like those after a training. The last
-    shift is so high that the last ReLU lets everything pass.
+    Its normalizations have statistics, scales and shifts as after training. The last shift is so
+    high that every sum passes the last ReLU.
     """
     check_function(scale_residual)
     block = Residual(4, **arguments)
@@ -72,7 +72,11 @@ def scaled(scale_residual: Callable[..., Any]) -> None:
         name = "shift not scaled"
     elif _differs_by_constants(after.block, before.block):
         name = "shift alone scaled"
-    raise _scaled(name, "something else came out")
+    raise _scaled(
+        name,
+        "With the factor {factor}, the block should return x plus half of what it added before, "
+        "but it returns something else.".format(factor=FACTOR),
+    )
 
 
 def _differs_by_constants(Y: numpy.ndarray, Z: numpy.ndarray) -> bool:
@@ -85,20 +89,22 @@ def scaled_beside_1x1(scale_residual: Callable[..., Any]) -> None:
     """A 1x1 convolution on the shortcut keeps its weights."""
     before, after = _residuals(scale_residual, use_1x1conv=True)
     if not agree(after.shortcut, before.shortcut):
-        raise _scaled("1x1 convolution changed", "the shortcut itself gives something else")
+        raise _scaled(
+            "1x1 convolution changed",
+            "The output of the shortcut's 1x1 convolution should stay the same, but it changed.",
+        )
 
 
 def _scaled(name: str, seen: str) -> Mistake:
     return Mistake(
         name,
-        f"With the factor {FACTOR} the block should return x plus half of what it added before, "
-        f"but {seen}.",
-        "To weaken the residual alone, x has to arrive as it was.",
+        seen,
+        "To scale only the residual, x has to arrive at the sum as it was.",
         "Which is the last layer before the plus sign, and with which parameters does it compute?",
     )
 
 
 QUESTIONS = (
-    Question("residual", "Is what is added to x half as large?", scaled, 2),
-    Question("1x1 shortcut", "Does a 1x1 convolution stay as it was?", scaled_beside_1x1),
+    Question("residual", "Is the part that is added to x half as large?", scaled, 2),
+    Question("1x1 shortcut", "Does the 1x1 convolution stay as it was?", scaled_beside_1x1),
 )

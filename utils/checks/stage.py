@@ -1,4 +1,4 @@
-"""The questions asked of a function that makes a stage: a row of residual blocks."""
+"""Check of a function that makes a stage: several residual blocks in a row."""
 
 from __future__ import annotations
 
@@ -19,10 +19,10 @@ HALF = WIDTH // 2
 
 
 def stage(resnet_block: Any) -> Report:
-    """Question a function `resnet_block(num_channels, num_residuals, first_block=False)`.
+    """Check a function `resnet_block(num_channels, num_residuals, first_block=False)`.
 
-    The blocks inside are questioned only for what belongs to the stage: their number, their
-    shortcuts, and where height and width are halved.
+    Of the blocks, only what belongs to the stage is checked: their number, their shortcuts, and
+    where height and width are halved.
     """
     return ask_all("Stage", QUESTIONS, resnet_block)
 
@@ -58,10 +58,12 @@ def _wrong_shape(
 ) -> Mistake:
     return Mistake(
         name,
-        f"With {asked} the output has the shape {shape}, but {expected} was expected.",
-        "The stem has divided height and width by four already, so the first stage keeps them. "
-        "Each later stage halves them once.",
-        "Which block of the stage gets `strides=2`, and does `first_block` decide about it?",
+        "With `{asked}`, the output has the shape {shape}, but {expected} was expected.".format(
+            asked=asked, shape=shape, expected=expected
+        ),
+        "The stem has already divided height and width by 4, so the first stage keeps them. Each "
+        "later stage halves them once.",
+        "Which block of the stage gets `strides=2`, and does that depend on `first_block`?",
     )
 
 
@@ -70,36 +72,46 @@ def blocks(resnet_block: Any) -> None:
     for asked in (1, 3):
         specimen = _first(resnet_block, asked)
         found = sum(kernel.shape[-1] == 3 for kernel in specimen.kernels) / 2
-        calls = convolution_uses(specimen.block, np.array(images(2, WIDTH, 6, 6)))
-        reused = len({id(call.weight) for call in calls}) < len(calls)
+        uses = convolution_uses(specimen.block, np.array(images(2, WIDTH, 6, 6)))
+        reused = len({id(use.weight) for use in uses}) < len(uses)
         if found != asked:
             raise Mistake(
                 "one block used again" if reused else "number of blocks",
-                f"For num_residuals={asked} the weights of {found:g} blocks were found, two "
-                "convolutions each.",
-                "Each block learns its own step. A block that is used again adds no weights.",
-                "How often does the loop run, and does each round make a new block?",
+                "With `num_residuals={asked}`, the stage has the weights of {found:g} blocks, two "
+                "convolutions each.".format(asked=asked, found=found),
+                "Each block learns its own residual. A block that is used again adds no weights.",
+                "How often does the loop run, and does each pass make a new block?",
             )
 
 
 def shortcut_shapes(resnet_block: Any) -> None:
-    """A 1x1 convolution stands where the shape changes: once, and never in the first stage."""
+    """A 1x1 convolution is where the shape changes: once, and never in the first stage."""
     if any(kernel.shape[-1] == 1 for kernel in _first(resnet_block).kernels):
-        raise _shortcuts("1x1 convolution in the first stage", "with first_block=True there is one")
+        raise _shortcuts(
+            "1x1 convolution in the first stage",
+            "With `first_block=True`, no 1x1 convolution is needed, but there is one.",
+        )
     later = _later(resnet_block)
     found = sum(kernel.shape[-1] == 1 for kernel in later.kernels)
     if found != 1 and columns_seen(later.fill(_specimen.positive), width=31) < 15:
-        raise _shortcuts("a later block halves", f"{found} were found, and a later block halves")
+        raise _shortcuts(
+            "a later block halves",
+            "The stage should halve height and width in its first block, with one 1x1 convolution. "
+            "A later block halves them, and the stage has {found}.".format(found=found),
+        )
     if found != 1:
-        raise _shortcuts("1x1 convolution in every block", f"{found} were found, and not 1")
+        raise _shortcuts(
+            "1x1 convolution in every block",
+            "The stage should have one 1x1 convolution, but it has {found}.".format(found=found),
+        )
 
 
 def _shortcuts(name: str, seen: str) -> Mistake:
     return Mistake(
         name,
-        f"The 1x1 convolutions of the shortcuts are not where they belong: {seen}.",
-        "Only the first block of a stage changes the shape. Everywhere else the shortcut hands on "
-        "x as it is, and that is what lets a block do nothing.",
+        seen,
+        "Only the first block of a stage changes the shape. Everywhere else the shortcut passes x "
+        "on unchanged, and that is what lets a block do nothing.",
         "For which blocks does your code set `use_1x1conv=True`?",
     )
 
@@ -118,15 +130,16 @@ def shortcuts(resnet_block: Any) -> None:
 def _no_shortcut(asked: str) -> Mistake:
     return Mistake(
         "block without a shortcut in the stage",
-        f"With {asked} and all 3x3 weights at zero, x did not pass the whole stage.",
-        "One block without a shortcut is enough to stop what the others hand on.",
+        "With `{asked}` and all 3x3 weights at zero, x did not pass through the whole "
+        "stage.".format(asked=asked),
+        "One block without a shortcut is enough to stop what the others pass on.",
         "Is every block of the stage a residual block?",
     )
 
 
 QUESTIONS = (
     Question("shapes", "Does every stage but the first halve height and width?", shapes),
-    Question("blocks", "Are there as many blocks as were asked for?", blocks),
+    Question("blocks", "Are there as many blocks as requested?", blocks),
     Question("1x1 convolutions", "Is there one only where the shape changes?", shortcut_shapes),
-    Question("shortcuts", "Does x pass all blocks of the stage?", shortcuts),
+    Question("shortcuts", "Does x pass through all blocks of the stage?", shortcuts),
 )

@@ -1,4 +1,4 @@
-"""The questions asked of the first layers of a network."""
+"""Check of the first layers of a network."""
 
 from __future__ import annotations
 
@@ -17,11 +17,11 @@ CHANNELS = 64
 
 
 def stem(net: Any) -> Report:
-    """Question the stem of ResNet, a block or a function without arguments that makes one.
+    """Check the stem of ResNet, a block or a function without arguments that makes one.
 
     It turns (N, C, H, W) into (N, 64, H / 4, W / 4), rounded up: a 7x7 convolution and a 3x3 max
-    pooling, both with stride 2, and between them batch normalization and ReLU. A network that was
-    made already is given back with the parameters that it had.
+    pooling, both with stride 2, and between them batch normalization and ReLU. A block is given
+    back with the parameters that it had.
     """
     return ask_all("Stem", QUESTIONS, net)
 
@@ -46,14 +46,16 @@ def _wrong_shape(shape: tuple[int, ...], expected: tuple[int, ...], height: int)
         name = "padding missing in the stem"
     return Mistake(
         name,
-        f"The output has the shape {shape}, but {expected} was expected.",
-        "The stages count on 64 channels, and on maps that are small enough to compute with.",
-        "Predict the shape behind each layer by hand: kernel, stride, padding.",
+        "The output has the shape {shape}, but {expected} was expected.".format(
+            shape=shape, expected=expected
+        ),
+        "The stages expect 64 channels, and maps that are small enough to compute with.",
+        "Predict the shape after each layer by hand: kernel, stride, padding.",
     )
 
 
 def reach(net: Any) -> None:
-    """One number of the output sees 11 columns of pixels."""
+    """One number of the output depends on 11 columns of pixels."""
     specimen = specimen_of(net)
     sizes = {kernel.shape[2:] for kernel in specimen.kernels}
     seen = columns_seen(specimen.fill(_specimen.positive), width=32)
@@ -62,16 +64,17 @@ def reach(net: Any) -> None:
     found = ", ".join(f"{height}x{width}" for height, width in sorted(sizes))
     raise Mistake(
         "pooling of another size" if sizes == {(7, 7)} else "another kernel size",
-        f"One number of the output sees {seen} columns of pixels, through convolutions of "
-        f"{found}. Behind a 7x7 convolution and a 3x3 pooling it would be 7 + (3 - 1) * 2 = "
-        "11.",
-        "What one number can see decides which patterns the first layers recognize.",
+        "One number of the output sees {seen} columns of pixels, through convolutions of {found}. "
+        "After a 7x7 convolution and a 3x3 pooling it would be 7 + (3 - 1) * 2 = 11.".format(
+            seen=seen, found=found
+        ),
+        "The receptive field decides which patterns the first layers can recognize.",
         "Compare the kernel of the convolution and the size of the pooling with these numbers.",
     )
 
 
 def normalization(net: Any) -> None:
-    """In training mode, larger weights give the same output; and it is not all zero."""
+    """In training mode, larger weights give the same output, and it is not all zero."""
     specimen = specimen_of(net)
     X = images(2, specimen.channels, 32, 32)
     centered = specimen.fill(_specimen.negative).run(X, training=True)
@@ -79,7 +82,7 @@ def normalization(net: Any) -> None:
     if not specimen.changes_with_scale(X, _specimen.mixed, lambda _: 3.0, training=False):
         raise _normalization(
             "statistics of single images",
-            "In inference mode, where the running averages count, larger weights do not change the "
+            "In inference mode, which uses the running statistics, larger weights do not change the "
             "output.",
         )
     if grows:
@@ -87,17 +90,17 @@ def normalization(net: Any) -> None:
     if not abs(centered).max() > 1e-3:
         raise _normalization(
             "normalization after the ReLU",
-            "With negative weights and positive pixels nothing is left to normalize.",
+            "With negative weights and positive pixels, nothing is left to normalize.",
         )
 
 
 def _normalization(name: str, seen: str) -> Mistake:
     return Mistake(
         name,
-        f"{seen} The batch normalization ought to bring it to mean 0 and deviation 1, before the "
-        "ReLU.",
-        "It is what the stem of ResNet has and that of GoogLeNet has not: it keeps the numbers in "
-        "the same range, whatever the weights are.",
+        f"{seen} In training, batch normalization before the ReLU brings each channel to mean 0 "
+        "and standard deviation 1.",
+        "Normalization is what distinguishes the stem of ResNet from that of GoogLeNet. It keeps "
+        "the numbers in the same range, whatever the weights are.",
         "Which layer follows the convolution, and what does it measure?",
     )
 
@@ -110,15 +113,16 @@ def relu(net: Any) -> None:
     if abs(Y).max() > 1e-3:
         raise Mistake(
             "no ReLU in the stem",
-            "Negative weights and positive pixels gave an output that is not zero, although a ReLU "
-            "lets nothing negative pass.",
-            "Without it the stem is one linear function, and the blocks get negative numbers.",
-            "What stands between the normalization and the pooling?",
+            "Negative weights and positive pixels gave an output that is not zero. A ReLU would "
+            "let nothing pass.",
+            "Without the ReLU, the blocks get negative numbers, which they never get from each "
+            "other.",
+            "What is between the normalization and the pooling?",
         )
 
 
 def maximum(net: Any) -> None:
-    """With weights of 1, a single bright pixel gives ones and zeros, as a maximum does."""
+    """With all weights at 1, a single bright pixel gives ones and zeros, as a maximum does."""
     specimen = specimen_of(net)
     X = numpy.zeros((1, specimen.channels, 32, 32))
     X[0, 0, 16, 16] = 1
@@ -127,13 +131,13 @@ def maximum(net: Any) -> None:
         raise Mistake(
             "no maximum in the pooling",
             "With all weights at 1, a single bright pixel gave numbers between 0 and 1.",
-            "A maximum says whether a pattern occurs in a window; a mean lets it fade.",
+            "A maximum says whether a pattern occurs in a window; in a mean it fades.",
             "Which kind of pooling does the stem use?",
         )
 
 
 QUESTIONS = (
-    Question("shape", "Are there 64 maps, a quarter as high and wide?", shape),
+    Question("shape", "Are there 64 maps of a quarter of the height and width?", shape),
     Question("reach", "Does each output number see 11 columns of pixels?", reach),
     Question("normalization", "Does one follow the convolution?", normalization),
     Question("ReLU", "Is there one before the pooling?", relu),
