@@ -1,7 +1,7 @@
-"""All wrong and right versions, each with the check that it is held against.
+"""All wrong and right versions, each with the check that judges it.
 
-Wrong versions are small and have one mistake each; their diagnosis stands above them. Right ones
-are written in many styles.
+Wrong versions are small and have one mistake each; the diagnosis is written above them. Right ones
+come in many styles.
 """
 
 from __future__ import annotations
@@ -33,13 +33,21 @@ from utils import checks
 SOLUTIONS = Path(__file__).resolve().parents[2] / "coursework" / "solutions"
 
 SHAPES = {
-    **{"stem": (1, 64, 24, 24), "stage1": (1, 64, 24, 24), "stage2": (1, 128, 12, 12)},
-    **{"stage3": (1, 256, 6, 6), "stage4": (1, 512, 3, 3), "pool": (1, 512, 1, 1)},
+    "stem": (1, 64, 24, 24),
+    "stage1": (1, 64, 24, 24),
+    "stage2": (1, 128, 12, 12),
+    "stage3": (1, 256, 6, 6),
+    "stage4": (1, 512, 3, 3),
+    "pool": (1, 512, 1, 1),
     "dense": (1, 10),
 }
 COUNTS = {
-    **{"stem": 3_328, "stage1": 148_224, "stage2": 525_952, "stage3": 2_100_480},
-    **{"stage4": 8_395_264, "dense": 5_130},
+    "stem": 3_328,
+    "stage1": 148_224,
+    "stage2": 525_952,
+    "stage3": 2_100_480,
+    "stage4": 8_395_264,
+    "dense": 5_130,
 }
 TOTAL = 11_178_378
 
@@ -73,7 +81,7 @@ WRONG_COUNTS = [
 
 @dataclass(frozen=True)
 class Version:
-    """An answer as a learner could give it; `diagnosis` is empty for a right one."""
+    """An answer that a learner could give; `diagnosis` is empty for a right one."""
 
     check: str
     name: str
@@ -102,7 +110,7 @@ def _name(version: object, position: int) -> str:
 
 
 def _given(check: str, makers: list) -> list[Version]:
-    """Return right versions that are made, in numpy's mode, before they are checked."""
+    """Return right versions that are made before the check, with MXNet's NumPy arrays."""
     question = getattr(checks, check)
 
     def ask(maker: Callable) -> checks.Report:
@@ -132,7 +140,7 @@ def _ask_training(part: str, version: object) -> Callable[[], checks.Report]:
     return lambda: checks.training(**{part: version() if part == "history" else version})
 
 
-# Where the right answer to an exercise stands: file and name.
+# Where the right answer to an exercise is found: file and name.
 SOLVED = {
     "difference_counts": ("01_why_residual", "difference_counts"),
     "experiment": ("01_why_residual", "without_gentle_start"),

@@ -1,4 +1,4 @@
-"""Right residual blocks in many styles. None of them may be called wrong."""
+"""Right residual blocks in many styles. No check may call any of them wrong."""
 
 from d2l import mxnet as d2l
 from mxnet import autograd, init, np, npx
@@ -11,7 +11,7 @@ RIGHT_BLOCKS = [Residual, d2l.Residual, NormalizedShortcut]
 
 
 def with_large_epsilon(maker):
-    """Return a function that makes the same block with another constant below the fractions."""
+    """Return a function that makes the same block with a larger epsilon in its normalizations."""
 
     def made(*arguments, **keywords):
         block = maker(*arguments, **keywords)
@@ -27,7 +27,7 @@ RIGHT_BLOCKS.append(with_large_epsilon(NormalizedShortcut))
 
 
 def right(version):
-    """Enter a right version in the gallery."""
+    """Add a right version to the gallery."""
     RIGHT_BLOCKS.append(version)
     return version
 
@@ -162,7 +162,7 @@ class WhereForReLU(WithoutBiases):
 
 @right
 class StartsAsTheIdentity(nn.Block):
-    """The scale of the last normalization starts at zero, a known good start for deep networks."""
+    """The scale of the last normalization starts at zero, which helps deep networks to start."""
 
     def __init__(self, num_channels, use_1x1conv=False, strides=1):
         super().__init__()
@@ -193,7 +193,7 @@ class OwnStartForWeightsAndBiases(nn.Block):
 
 @right
 class StrideBySlicing(WithoutBiases):
-    """The same function, computed with more work: every second position is thrown away."""
+    """The same function with more work: every second position is computed and dropped."""
 
     def __init__(self, num_channels, use_1x1conv=False, strides=1):
         super().__init__(num_channels, use_1x1conv)
@@ -207,7 +207,7 @@ class StrideBySlicing(WithoutBiases):
 
 
 class OwnBatchNorm(nn.Block):
-    """Batch normalization written out, as d2l does, for the channels that it is told."""
+    """Batch normalization written out as in d2l, for a given number of channels."""
 
     first_variance = 1
 
@@ -245,7 +245,7 @@ class OwnNormalization(nn.Block):
 
 
 class VarianceFromZero(OwnBatchNorm):
-    """As in older editions of d2l: before a first training step the numbers become very large."""
+    """As in older editions of d2l, with very large numbers before the first training step."""
 
     first_variance = 0
 
@@ -256,7 +256,7 @@ class OwnNormalizationFromZero(OwnNormalization):
 
 
 class OwnConvolution(nn.HybridBlock):
-    """A convolution by MXNet's function, with a weight that the block keeps itself."""
+    """A convolution by MXNet's function, with a weight that the block holds itself."""
 
     def __init__(self, num_channels, kernel, strides=1):
         super().__init__()
@@ -285,7 +285,7 @@ class ConvolutionByFunction(nn.Block):
 
 @right
 class ASequentialItself(nn.HybridSequential):
-    """A row of layers that is also the block: only its last step is written by hand."""
+    """A sequence of layers that is itself the block; only the sum at the end is written by hand."""
 
     def __init__(self, num_channels, use_1x1conv=False, strides=1):
         super().__init__()
@@ -303,7 +303,7 @@ class ASequentialItself(nn.HybridSequential):
 
 @right
 class OneByOneOnlyWhenNeeded(nn.Block):
-    """The shortcut of other shapes is made at once, with keywords, and both roads get names."""
+    """The shortcut is made in one expression, with keywords, and both paths have names."""
 
     def __init__(self, num_channels, use_1x1conv=False, strides=1):
         super().__init__()

@@ -1,4 +1,4 @@
-"""Right stems, stages and networks in several styles. None of them may be called wrong."""
+"""Right stems, stages and networks in several styles. No check may call any of them wrong."""
 
 import mxnet as mx
 from d2l import mxnet as d2l
@@ -20,7 +20,9 @@ def row(*layers):
 def d2l_stem():
     return row(
         nn.Conv2D(64, kernel_size=7, strides=2, padding=3),
-        *(nn.BatchNorm(), nn.Activation("relu"), nn.MaxPool2D(3, strides=2, padding=1)),
+        nn.BatchNorm(),
+        nn.Activation("relu"),
+        nn.MaxPool2D(3, strides=2, padding=1),
     )
 
 
@@ -36,7 +38,7 @@ class StemInOneClass(nn.Block):
 
 
 def pooled_before_the_relu():
-    """The same function: a ReLU keeps the order of numbers."""
+    """The same function, since a ReLU keeps the order of numbers."""
     return row(nn.Conv2D(64, 7, 2, 3), nn.BatchNorm(), nn.MaxPool2D(3, 2, 1), nn.Activation("relu"))
 
 
@@ -89,7 +91,7 @@ def paper_network():
 
 
 def zoo_network():
-    """The network of Gluon's own collection: without biases, and made for old arrays."""
+    """The network in Gluon's model zoo: without biases, and made for the old kind of arrays."""
     return vision.resnet18_v1(classes=10)
 
 
@@ -105,7 +107,7 @@ def network_for_color():
 
 
 def network_by_classes(num_classes):
-    """The number of classes has no default, as in d2l."""
+    """As in d2l, the number of classes has no default."""
     return resnet18(num_classes)
 
 
@@ -139,14 +141,24 @@ def compiled_network():
 
 
 RIGHT_STEMS = [
-    *(stem, d2l_stem, StemInOneClass, pooled_before_the_relu, stem_for_color),
+    stem,
+    d2l_stem,
+    StemInOneClass,
+    pooled_before_the_relu,
+    stem_for_color,
     with_large_epsilon(d2l_stem),
 ]
 RIGHT_STAGES = [resnet_block, d2l_stage, StageAsAClass]
 RIGHT_NETWORKS = [
-    *(resnet18, d2l_network, NetworkInOneClass, paper_network, zoo_network),
-    *(network_for_color, network_by_classes, NetworkByClasses),
+    resnet18,
+    d2l_network,
+    NetworkInOneClass,
+    paper_network,
+    zoo_network,
+    network_for_color,
+    network_by_classes,
+    NetworkByClasses,
 ]
-# Passed as networks, and not as functions that make them.
+# Passed as networks, not as functions that make them.
 GIVEN_STEMS = [stem]
 GIVEN_NETWORKS = [resnet18, initialized_network, compiled_network, network_on_two_devices]

@@ -1,4 +1,4 @@
-"""The checks: every wrong version gets its own diagnosis, every right one passes."""
+"""The checks: every wrong version gets its diagnosis, every right one passes."""
 
 import contextlib
 import gc
@@ -19,7 +19,6 @@ from mxnet.gluon import nn
 from right_blocks import RIGHT_BLOCKS
 from wrong_blocks import Layers, ShortcutTwice
 
-from check_questions import needed_for
 from utils import checks, data, train
 from utils.checks import _ask, _errors, _isolate
 from utils.resnet import Residual, resnet18
@@ -28,7 +27,7 @@ NO_RESULT = {"does not end", "raises an error"}
 
 
 @pytest.mark.parametrize("version", WRONG, ids=str)
-def test_a_wrong_version_gets_its_own_diagnosis(version):
+def test_a_wrong_version_gets_its_diagnosis(version):
     assert version.report.diagnosis == version.diagnosis, version.report
 
 
@@ -50,12 +49,20 @@ def test_the_counts(capsys):
 
 
 def test_no_question_is_idle():
-    needed = needed_for(WRONG)
-    assert [question for question, versions in needed.items() if not versions] == []
+    """Without any one of the questions, a wrong version would pass."""
+    asked, needed = {}, set()
+    for version in WRONG:
+        answers = version.report.answers
+        wrong = [answer for answer in answers if not answer.passed]
+        for answer in answers:  # a question that checks share is named after the first of them
+            asked.setdefault((answer.name, answer.question), f"{version.check}: {answer.name}")
+        if len(wrong) == 1:
+            needed.add((wrong[0].name, wrong[0].question))
+    assert [label for question, label in asked.items() if question not in needed] == []
 
 
 def test_each_check_has_wrong_and_right_versions():
-    names = set(checks.__all__) - {"Answer", "Mistake", "Report"}
+    names = set(checks.__all__) - {"Report"}
     assert {version.check for version in WRONG} == {version.check for version in RIGHT} == names
 
 
@@ -77,7 +84,7 @@ def test_the_report_says_what_was_seen_why_it_matters_and_where_to_look(report):
     assert text.count("Where to look: ") == 1, "the first mistake alone is explained"
 
 
-def test_the_page_says_the_same_as_the_text(report):
+def test_the_table_says_the_same_as_the_text(report):
     page = report._repr_html_()
     for answer in report.answers:
         assert answer.name in page
@@ -86,20 +93,20 @@ def test_the_page_says_the_same_as_the_text(report):
     assert page.count("<tr") == page.count("</tr>") == len(report.answers)
 
 
-def test_a_mistake_that_meets_every_question_is_shown_once():
+def test_a_mistake_common_to_all_questions_is_shown_once():
     report = checks.residual_block(None)
     assert len({answer.message for answer in report.answers}) == 1
     assert report._repr_html_().count("<tr") == str(report).count("✗ look") == 1
     assert "0 of 17 answers are right" in str(report)
 
 
-def test_a_learners_text_cannot_break_the_page():
+def test_a_learners_text_is_escaped_in_the_table():
     page = checks.residual_block("<script>alert(1)</script>")._repr_html_()
     assert "<script>" not in page
     assert "&lt;script&gt;" in page
 
 
-def test_a_grader_reads_names_weights_and_a_score(report):
+def test_a_report_holds_names_weights_and_a_score(report):
     answers = {answer.name: answer for answer in report.answers}
     assert len(answers) == len(report.answers)
     assert not answers["shortcut"].passed
@@ -111,7 +118,7 @@ def test_a_grader_reads_names_weights_and_a_score(report):
     assert checks.residual_block(Residual).score == report.total
 
 
-def test_the_messages_do_not_give_the_line_of_code_away():
+def test_messages_do_not_give_away_the_line_of_code():
     for version in WRONG:
         for answer in version.report.answers:
             if answer.mistake and answer.diagnosis not in NO_RESULT:
@@ -136,7 +143,7 @@ class LoopsWhereItIsMade(Layers):
 
 
 class LoopsAndCatchesEverything(Layers):
-    released = False  # at the end of the test, so that no thread is left running
+    released = False  # True at the end of the test, so that no thread keeps running
 
     def forward(self, X):
         while not self.released:
@@ -177,15 +184,15 @@ class RaisesForOtherShapes(Layers):
 
 
 @pytest.mark.parametrize("version", [LoopsForOtherShapes, RaisesForOtherShapes])
-def test_one_question_without_an_answer_does_not_hide_the_others(monkeypatch, version):
+def test_one_failed_question_does_not_hide_the_others(monkeypatch, version):
     monkeypatch.setattr(_ask, "SECONDS", 5)
     monkeypatch.setattr(_ask, "LEFTOVER_SECONDS", 5)
     report = checks.residual_block(version)
     assert [answer.name for answer in report.answers if not answer.passed] == ["shapes"]
 
 
-def test_an_interruption_by_the_reader_is_passed_on():
-    # A program started in the background may have been told to ignore the signal.
+def test_a_keyboard_interrupt_is_passed_on():
+    # A process started in the background may ignore the signal.
     before = signal.signal(signal.SIGINT, signal.default_int_handler)
 
     def interrupted():
@@ -199,7 +206,7 @@ def test_an_interruption_by_the_reader_is_passed_on():
         signal.signal(signal.SIGINT, before)
 
 
-def test_an_error_is_told_with_its_place():
+def test_an_error_is_reported_with_its_place():
     message = next(v.report for v in WRONG if v.name == "Raises").answers[0].message
     assert "AttributeError: 'Raises' object has no attribute 'conv4'" in message
     assert "in `forward`, at the line `return self.conv4(X)`" in message
@@ -227,7 +234,7 @@ class UsesAnOldFunction(Layers):
         return mx.nd.relu(X)
 
 
-class RaisesWithoutWords(Layers):
+class RaisesWithoutAMessage(Layers):
     class Error(Exception):
         def __str__(self):
             return None
@@ -241,14 +248,14 @@ class RaisesWithoutWords(Layers):
     [
         (ForgetsItsParent, "call the `__init__` of the parent"),
         (UsesAnOldFunction, "at the line `return mx.nd.relu(X)`. MXNet has two kinds of arrays"),
-        (RaisesWithoutWords, "The code raised Error: (without a message)."),
+        (RaisesWithoutAMessage, "The code raised Error: (without a message)."),
     ],
 )
 def test_an_error_of_a_block_is_explained(version, part):
     assert part in checks.residual_block(version).first_wrong.message
 
 
-def test_an_error_inside_of_the_course_names_the_learners_line():
+def test_an_error_inside_the_course_names_the_learners_line():
     def evaluate(net, split, device):
         return data.Split(split.images, [])
 
@@ -263,18 +270,18 @@ def test_an_error_in_code_without_a_file_names_the_function():
     assert message.endswith("It happened in `evaluate`.")
 
 
-def test_a_part_that_is_not_used_is_told_by_the_name_that_the_learner_gave_it():
+def test_an_unused_part_is_called_by_the_learners_name():
     assert "`conv3.weight`" in message_of("residual_block", "Unused1x1WhereShapesAreEqual")
     assert "`bn3.gamma`" in message_of("residual_block", "ThirdNormalizationNeverCalled")
 
 
-def test_a_sum_that_cannot_be_computed_is_told_without_the_line_that_mends_it():
+def test_a_failed_sum_is_explained_without_giving_away_the_fix():
     message = message_of("stage", "stage_without_the_1x1")
     assert "(2, 4, 6, 6) into (2, 8, 3, 3), but its shortcut brings (2, 4, 6, 6)" in message
     assert "use_1x1conv" not in message
 
 
-def test_small_numbers_are_told_with_their_digits():
+def test_small_numbers_are_reported_with_their_digits():
     assert "goes down to -0.02," in message_of("residual_block", "LeakyReLUAtTheEnd")
     assert "became as large as 2." in message_of("residual_block", "AbsoluteValueAtTheEnd")
 
@@ -288,10 +295,10 @@ def test_a_long_message_is_cut():
     )
 
 
-# What a check leaves behind: nothing
+# A check leaves nothing behind
 
 
-def test_printing_in_the_learners_code_is_dropped(capsys):
+def test_output_of_the_learners_code_is_dropped(capsys):
     class Prints(Residual):
         def hybrid_forward(self, F, X):
             print(X.shape)
@@ -319,7 +326,7 @@ def test_files_and_figures_of_the_learner_are_left_alone(tmp_path, monkeypatch):
     plt.close(7)
 
 
-def test_each_question_begins_with_a_fresh_thread():
+def test_each_question_starts_with_the_thread_reset():
     names = []
 
     class ChangesTheDevice(Residual):
@@ -334,7 +341,7 @@ def test_each_question_begins_with_a_fresh_thread():
 
 
 @pytest.mark.usefixtures("numpy_mode")
-def test_the_readers_random_numbers_go_on_as_their_seed_decides():
+def test_the_readers_random_numbers_still_follow_from_their_seed():
     def drawn(seed, between=lambda: None):
         random.seed(seed)
         numpy.random.seed(seed)
@@ -367,7 +374,7 @@ def test_a_network_is_given_back_with_its_parameters(compiled):
     numpy.testing.assert_array_equal(net(X).asnumpy(), scores)
 
 
-class WakesLater(nn.Block):
+class SleepsOnSmallImages(nn.Block):
     def __init__(self):
         super().__init__()
         self.net = resnet18()
@@ -382,7 +389,7 @@ class WakesLater(nn.Block):
 def test_a_network_that_was_stopped_keeps_its_parameters(monkeypatch):
     monkeypatch.setattr(_ask, "SECONDS", 1.5)
     monkeypatch.setattr(_ask, "LEFTOVER_SECONDS", 0.1)
-    net = WakesLater()
+    net = SleepsOnSmallImages()
     net.initialize(init.Xavier())
     net(np.ones((1, 1, 28, 28)))
     before = values(net)
@@ -393,7 +400,7 @@ def test_a_network_that_was_stopped_keeps_its_parameters(monkeypatch):
 
 
 @pytest.mark.usefixtures("numpy_mode")
-def test_a_network_that_was_not_initialized_is_so_again():
+def test_an_uninitialized_network_is_given_back_uninitialized():
     net = resnet18()
     assert checks.resnet18(net).passed
     with pytest.raises(RuntimeError, match="has not been initialized"):
@@ -402,14 +409,14 @@ def test_a_network_that_was_not_initialized_is_so_again():
     assert net(np.ones((2, 3, 28, 28))).shape == (2, 10), "also for other channels"
 
 
-def test_the_checks_work_without_numpy_mode():
+def test_checks_work_without_numpy_mode():
     assert not mx.util.is_np_array()
     assert checks.residual_block(RIGHT_BLOCKS[1]).passed
     assert checks.shapes(SHAPES).passed
     assert not mx.util.is_np_array()
 
 
-def test_shapes_for_another_image_can_be_asked():
+def test_shapes_for_another_image_can_be_checked():
     report = checks.shapes({**SHAPES, "stage4": (1, 512, 7, 7)}, (1, 1, 224, 224))
     assert next(answer for answer in report.answers if answer.name == "stage4").passed
     assert not next(answer for answer in report.answers if answer.name == "stem").passed

@@ -1,4 +1,4 @@
-"""Residual blocks with one mistake each, by the diagnosis that they ought to get."""
+"""Residual blocks with one mistake each, and the diagnosis that each should get."""
 
 import numpy
 from mxnet import autograd, np, npx
@@ -8,7 +8,7 @@ WRONG_BLOCKS = {}
 
 
 def diagnosed_as(diagnosis):
-    """Enter a wrong version in the gallery."""
+    """Add a wrong version to the gallery, with its diagnosis."""
 
     def enter(version):
         WRONG_BLOCKS[version] = diagnosis
@@ -18,12 +18,12 @@ def diagnosed_as(diagnosis):
 
 
 def nothing():
-    """Return a layer that hands on what it gets."""
+    """Return a layer that returns its input."""
     return nn.HybridLambda(lambda F, X: X)
 
 
 class Layers(nn.Block):
-    """The layers of a right block, for a `forward` to put together in a wrong way."""
+    """The layers of a right block, for each `forward` to combine wrongly."""
 
     bias = True
 
@@ -172,7 +172,7 @@ class NoReLUBetween(Layers):
 
 @diagnosed_as("no ReLU between the convolutions")
 class NormalizationAndReLUInOne(Layers):
-    """In MXNet 1.9.1 for CPUs, this layer of Gluon is a normalization alone."""
+    """In MXNet 1.9.1 on a CPU, this Gluon layer only normalizes."""
 
     first = nn.BatchNormReLU
 
@@ -274,7 +274,7 @@ class NormalizationAfterReLU(Layers):
 
 
 @diagnosed_as("ReLU between the second convolution and its normalization")
-class ReLUBehindTheSecondConvolution(Layers):
+class ReLUAfterTheSecondConvolution(Layers):
     def layers(self, X):
         return self.bn2(npx.relu(self.conv2(npx.relu(self.bn1(self.conv1(X))))))
 
@@ -475,8 +475,11 @@ class LayersInAPythonList(nn.Block):
     def __init__(self, num_channels, use_1x1conv=False, strides=1):
         super().__init__()
         self.layers = [
-            *(nn.Conv2D(num_channels, 3, padding=1, strides=strides), nn.BatchNorm()),
-            *(nn.Activation("relu"), nn.Conv2D(num_channels, 3, padding=1), nn.BatchNorm()),
+            nn.Conv2D(num_channels, 3, padding=1, strides=strides),
+            nn.BatchNorm(),
+            nn.Activation("relu"),
+            nn.Conv2D(num_channels, 3, padding=1),
+            nn.BatchNorm(),
         ]
         self.conv3 = nn.Conv2D(num_channels, 1, strides=strides) if use_1x1conv else None
 
@@ -573,7 +576,7 @@ class BatchOfOneOnly(Layers):
         return super().forward(X)[:1]
 
 
-# No block at all, or none that can be questioned
+# No block at all, or none that can be checked
 
 
 @diagnosed_as("raises an error")
@@ -622,13 +625,13 @@ class ReturnsAString(Layers):
 
 
 @diagnosed_as("returns no array")
-class ReturnsAnArrayOfNumpy(Layers):
+class ReturnsANumPyArray(Layers):
     def forward(self, X):
         return super().forward(X).asnumpy()
 
 
 @diagnosed_as("returns no array")
-class ReturnsBothRoads(Layers):
+class ReturnsBothPaths(Layers):
     def forward(self, X):
         return self.layers(X), self.shortcut(X)
 
@@ -657,7 +660,11 @@ def makes_nothing(num_channels, use_1x1conv=False, strides=1):
 
 
 NOT_A_CLASS = [
-    *((what, "not a class or function") for what in (None, "Residual", 18)),
-    *((what, "not a class or function") for what in (numpy.zeros((3000, 3000)), Layers(4))),
-    *((what, "makes no block") for what in (lambda *a, **k: None, lambda *a, **k: "block")),
+    (None, "not a class or function"),
+    ("Residual", "not a class or function"),
+    (18, "not a class or function"),
+    (numpy.zeros((3000, 3000)), "not a class or function"),
+    (Layers(4), "not a class or function"),
+    (lambda *_, **__: None, "makes no block"),
+    (lambda *_, **__: "block", "makes no block"),
 ]

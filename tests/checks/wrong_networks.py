@@ -1,4 +1,4 @@
-"""Stems, stages and networks with one mistake each, by the diagnosis that they ought to get."""
+"""Stems, stages and networks with one mistake each, and the diagnosis that each should get."""
 
 from d2l import mxnet as d2l
 from mxnet import npx
@@ -11,7 +11,7 @@ WRONG_STEMS, WRONG_STAGES, WRONG_NETWORKS = {}, {}, {}
 
 
 def diagnosed_as(diagnosis, gallery):
-    """Enter a wrong version in a gallery."""
+    """Add a wrong version to a gallery, with its diagnosis."""
 
     def enter(version):
         gallery[version] = diagnosis
@@ -209,7 +209,7 @@ def stage_not_written_yet(num_channels, num_residuals, first_block=False):
 
 
 def network(*, stem=None, stages=None, pooled=nn.GlobalAvgPool2D, head=None):
-    """Return a ResNet-18 of which one part is another."""
+    """Return a ResNet-18 in which some parts are replaced."""
     stem = stem or row(conv7(), nn.BatchNorm(), relu(), pooling())
     if stages is None:
         stages = [resnet_block(width, 2, width == 64) for width in (64, 128, 256, 512)]

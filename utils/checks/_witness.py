@@ -1,4 +1,7 @@
-"""Networks, images and optimizers that record what a learner's training does with them."""
+"""Networks that record what a learner's training does with them, and images that tell them apart.
+
+What right training does to such a network is calculated by NumPy, for comparison.
+"""
 
 from __future__ import annotations
 
@@ -15,12 +18,12 @@ from utils import _gluon, data
 from utils.setup import fetch
 
 RATE = 0.5  # learning rate
-INKED = 255  # the value of a pixel that says something
+INKED = 255  # the value of a pixel that carries information
 
 
 @dataclass(frozen=True)
 class SeenBatch:
-    """One batch that the network saw: which images, and in which mode."""
+    """One batch that a network was called with: the numbers of its images, and the mode."""
 
     numbers: tuple[int, ...]
     training: bool
@@ -28,10 +31,11 @@ class SeenBatch:
 
 
 class Witness(nn.Block):
-    """A linear network on the first row of an image, ten pixels that show its class.
+    """A linear network that records every call, for the images that `numbered` makes.
 
-    It computes scores (N, 10) for images (N, 1, 28, 28) and notes every call. Images are told apart
-    by the number that `numbered` has written into their second row, mirrored ones as well.
+    It computes scores (N, 10) for images (N, 1, 28, 28) from the ten pixels in the first row that
+    show the class. The second row holds the number of an image, which tells it apart, mirrored or
+    not.
     """
 
     def __init__(self, weight: numpy.ndarray) -> None:
@@ -40,14 +44,14 @@ class Witness(nn.Block):
         start = init.Constant(np.array(self.weight_before))
         self.weight = self.params.get("weight", shape=(10, 10), init=start)
         self.calls: list[SeenBatch] = []
-        self.mirrored = 0  # images seen with left and right exchanged
+        self.mirrored = 0  # number of images seen mirrored
 
     def forward(self, X: np.ndarray) -> np.ndarray:
         pixels = X.asnumpy()[:, 0]
-        is_mirrored = pixels[:, 2, -1] > pixels[:, 2, -2]  # the mark is at the left, else
+        is_mirrored = pixels[:, 2, -1] > pixels[:, 2, -2]  # otherwise the mark is on the left
         self.mirrored += int(is_mirrored.sum())
         pixels = numpy.where(is_mirrored[:, None, None], pixels[..., ::-1], pixels)
-        bits = pixels[:, 1, :16] > pixels[:, 2, 1:2]  # the third row is black but for its mark
+        bits = pixels[:, 1, :16] > pixels[:, 2, 1:2]  # the third row is black except for the mark
         numbers = (bits * 2 ** numpy.arange(16)).sum(axis=1)
         modes = autograd.is_training(), autograd.is_recording()
         self.calls.append(SeenBatch(tuple(int(number) for number in numbers), *modes))
@@ -59,13 +63,13 @@ class Witness(nn.Block):
         return self.weight.data().asnumpy()
 
     def seen(self, *, recorded: bool) -> list[int]:
-        """Return the numbers of the images seen with or without a gradient, in order."""
+        """Return the numbers of the images seen while recording, or while not, in order."""
         calls = [call for call in self.calls if call.recorded == recorded]
         return [number for call in calls for number in call.numbers]
 
 
 class Memory(nn.Block):
-    """A network that notes how many images wait, inside of it, for their backward pass."""
+    """A network that records how many images are held in memory until their backward pass."""
 
     def __init__(self, net: Witness) -> None:
         super().__init__()
@@ -85,12 +89,12 @@ class Memory(nn.Block):
 
 
 def knowing() -> Witness:
-    """Return a network that gives the class shown in the image by far the highest score."""
+    """Return a network that recognizes every image with certainty."""
     return _ready(20 * numpy.eye(10))
 
 
 def learning() -> Witness:
-    """Return a network with small random weights; one step changes what it recognizes."""
+    """Return a network with small random weights, which one step visibly changes."""
     return _ready(numpy.random.default_rng(1).normal(size=(10, 10)) / 3)
 
 
@@ -107,12 +111,12 @@ def trainer(net: gluon.Block, momentum: float = 0.0) -> gluon.Trainer:
 
 
 def numbered(count: int, first: int = 0) -> data.Split:
-    """Return images that show their class and their number, the classes in turn."""
+    """Return `count` images that show their class and their number; the classes take turns."""
     labels = (numpy.arange(count) % 10).astype("int32")
     numbers = numpy.arange(first, first + count)
     images = numpy.zeros((count, 28, 28), "uint8")
     images[numpy.arange(count), 0, labels] = INKED
-    images[:, 2, 0] = INKED  # the mark of the left side
+    images[:, 2, 0] = INKED  # marks the left side
     images[:, 1, :16] = INKED * (numbers[:, None] >> numpy.arange(16) & 1)
     return data.Split(images, labels)
 
@@ -124,14 +128,14 @@ def batch(count: int, first: int = 0) -> tuple[np.ndarray, np.ndarray]:
 
 
 def mislabeled(split: data.Split, wrong: slice) -> data.Split:
-    """Return the split with other labels in the places of the slice."""
+    """Return the split with wrong labels in this slice."""
     labels = split.labels.copy()
     labels[wrong] = (labels[wrong] + 1) % 10
     return replace(split, labels=labels)
 
 
 def fashion(train: int, valid: int, test: int) -> data.FashionMNIST:
-    """Return a data set of numbered images: training first, then validation, then test."""
+    """Return a dataset of numbered images: training first, then validation, then test."""
     return data.FashionMNIST(
         train=numbered(train),
         valid=numbered(valid, train),
@@ -140,12 +144,12 @@ def fashion(train: int, valid: int, test: int) -> data.FashionMNIST:
     )
 
 
-# What right training does to a witness, calculated by numpy. Weights are (10, 10): row k holds the
-# scores of an image that shows class k. Labels are whole numbers (N,), classes as well.
+# What right training does to a witness, calculated by NumPy. Weights are (10, 10): row k holds the
+# scores of an image that shows class k. Labels and classes are whole numbers (N,).
 
 
 def losses(scores: numpy.ndarray, labels: numpy.ndarray) -> numpy.ndarray:
-    """Return the cross-entropy of each image (N,), for its scores (N, 10)."""
+    """Return the cross-entropy of each image (N,), given its scores (N, 10)."""
     return -numpy.log(softmax(scores)[numpy.arange(len(labels)), labels])
 
 
@@ -155,12 +159,12 @@ def softmax(scores: numpy.ndarray) -> numpy.ndarray:
 
 
 def hits(scores: numpy.ndarray, labels: numpy.ndarray) -> int:
-    """Return how many labels have the highest score of their image."""
+    """Return for how many images the highest score is that of the label."""
     return int((scores.argmax(axis=1) == labels).sum())
 
 
 def gradient(weight: numpy.ndarray, shown: numpy.ndarray, labels: numpy.ndarray) -> numpy.ndarray:
-    """Return the gradient of the mean loss of images that show the classes `shown` (N,)."""
+    """Return the gradient of the mean loss over images that show the classes `shown` (N,)."""
     one_hot = numpy.eye(10)
     return one_hot[shown].T @ (softmax(weight[shown]) - one_hot[labels]) / len(labels)
 
@@ -168,7 +172,7 @@ def gradient(weight: numpy.ndarray, shown: numpy.ndarray, labels: numpy.ndarray)
 def learned(
     weight: numpy.ndarray, batches: Sequence[Sequence[int]], rate: float = RATE
 ) -> numpy.ndarray:
-    """Return the weight after a step for each batch of images, given by their numbers."""
+    """Return the weight after one step for each batch; a batch is given by its image numbers."""
     for batch in batches:
         shown = numpy.array(batch) % 10  # an image shows the last digit of its number
         weight = weight - rate * gradient(weight, shown, shown)

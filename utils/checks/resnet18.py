@@ -257,7 +257,8 @@ def raw_scores(net: Any) -> None:
         )
     raise Mistake(
         "softmax inside the network",
-        "The outputs for an image are probabilities, which add up to 1.",
+        "The outputs for an image are probabilities that add up to 1, or the logarithms of such "
+        "probabilities.",
         "The training loss contains the softmax. A second one leaves hardly any gradient.",
         "What follows the dense layer?",
     )

@@ -82,8 +82,8 @@ def normalization(net: Any) -> None:
     if not specimen.changes_with_scale(X, _specimen.mixed, lambda _: 3.0, training=False):
         raise _normalization(
             "statistics of single images",
-            "In inference mode, which uses the running statistics, larger weights do not change the "
-            "output.",
+            "In inference mode, which uses the running statistics, larger weights do not change "
+            "the output.",
         )
     if grows:
         raise _normalization("normalization missing", "The output grows with the weights.")
