@@ -1,7 +1,8 @@
-"""Checks of a learner's code, by what it does: each function here asks questions and reports.
+"""Checks of a learner's code: each asks questions, and answers them by experiments with the code.
 
-A check is called as what it checks, `checks.residual_block(MyResidual)`; its module has the same
-name and lists the questions. Begin there; `_ask` puts them, and `_report` shows the answers.
+A check is named after what it checks, `checks.residual_block(MyResidual)`, and returns a `Report`.
+Begin with `residual_block.py`: it lists its questions, `_ask` asks them, `_report` holds the
+answers.
 """
 
 from utils.checks._report import Report
