@@ -25,11 +25,15 @@ from mxnet import npx
 from mxnet.gluon import nn
 
 from utils import data, train
+from utils.recipes import Recipe
 from utils.resnet import Residual, named, stem
 from utils.runs import checkpoint
+from utils.runs.callbacks import Callback
+from utils.runs.checkpoint import Checkpoint
+from utils.runs.team import Team
 
 CPU = mx.cpu()
-RECIPE = train.Recipe(epochs=2, batch_size=32, flip=True)
+RECIPE = Recipe(epochs=2, batch_size=32, flip=True)
 
 
 def small_net(seed=0):
@@ -51,8 +55,43 @@ def few_images(sample):
     return dataclasses.replace(sample, train=part)
 
 
-def run(net, few, recipe=RECIPE, **options):
-    return train.fit(net, few, recipe, **{"seed": 0, "device": CPU, **options})
+class OnStep(Callback):
+    """Call a function with the history after each step, and where a run goes on."""
+
+    def __init__(self, function):
+        self.function = function
+
+    def begin(self, run):
+        if run.history.step_losses:
+            self.function(run.history)
+
+    def after_step(self, run):
+        self.function(run.history)
+
+
+def run(
+    net,
+    few,
+    recipe=RECIPE,
+    *,
+    seed=0,
+    device=CPU,
+    kvstore="device",
+    checkpoint=None,
+    resume=False,
+    every=60,
+    on_step=None,
+):
+    """Train with the callbacks that the options ask for."""
+    devices = [device] if isinstance(device, mx.Context) else device
+    callbacks = []
+    if len(devices) > 1 or kvstore != "device":
+        callbacks.append(Team(devices, kvstore))
+    if checkpoint is not None:
+        callbacks.append(Checkpoint(checkpoint, resume=resume, every=every))
+    if on_step is not None:
+        callbacks.append(OnStep(on_step))
+    return train.fit(net, few, recipe, seed=seed, device=devices[0], callbacks=callbacks)
 
 
 def parameters(net):
@@ -136,7 +175,7 @@ def main(path, epochs, moment=""):
     def on_step(history):
         print(f"\nstep {len(history.step_losses)}", flush=True)
 
-    options = {"checkpoint": path, "resume": True, "save_every": 0, "on_step": on_step}
+    options = {"checkpoint": path, "resume": True, "every": 0, "on_step": on_step}
     if not checkpoint.exists(path):
         net = small_net()
     few = few_images(data.load("quick"))

@@ -18,7 +18,8 @@ import mxnet as mx
 from d2l import mxnet as d2l
 from mxnet import autograd, gluon, np, npx
 from mxnet.gluon import nn
-from utils import data, families, resnet, shapes, train
+from utils import data, families, recipes, resnet, shapes, train
+from utils.runs import checkpoint
 
 npx.set_np()
 """
@@ -205,10 +206,11 @@ PARAMETERS = [
         words="belongs to another run",
         wrong="""
             net, fashion = families.deep_network(8, families.Plain), data.load("quick")
-            settings = {"seed": 0, "device": mx.cpu(), "checkpoint": "run.zip"}
+            kept = checkpoint.Checkpoint("run.zip", resume=True)
+            settings = {"seed": 0, "device": mx.cpu(), "callbacks": [kept]}
             train.initialize(net, seed=0, device=mx.cpu())
-            train.fit(net, fashion, train.Recipe(epochs=1), **settings)
-            train.fit(net, fashion, train.Recipe(epochs=2), **settings, resume=True)
+            train.fit(net, fashion, recipes.Recipe(epochs=1), **settings)
+            train.fit(net, fashion, recipes.Recipe(epochs=2), **settings)
         """,
         until="(this call says 2)",
         cause="With `resume=True` the training goes on to the curve of the first call, and that "
@@ -217,8 +219,8 @@ PARAMETERS = [
         cure="Repeat the call that was interrupted as it was, or give the new run a file of its "
         "own: another name, or delete the old one if you need it no more.",
         mend=(
-            "train.fit(net, fashion, train.Recipe(epochs=2), **settings, resume=True)",
-            "train.fit(net, fashion, train.Recipe(epochs=1), **settings, resume=True)",
+            "train.fit(net, fashion, recipes.Recipe(epochs=2), **settings)",
+            "train.fit(net, fashion, recipes.Recipe(epochs=1), **settings)",
         ),
     ),
 ]
@@ -400,7 +402,7 @@ TRAINING = [
         wrong="""
             net = resnet.resnet18()
             train.initialize(net, seed=0, device=mx.cpu())
-            trainer = train.Recipe().trainer(net, steps=1)
+            trainer = recipes.Recipe().trainer(net, steps=1)
             X = np.zeros((2, 1, 28, 28))
             y = np.array([3, 9])
             train.train_step(net, X, y, trainer)
@@ -415,15 +417,15 @@ TRAINING = [
         wrong="""
             net = families.deep_network(8, resnet.Residual)
             train.initialize(net, seed=0, device=mx.cpu())
-            recipe = train.Recipe(epochs=1, learning_rate=1e30)
+            recipe = recipes.Recipe(epochs=1, learning_rate=1e30)
             train.fit(net, data.load("quick"), recipe, seed=0, device=mx.cpu())
         """,
         cause="The steps are too long: the weights grew until their products were too large for "
         "float32. (The rate of this example is absurd, so that it fails at once.)",
         cure="Divide the learning rate by ten until the loss falls.",
         mend=(
-            "recipe = train.Recipe(epochs=1, learning_rate=1e30)",
-            "recipe = train.Recipe(epochs=1, learning_rate=0.1)",
+            "recipe = recipes.Recipe(epochs=1, learning_rate=1e30)",
+            "recipe = recipes.Recipe(epochs=1, learning_rate=0.1)",
         ),
     ),
 ]

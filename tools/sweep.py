@@ -15,11 +15,12 @@ from dataclasses import asdict, replace
 
 import utils  # noqa: F401  (before mxnet: it sets this machine up)
 from command_line import chosen
-from utils import experiments, recipes, train
-from utils.ingredients import trials as ingredient_trials
+from notebooks import ROOT
+from utils import experiments, recipes
+from utils.recipes import Recipe
 from utils.setup import storage
 
-LOSS_LOG_RECIPE = train.Recipe(epochs=3, batch_size=64, learning_rate=0.05, flip=True)
+LOSS_LOG_RECIPE = Recipe(epochs=3, batch_size=64, learning_rate=0.05, flip=True)
 
 
 def depth() -> list[experiments.Trial]:
@@ -60,7 +61,7 @@ def loss_log() -> list[experiments.Trial]:
 
 def ingredients() -> list[experiments.Trial]:
     """The recipe of notebook 05, each time with one ingredient changed."""
-    return ingredient_trials(recipes.SHORT, seeds=range(3))
+    return experiments.ingredient_trials(recipes.SHORT, seeds=range(3))
 
 
 SWEEPS: dict[str, Callable[[], list[experiments.Trial]]] = {
@@ -94,11 +95,13 @@ def document(name: str, trials: Sequence[experiments.Trial], runs: list[dict]) -
 def main() -> int:
     for name in chosen("Run the large sweeps and store their results.", "sweep", [*SWEEPS]):
         trials = SWEEPS[name]()
+        kept = ROOT / "build" / "sweeps" / f"{name}.json"  # an interrupted sweep goes on from it
         print(f"{name}: {len(trials)} runs")
         storage.write_whole(
             experiments.RESULTS / f"{name}.json",
-            document(name, trials, experiments.run_all(trials)),
+            document(name, trials, experiments.run_all(trials, kept)),
         )
+        kept.unlink()
     return 0
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 import mxnet as mx
@@ -44,15 +44,17 @@ class Split:
         _check_labels(self.labels)
         if len(self.images) != len(self.labels):
             raise ValueError(
-                f"There are {len(self.images)} images but {len(self.labels)} labels. "
-                "Each image needs one label: pass arrays of the same length."
+                "There are {images} images but {labels} labels. Each image needs one label: pass "
+                "arrays of the same length.".format(
+                    images=len(self.images), labels=len(self.labels)
+                )
             )
 
     def __len__(self) -> int:
         return len(self.labels)
 
     def first(self, count: int) -> Split:
-        """Return the first images, so many of them."""
+        """Return the first `count` images."""
         return Split(self.images[:count], self.labels[:count])
 
 
@@ -75,7 +77,8 @@ def load(budget: str = "full") -> FashionMNIST:
     """
     if budget not in ("full", "quick"):
         raise ValueError(
-            f"budget is {budget!r}, but it must be 'full' (all images) or 'quick' (the sample)."
+            "budget is {given!r}, but it must be 'full' (all images) or 'quick' (the "
+            "sample).".format(given=budget)
         )
     source, contents = fetch.find() if budget == "full" else fetch.sample()
     images, labels = _arrays(contents, "train")
@@ -89,7 +92,7 @@ def load(budget: str = "full") -> FashionMNIST:
 
 
 def normalize(images: numpy.ndarray) -> numpy.ndarray:
-    """Return uint8 images (N, 28, 28) as float32 (N, 1, 28, 28) of mean 0 and deviation 1."""
+    """Return uint8 images (N, 28, 28) as float32 (N, 1, 28, 28): mean 0, standard deviation 1."""
     _check_images(images)
     values = images[:, None].astype("float32")
     values *= numpy.float32(1 / (255 * STD))
@@ -97,65 +100,98 @@ def normalize(images: numpy.ndarray) -> numpy.ndarray:
     return values
 
 
+@dataclass(frozen=True)
+class Augmentation:
+    """How training images are changed at random, so that a network never sees one twice alike.
+
+    `flip` mirrors each image left-right half of the time. `shift` moves each by up to that many
+    pixels, right or left and up or down, with black behind it. Raises ValueError for a shift that
+    is not a whole number from 0 to 27.
+    """
+
+    flip: bool = False
+    shift: int = 0
+
+    def __post_init__(self) -> None:
+        if self.shift not in range(28):
+            raise ValueError(
+                "shift is {given!r}, but it must be a whole number of pixels from 0 to 27, or "
+                "nothing of an image is left. 2 is a good first choice.".format(given=self.shift)
+            )
+
+    def draw(
+        self, rng: numpy.random.Generator, count: int
+    ) -> Callable[[numpy.ndarray, slice], numpy.ndarray]:
+        """Draw how each of `count` images is changed; return a function that changes a part.
+
+        It takes images, which it may change in place, and their places among the `count`.
+        """
+        mirrored = rng.random(count) < 0.5 if self.flip else None
+        moves = rng.integers(0, 2 * self.shift + 1, (count, 2)) if self.shift else None
+
+        def augmented(images: numpy.ndarray, places: slice) -> numpy.ndarray:
+            if mirrored is not None:
+                images[mirrored[places]] = images[mirrored[places], :, ::-1]
+            return images if moves is None else _moved(images, moves[places], self.shift)
+
+        return augmented
+
+
+UNCHANGED = Augmentation()
+
+
 def batches(
     split: Split,
     batch_size: int,
     device: mx.Context,
     rng: numpy.random.Generator | None = None,
-    flip: bool = False,
+    *,
+    augmentation: Augmentation = UNCHANGED,
     size: int = 28,
-    shift: int = 0,
     start: int = 0,
     part: tuple[int, int] = (0, 1),
 ) -> Iterator[tuple[np.ndarray, np.ndarray]]:
     """Yield X, float32 (batch_size, 1, size, size), and y, int32 (batch_size,), on the device.
 
-    With an rng it is a pass for training: in random order, each image mirrored left-right half of
-    the time if `flip`, and moved up to `shift` pixels in both directions, with black behind it; an
-    incomplete last batch is left out. Without one it is a pass for evaluation:
-    in order, every image once, so that the last batch may be smaller. `start` is the number of the
-    first batch: a pass that goes on there has the same batches as the whole one. `part` (k, n)
-    leaves the k-th of n equal parts of each batch; together they are the whole one's images.
-    A size other than 28 is interpolated, bilinear, corner pixels on corner pixels.
-    Raises ValueError if batch_size or size is not a positive whole number or does not divide into
-    the parts, if shift is not one of 0 to 27 pixels, or if a pass for training would not have a
-    single batch.
+    With an `rng` it is a pass for training: in random order, with the augmentation, and without an
+    incomplete last batch. Without one it is a pass for evaluation: in order, every image once and
+    unchanged, so that the last batch may be smaller.
+
+    `start` is the number of the first batch; a pass that goes on there has the same batches as the
+    whole one. `part` (k, n) leaves the k-th of n equal parts of each batch; together they hold the
+    images of the whole one. A size other than 28 is interpolated, bilinear, corner pixels on corner
+    pixels.
+
+    Raises ValueError if batch_size or size is not a positive whole number, if batch_size does not
+    divide into the parts, or if a pass for training would not have a single batch.
     """
     _guards.check_positive(batch_size=batch_size, size=size)
-    if shift not in range(28):
-        raise ValueError(
-            f"shift is {shift!r}, but it must be a whole number of pixels from 0 to 27, or nothing "
-            "of an image is left. 2 is a good first choice."
-        )
     if rng is not None and batch_size > len(split):
         raise ValueError(
-            f"batch_size is {batch_size}, but there are {len(split)} images, which do not fill one "
-            f"batch. Pass a batch_size of at most {len(split)}."
+            "batch_size is {batch_size}, but there are {count} images, which do not fill one "
+            "batch. Pass a batch_size of at most {count}.".format(
+                batch_size=batch_size, count=len(split)
+            )
         )
     _guards.check_divides(batch_size, workers=part[1])
-    return _batches(split, batch_size, device, rng, flip, size, shift, start, part)
-
-
-def _batches(split, batch_size, device, rng, flip, size, shift, start, part):
-    """Draw all that is left to chance before the first batch, so that each follows from its place.
-
-    A generator whose parameters `batches` has checked.
-    """
-    order = numpy.arange(len(split)) if rng is None else rng.permutation(len(split))
-    mirrored = rng.random(len(split)) < 0.5 if rng is not None and flip else None
-    moves = rng.integers(0, 2 * shift + 1, (len(split), 2)) if rng is not None and shift else None
-    end = len(split) if rng is None else len(split) - batch_size + 1
+    # All chance is drawn before the first batch, so that each batch follows from its number alone.
+    order, augmented, end = numpy.arange(len(split)), None, len(split)
+    if rng is not None:
+        order, end = rng.permutation(len(split)), len(split) - batch_size + 1
+        augmented = augmentation.draw(rng, len(split))
     length = batch_size // part[1]
-    for first in range(start * batch_size, end, batch_size):
-        places = slice(first + part[0] * length, first + (part[0] + 1) * length)
+    firsts = (first + part[0] * length for first in range(start * batch_size, end, batch_size))
+    places = (slice(first, first + length) for first in firsts)
+
+    def batch(places: slice) -> tuple[np.ndarray, np.ndarray]:
         chosen = order[places]
         images = split.images[chosen]
-        if mirrored is not None:
-            images[mirrored[places]] = images[mirrored[places], :, ::-1]
-        if moves is not None:
-            images = _moved(images, moves[places], shift)
+        if augmented is not None:
+            images = augmented(images, places)
         X = np.array(normalize(images), ctx=device)
-        yield _resize(X, size), np.array(split.labels[chosen], ctx=device)
+        return _resize(X, size), np.array(split.labels[chosen], ctx=device)
+
+    return map(batch, places)
 
 
 def _moved(images: numpy.ndarray, moves: numpy.ndarray, shift: int) -> numpy.ndarray:
@@ -190,32 +226,38 @@ def _last_twelfth(labels: numpy.ndarray) -> numpy.ndarray:
 
 def _check_images(images: numpy.ndarray) -> None:
     if not isinstance(images, numpy.ndarray) or images.dtype != numpy.uint8:
-        given = getattr(images, "dtype", type(images).__name__)
         raise TypeError(
-            f"The images are {given}, but they must be a numpy array of uint8, 0 to 255. "
-            "Convert them: numpy.asarray(images, dtype='uint8')."
+            "The images are {given}, but they must be a numpy array of uint8, 0 to 255. "
+            "Convert them: numpy.asarray(images, dtype='uint8').".format(given=_kind(images))
         )
     if images.ndim != 3 or images.shape[1:] != (28, 28):
         raise ValueError(
-            f"The images have the shape {images.shape}, but they must be (N, 28, 28): N images of "
-            "28 by 28 pixels. For one image, add an axis: images[None]."
+            "The images have the shape {given}, but they must be (N, 28, 28): N images of 28 by 28 "
+            "pixels. For one image, add an axis: images[None].".format(given=images.shape)
         )
 
 
 def _check_labels(labels: numpy.ndarray) -> None:
     if not isinstance(labels, numpy.ndarray) or labels.dtype != numpy.int32:
-        given = getattr(labels, "dtype", type(labels).__name__)
         raise TypeError(
-            f"The labels are {given}, but they must be a numpy array of int32. "
-            "Convert them: numpy.asarray(labels, dtype='int32')."
+            "The labels are {given}, but they must be a numpy array of int32. "
+            "Convert them: numpy.asarray(labels, dtype='int32').".format(given=_kind(labels))
         )
     if labels.ndim != 1:
         raise ValueError(
-            f"The labels have the shape {labels.shape}, but they must be (N,): one per image."
+            "The labels have the shape {given}, but they must be (N,): one per image.".format(
+                given=labels.shape
+            )
         )
     wrong = numpy.flatnonzero((labels < 0) | (labels >= len(CLASSES)))
     if len(wrong):
         raise ValueError(
-            f"Label {wrong[0]} is {labels[wrong[0]]}, but the labels must be 0 to "
-            f"{len(CLASSES) - 1}, one number per class. Check how the labels were made."
+            "Label {place} is {given}, but the labels must be 0 to {last}, one number per class. "
+            "Check how the labels were made.".format(
+                place=wrong[0], given=labels[wrong[0]], last=len(CLASSES) - 1
+            )
         )
+
+
+def _kind(given: object) -> str:
+    return str(getattr(given, "dtype", type(given).__name__))

@@ -7,14 +7,15 @@ stored in `utils/results/`.
 from __future__ import annotations
 
 import contextlib
+import hashlib
 import io
 import json
 import multiprocessing
 import os
 import sys
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import ProcessPoolExecutor
-from dataclasses import dataclass, field, replace
+from concurrent.futures import ProcessPoolExecutor, as_completed
+from dataclasses import asdict, dataclass, field, replace
 from functools import partial
 from pathlib import Path
 
@@ -24,14 +25,16 @@ from tqdm import tqdm
 
 from utils import data, train
 from utils.families import NormalizedShortcut, Plain, deep_network, network18, without_biases
-from utils.resnet import Residual
-from utils.setup import machine
+from utils.recipes import Recipe
+from utils.resnet import Residual, resnet18
+from utils.runs.workers import toolbox_version
+from utils.setup import machine, storage
 
 RESULTS = Path(__file__).parent / "results"
 MEASURED = ("train_loss", "train_accuracy", "valid_loss", "valid_accuracy")  # each epoch
 FAMILIES = {"plain": Plain, "residual": Residual}
 # Notebook 01: halved images and batches of 128 make even 56 layers a matter of half a minute.
-DEPTH_RECIPE = train.Recipe(epochs=5, batch_size=128, learning_rate=0.1, size=14)
+DEPTH_RECIPE = Recipe(epochs=5, batch_size=128, learning_rate=0.1, size=14)
 
 
 @dataclass(frozen=True)
@@ -43,7 +46,7 @@ class Trial:
     """
 
     build: Callable[[], gluon.Block]
-    recipe: train.Recipe
+    recipe: Recipe
     seed: int
     images: int = 5500
     labels: dict = field(default_factory=dict)
@@ -66,37 +69,75 @@ def run(trial: Trial) -> dict:
     return {**trial.labels, "seed": trial.seed, **epochs, "seconds": round(sum(history.seconds), 1)}
 
 
-def run_all(trials: Sequence[Trial]) -> list[dict]:
+def run_all(trials: Sequence[Trial], kept: Path | None = None) -> list[dict]:
     """Run the trials, as many at a time as there are processors; return their results in order.
 
     Each has a process and a processor of its own. Small networks gain nothing from a second
     thread, and with one thread a seed gives the same numbers however many processors there are.
+
+    In the file `kept` each result is stored as soon as it is there. The same call goes on after an
+    interruption with the trials that are left, as long as the code of the course is the same.
     """
-    workers = max(1, min(machine.available_cpus(), len(trials)))
-    with threads(1), ProcessPoolExecutor(workers, multiprocessing.get_context("spawn")) as pool:
+    done = _read_kept(kept)
+    keys = [_key(trial) for trial in trials]
+    results = [done.get(key, {}) for key in keys]
+    left = [place for place, result in enumerate(results) if not result]
+    processes = max(1, min(machine.available_cpus(), len(left)))
+    with (
+        threads(1),
+        ProcessPoolExecutor(processes, multiprocessing.get_context("spawn")) as pool,
+        tqdm(total=len(left), unit="run", file=sys.stdout) as bar,
+    ):
+        running = {pool.submit(run, trials[place]): place for place in left}
         try:
-            results = pool.map(run, trials)
-            return list(tqdm(results, total=len(trials), unit="run", file=sys.stdout))
+            for future in as_completed(running):
+                place = running[future]
+                results[place] = done[keys[place]] = future.result()
+                if kept is not None:
+                    storage.write_whole(kept, json.dumps(done))
+                bar.update()
         except BaseException:
             pool.shutdown(cancel_futures=True)
             raise
+    return results
+
+
+def _read_kept(kept: Path | None) -> dict[str, dict]:
+    return json.loads(kept.read_text("utf-8")) if kept is not None and kept.exists() else {}
+
+
+def _key(trial: Trial) -> str:
+    """Return what tells a trial from others: its settings, its network, the code that runs it."""
+    settings = {**vars(trial), "recipe": asdict(trial.recipe), "build": _name(trial.build)}
+    text = json.dumps({**settings, "code": toolbox_version()}, sort_keys=True)
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
+def _name(build: object) -> object:
+    """Return a function, class or `partial` of them by names that are the same in each process."""
+    if isinstance(build, partial):
+        return [_name(build.func), [_name(argument) for argument in build.args]]
+    return getattr(build, "__qualname__", build)
 
 
 @contextlib.contextmanager
 def threads(count: int) -> Iterator[None]:
-    """Let the processes that are started meanwhile compute with so many threads each."""
-    before = os.environ["OMP_NUM_THREADS"]
+    """Let the processes that are started meanwhile compute with `count` threads each."""
+    before = os.environ.get("OMP_NUM_THREADS")  # not set where MXNet was imported before utils
     os.environ["OMP_NUM_THREADS"] = str(count)
     try:
         yield
     finally:
-        os.environ["OMP_NUM_THREADS"] = before
+        if before is None:
+            del os.environ["OMP_NUM_THREADS"]
+        else:
+            os.environ["OMP_NUM_THREADS"] = before
 
 
 def depth_trials(
     depths: Sequence[int],
     seeds: Sequence[int],
-    recipe: train.Recipe = DEPTH_RECIPE,
+    recipe: Recipe = DEPTH_RECIPE,
     families: Sequence[str] = tuple(FAMILIES),
     images: int = 5500,
 ) -> list[Trial]:
@@ -115,7 +156,7 @@ def depth_trials(
     ]
 
 
-def loss_log_trials(seeds: Sequence[int], recipe: train.Recipe, images: int = 5500) -> list[Trial]:
+def loss_log_trials(seeds: Sequence[int], recipe: Recipe, images: int = 5500) -> list[Trial]:
     """Return a trial for each change on the way from plain-18 to the final network, and seed.
 
     `recipe` is the last one; the rows before "+ flips" and "+ schedule" do without these.
@@ -147,6 +188,35 @@ def loss_log_trials(seeds: Sequence[int], recipe: train.Recipe, images: int = 55
 
 def _without_biases(build: Callable[[], gluon.Block]) -> gluon.Block:
     return without_biases(build())
+
+
+def ingredient_trials(recipe: Recipe, seeds: Sequence[int]) -> list[Trial]:
+    """Return a trial of ResNet-18 for each seed, of the recipe and of its variants.
+
+    Each variant differs from the recipe in one ingredient. The first 10,000 training images keep
+    the time for all of them below half an hour.
+    """
+    variants = {
+        "the recipe": {},
+        "no flips" if recipe.flip else "flips": {"flip": not recipe.flip},
+        "twice the learning rate": {"learning_rate": 2 * recipe.learning_rate},
+        "constant learning rate": {"one_cycle": False},
+        "no momentum": {"momentum": 0.0},
+    }
+    varied = sorted({name for changes in variants.values() for name in changes})
+    return [
+        Trial(
+            resnet18,
+            changed,
+            seed,
+            images=10_000,
+            labels={"change": change, **{name: getattr(changed, name) for name in varied}},
+            budget="full",
+        )
+        for change, changes in variants.items()
+        for changed in [replace(recipe, **changes)]
+        for seed in seeds
+    ]
 
 
 def stored(name: str) -> dict:
@@ -222,7 +292,8 @@ def effect_of_depth(table: pandas.DataFrame, family: str) -> Effect:
             "Pass at least two seeds."
         )
     ends = runs.iloc[[0, -1]]
-    return Effect(family, *ends.index.tolist(), *ends["mean"].tolist(), ends["std"].max())
+    (shallow, deep), (before, after) = ends.index.tolist(), ends["mean"].tolist()
+    return Effect(family, shallow, deep, before, after, spread=ends["std"].max())
 
 
 def by_change(table: pandas.DataFrame, measure: str) -> pandas.DataFrame:
@@ -240,4 +311,17 @@ def gains(table: pandas.DataFrame, measure: str) -> pandas.DataFrame:
     rows = by_change(table, measure)
     rows["gain"] = rows["mean"].diff()
     rows["counts"] = rows.gain.abs() > 2 * rows.spread.rolling(2).max()
+    return rows
+
+
+def effects(table: pandas.DataFrame, measure: str) -> pandas.DataFrame:
+    """Return what each change did to a measure, against the first row, the recipe.
+
+    `table` comes from `final`. Columns: mean and spread (standard deviation) over the
+    seeds, the effect, and whether it counts: whether it is more than twice the larger spread.
+    """
+    rows = by_change(table, measure)
+    recipe = rows.iloc[0]
+    rows["effect"] = rows["mean"] - recipe["mean"]
+    rows["counts"] = rows.effect.abs() > 2 * rows.spread.clip(lower=recipe.spread)
     return rows

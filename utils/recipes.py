@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import mxnet as mx
@@ -32,23 +32,25 @@ class Recipe:
     warm_up: float = 0.25
     flip: bool = False  # mirror half of the training images
     size: int = 28  # pixels, height and width; images are scaled from 28
-    shift: int = 0  # move training images up to so many pixels, in both directions
+    shift: int = 0  # pixels by which training images are moved at most, in both directions
 
     def __post_init__(self) -> None:
         _guards.check_positive(epochs=self.epochs, batch_size=self.batch_size, size=self.size)
         rate = self.learning_rate
         if not isinstance(rate, (int, float)) or not math.isfinite(rate) or rate <= 0:
             raise ValueError(
-                f"learning_rate is {rate!r}, but it must be a finite number above 0. "
-                "0.1 is a good first choice for this network."
+                "learning_rate is {given!r}, but it must be a finite number above 0. 0.1 is a good "
+                "first choice for this network.".format(given=rate)
             )
 
     def steps_per_epoch(self, split: data.Split) -> int:
         """Return how many full batches the images give; raise ValueError if they give none."""
         if self.batch_size > len(split):
             raise ValueError(
-                f"batch_size is {self.batch_size}, but there are only {len(split)} training "
-                f"images, not enough for one batch. Choose a batch_size of at most {len(split)}."
+                "batch_size is {batch_size}, but there are only {count} training images, not "
+                "enough for one batch. Choose a batch_size of at most {count}.".format(
+                    batch_size=self.batch_size, count=len(split)
+                )
             )
         return len(split) // self.batch_size
 
@@ -60,16 +62,20 @@ class Recipe:
         start: int = 0,
         part: tuple[int, int] = (0, 1),
     ) -> Iterator[tuple[np.ndarray, np.ndarray]]:
-        """Return a pass over the images for training, from the batch `start` on.
-
-        `part` (k, n) leaves the k-th of n equal parts of each batch.
-        """
+        """Return a pass over the images for training, as `data.batches` does."""
         return data.batches(
-            split, self.batch_size, device, rng, self.flip, self.size, self.shift, start, part
+            split,
+            self.batch_size,
+            device,
+            rng,
+            augmentation=data.Augmentation(self.flip, self.shift),
+            size=self.size,
+            start=start,
+            part=part,
         )
 
     def schedule(self, steps: int) -> lr_scheduler.LRScheduler:
-        """Return the learning rate as a function of the step, for a run of that many steps."""
+        """Return the learning rate as a function of the step, for a run of `steps` steps."""
         if not self.one_cycle:
             return lr_scheduler.FactorScheduler(steps, factor=1, base_lr=self.learning_rate)
         return lr_scheduler.CosineScheduler(
@@ -80,16 +86,8 @@ class Recipe:
             warmup_begin_lr=self.learning_rate / 25,
         )
 
-    def trainer(
-        self,
-        net: gluon.Block,
-        steps: int,
-        make: Callable[..., gluon.Trainer] = gluon.Trainer,
-    ) -> gluon.Trainer:
-        """Return the optimizer, tied to the parameters of the network, for a run of that length.
-
-        `make` is called as gluon.Trainer is: with parameters, the optimizer's name, its settings.
-        """
+    def trainer(self, net: gluon.Block, steps: int) -> gluon.Trainer:
+        """Return the optimizer, tied to the parameters of the network, for a run of that length."""
         settings = {
             "learning_rate": self.learning_rate,
             "momentum": self.momentum,
@@ -98,7 +96,9 @@ class Recipe:
         }
         # A list, since Gluon sorts a dictionary by names such as conv9 and conv10. They depend on
         # what was built before, and a resumed run would give its momentum to other weights.
-        return make(list(net.collect_params().values()), "nag", settings)
+        # Without a KVStore, since `team.Team` adds up the gradients of several devices or workers.
+        parameters = list(net.collect_params().values())
+        return gluon.Trainer(parameters, "nag", settings, kvstore=None)
 
 
 # Minutes on two processor cores with AVX-512, more on others.

@@ -22,7 +22,7 @@ from mxnet import gluon, np, npx
 
 from utils import _gluon, data, experiments, recipes, train
 from utils.resnet import resnet18
-from utils.runs.team import Team
+from utils.runs.workers import Workers
 
 WARM_UP = 3  # steps that are not measured: the first ones build plans and fill caches
 
@@ -78,11 +78,11 @@ def by_threads(counts: Sequence[int], batch_size: int = 128) -> pandas.Series:
     return pandas.Series(rates, name="images per second")
 
 
-def exchange_seconds(team: Team, net: gluon.Block, times: int = 10) -> float:
+def exchange_seconds(workers: Workers, net: gluon.Block, times: int = 10) -> float:
     """Return how long it takes to add up gradients of the network's sizes over all workers."""
     learned = enumerate(_gluon.learned(net))
     arrays = {f"exchange {place}": [np.zeros(parameter.shape)] for place, parameter in learned}
-    return seconds(partial(team.add_up, arrays), times)
+    return seconds(partial(workers.all_reduce, arrays), times)
 
 
 def gradient_bytes(net: gluon.Block) -> int:

@@ -1,11 +1,14 @@
 """Checkpoints: whatever stops a run, it goes on to the same end, and nothing good is lost."""
 
 import dataclasses
+import io
 import os
 import random
 import resource
+import shutil
 import signal
 import tempfile
+import zipfile
 from pathlib import Path
 
 import pytest
@@ -64,13 +67,13 @@ def test_an_interrupted_run_goes_on_to_the_same_end(few, path, undisturbed, step
 
 def test_an_interruption_waits_until_the_step_is_whole(few, path, undisturbed, monkeypatch):
     """Half a step would be weights of which some have moved."""
-    taken = train.train_step
+    computed = train.loss_function
 
-    def pressed_meanwhile(net, X, y, trainer):
+    def pressed_meanwhile(scores, y):
         signal.raise_signal(signal.SIGINT)
-        return taken(net, X, y, trainer)
+        return computed(scores, y)
 
-    monkeypatch.setattr(train, "train_step", pressed_meanwhile)
+    monkeypatch.setattr(train, "loss_function", pressed_meanwhile)
     for step in range(3):
         with pytest.raises(KeyboardInterrupt):
             run(small_net(), few, checkpoint=path, resume=step > 0)
@@ -185,6 +188,22 @@ def test_a_finished_run_resumes_to_itself(few, path):
     assert run(small_net(), few, checkpoint=path, resume=True) == history
 
 
+def test_a_checkpoint_of_the_first_edition_is_read(few, tmp_path):
+    """The file was written by its code, at an interruption after step 5."""
+
+    def net_like_its(seed):
+        net = named(pool=nn.GlobalAvgPool2D(), dense=nn.Dense(10))
+        train.initialize(net, seed=seed, device=CPU)
+        return net
+
+    path = shutil.copy(Path(__file__).with_name("first_edition_checkpoint.zip"), tmp_path)
+    whole, resumed_from_it = net_like_its(seed=0), net_like_its(seed=5)
+    expected = run(whole, few)
+    history = run(resumed_from_it, few, checkpoint=path, resume=True)
+    assert history.step_losses == pytest.approx(expected.step_losses, rel=1e-5)
+    assert history.step_hits == expected.step_hits
+
+
 def test_two_are_kept(few, written):
     files = sorted(file.name for file in written.parent.iterdir())
     assert files == ["run.previous.zip", "run.zip"]
@@ -266,10 +285,49 @@ def contents(path):
     return {file.name: file.read_bytes() for file in path.parent.iterdir()}
 
 
-class TestACheckpointIsRefused:
-    def test_when_none_is_named(self, few, path):
-        refused(few, path, "Pass checkpoint=", error=ValueError, checkpoint=None)
+def archive(**parts):
+    """The bytes of a ZIP archive with these parts."""
+    content = io.BytesIO()
+    with zipfile.ZipFile(content, "w") as file:
+        for name, part in parts.items():
+            file.writestr(name.replace("__", "."), part)
+    return content.getvalue()
 
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        archive(readme__txt="of another program"),
+        archive(run__json="[1, 2]"),
+        archive(run__json="not JSON"),
+        archive(run__json='{"format": 2}'),
+        archive(run__json='{"format": 2, "run": {}, "history": {}, "parameters": 3}'),
+    ],
+)
+def test_an_archive_of_another_kind_is_refused(few, path, content):
+    path.write_bytes(content)
+    refused(few, path, r"is not a whole checkpoint .* bytes, where \d+ arrays")
+
+
+def test_an_error_of_the_program_is_not_taken_for_damage(few, written, monkeypatch):
+    """Nobody is told to delete a good file."""
+
+    def mistaken(*_, **__):
+        raise TypeError("a mistake in the code")
+
+    monkeypatch.setattr("numpy.lib.format.read_array", mistaken)
+    with pytest.raises(TypeError, match="a mistake in the code"):
+        resumed(few, written)
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="another user is needed, so root has to run this")
+def test_a_file_that_may_not_be_read_is_not_called_damaged(few, written):
+    written.chmod(0)
+    with as_another_user(), pytest.raises(PermissionError):
+        checkpoint.load_parameters(written, small_net(seed=3))
+
+
+class TestACheckpointIsRefused:
     def test_when_there_is_none_to_take_a_network_from(self, path):
         with pytest.raises(FileNotFoundError, match=r"There is no checkpoint at .*run\.zip"):
             checkpoint.load_parameters(path, small_net())

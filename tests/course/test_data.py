@@ -13,6 +13,7 @@ from utils import data
 from utils.setup import fetch
 
 ROOT = Path(__file__).parents[2]
+AUGMENTED = data.Augmentation(flip=True, shift=2)
 CPU = mx.cpu()
 
 pytestmark = pytest.mark.usefixtures("numpy_mode")
@@ -182,7 +183,10 @@ def test_the_same_seed_gives_the_same_batches_and_each_pass_another_order():
 
     def orders(seed, passes=2):
         rng = numpy.random.default_rng(seed)
-        made = [data.batches(split, 50, CPU, rng, flip=True) for _ in range(passes)]
+        made = [
+            data.batches(split, 50, CPU, rng, augmentation=data.Augmentation(flip=True))
+            for _ in range(passes)
+        ]
         return [numpy.concatenate([pixels(X) for X, _ in batches]) for batches in made]
 
     first, second = orders(1)
@@ -197,7 +201,7 @@ def test_flips_mirror_half_of_the_images_left_right_and_leave_the_originals_alon
     split = numbered(250)
     originals = split.images.copy()
     mirrored = 0
-    for X, _ in data.batches(split, 50, CPU, rng, flip=True):
+    for X, _ in data.batches(split, 50, CPU, rng, augmentation=data.Augmentation(flip=True)):
         for image, number in zip(pixels(X), numbers(X)):
             flipped = image[1, 27] == 255
             expected = originals[number][:, ::-1] if flipped else originals[number]
@@ -213,7 +217,9 @@ def test_images_move_by_up_to_so_many_pixels_with_black_behind_them(rng):
     split = data.Split(images, numpy.zeros(2000, "int32"))
     originals, counts = images.copy(), Counter()
     order = numpy.random.default_rng(0).permutation(2000)
-    (X, _), *_ = data.batches(split, 2000, CPU, numpy.random.default_rng(0), shift=2)
+    (X, _), *_ = data.batches(
+        split, 2000, CPU, numpy.random.default_rng(0), augmentation=data.Augmentation(shift=2)
+    )
     for image, number in zip(pixels(X), order):
         framed = numpy.pad(images[number], 2)
         moves = [
@@ -233,7 +239,11 @@ def test_images_move_by_up_to_so_many_pixels_with_black_behind_them(rng):
 def test_a_pass_that_goes_on_has_the_batches_of_the_whole_one(start):
     split = numbered(250)
     whole, rest = (
-        list(data.batches(split, 64, CPU, numpy.random.default_rng(3), True, 28, 2, begin))
+        list(
+            data.batches(
+                split, 64, CPU, numpy.random.default_rng(3), augmentation=AUGMENTED, start=begin
+            )
+        )
         for begin in (0, start)
     )
     assert len(rest) == len(whole) - start
@@ -246,7 +256,7 @@ def test_nothing_is_changed_unless_asked_nor_in_a_pass_for_evaluation(rng):
     split = numbered(50)
     for batches in (
         data.batches(split, 50, CPU, rng),
-        data.batches(split, 50, CPU, flip=True, shift=2),
+        data.batches(split, 50, CPU, augmentation=AUGMENTED),
     ):
         X, _ = next(batches)
         assert numpy.array_equal(pixels(X), split.images[numbers(X)])
@@ -271,9 +281,9 @@ def test_another_size_is_interpolated_between_the_pixels(sample, size):
 
 
 @pytest.mark.parametrize("shift", [-1, 28, 0.5, "2", None])
-def test_a_shift_that_leaves_nothing_of_an_image_is_refused(sample, shift):
+def test_a_shift_that_leaves_nothing_of_an_image_is_refused(shift):
     with pytest.raises(ValueError, match=rf"shift is {shift!r}, but it must be a whole number of"):
-        data.batches(sample.test, 8, CPU, shift=shift)
+        data.Augmentation(shift=shift)
 
 
 @pytest.mark.parametrize("batch_size", [0, -8, 2.5, "64", True, None])

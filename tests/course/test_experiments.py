@@ -1,17 +1,19 @@
 """Sweeps: each run in a process of its own, results stored with how they were made."""
 
 import dataclasses
+import json
 import os
 
 import pandas
 import pytest
 
 import sweep
-from utils import experiments, recipes, train
-from utils.experiments import Effect, effect_of_depth, final
-from utils.ingredients import effects, trials
+from utils import experiments, recipes
+from utils.experiments import Effect, effect_of_depth, effects, final, ingredient_trials
+from utils.recipes import Recipe
+from utils.runs.history import DivergedError
 
-TINY = train.Recipe(epochs=2, batch_size=32, size=14)
+TINY = Recipe(epochs=2, batch_size=32, size=14)
 STORED = sorted(path.stem for path in experiments.RESULTS.glob("*.json"))
 
 
@@ -43,6 +45,40 @@ def test_the_processes_compute_with_one_thread_and_this_one_as_before(runs):
     with experiments.threads(1):
         assert os.environ["OMP_NUM_THREADS"] == "1"
     assert os.environ["OMP_NUM_THREADS"] == before
+
+
+def test_where_nobody_has_set_the_number_of_threads_it_is_unset_again(monkeypatch):
+    """As where MXNet was imported before utils."""
+    monkeypatch.delenv("OMP_NUM_THREADS")
+    with experiments.threads(1):
+        assert os.environ["OMP_NUM_THREADS"] == "1"
+    assert "OMP_NUM_THREADS" not in os.environ
+
+
+def test_an_interrupted_sweep_goes_on_with_the_runs_that_are_left(runs, tmp_path, capsys):
+    """The first runs are stored; one that would fail shows that only the others are run."""
+    kept = tmp_path / "kept.json"
+    trials = experiments.depth_trials((8,), (0, 1), TINY, images=64)[:2]
+    wild = dataclasses.replace(trials[1], recipe=dataclasses.replace(TINY, batch_size=100))
+    with pytest.raises(ValueError, match="batch_size is 100"):
+        experiments.run_all([trials[0], wild], kept)
+    stored = json.loads(kept.read_text("utf-8"))
+    (result,) = stored.values()
+    marked = {key: {**result, "seconds": -1.0} for key in stored}
+    kept.write_text(json.dumps(marked))
+    first, second = experiments.run_all(trials, kept)
+    assert first["seconds"] == -1.0, "it was not run again"
+    assert second["seconds"] > 0
+    assert "1/1" in capsys.readouterr().out
+
+
+def test_results_of_other_code_are_not_taken(tmp_path, monkeypatch):
+    (trial,) = experiments.depth_trials((8,), (0,), TINY, families=["plain"], images=64)
+    before = experiments._key(trial)
+    assert experiments._key(dataclasses.replace(trial)) == before
+    assert experiments._key(dataclasses.replace(trial, seed=1)) != before
+    monkeypatch.setattr(experiments, "toolbox_version", lambda: "newer")
+    assert experiments._key(trial) != before
 
 
 def test_an_error_in_a_run_ends_the_sweep_with_that_error():
@@ -122,14 +158,14 @@ def test_an_effect_counts_if_it_is_more_than_twice_the_spread_of_both_rows():
 
 def test_each_variant_of_a_recipe_differs_from_it_in_one_thing():
     recipe = recipes.SHORT
-    for trial in trials(recipe, seeds=(0,))[1:]:
+    for trial in ingredient_trials(recipe, seeds=(0,))[1:]:
         changed = dataclasses.asdict(trial.recipe).items() - dataclasses.asdict(recipe).items()
         assert len(changed) == 1, trial.labels
 
 
 def test_a_run_that_diverges_says_so_in_the_process_that_asked():
     wild = dataclasses.replace(TINY, learning_rate=1e30, warm_up=0.0)
-    with pytest.raises(train.DivergedError, match="Lower the learning rate"):
+    with pytest.raises(DivergedError, match="Lower the learning rate"):
         experiments.run_all(experiments.depth_trials((8,), (0,), wild, images=64))
 
 

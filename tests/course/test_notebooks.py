@@ -14,6 +14,7 @@ import first_cell
 from notebooks import code_cells, headline, notebook_paths, run_notebook, tagged, tags
 from utils import train
 from utils.families import Plain, deep_network
+from utils.recipes import Recipe
 from utils.runs import checkpoint
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -21,7 +22,7 @@ NOTEBOOKS = notebook_paths()
 SOLUTIONS = ROOT / "coursework" / "solutions"
 NOTEBOOK_06 = ROOT / "notebooks" / "06_look_inside.ipynb"
 LONGEST_CELL = 15  # lines of code that a reader can take in at once
-TOOLBOX = [ROOT / "utils" / f"{name}.py" for name in ("families", "parallel", "resnet", "train")]
+TOOLBOX = [ROOT / "utils" / f"{name}.py" for name in ("families", "resnet", "runs/team", "train")]
 MACHINE_PATH = re.compile(r"(?<![\w.~/])/(home|root|tmp|work|opt|var|mnt|usr|Users|content)/\w")
 MATH = re.compile(r"(?<!\\)\$[^$\n]+\$")
 
@@ -239,7 +240,7 @@ def test_06_refuses_a_bad_checkpoint_and_goes_on_with_a_network_of_its_own(bad, 
     file = tmp_path / "checkpoints" / "quick.zip"
     net = deep_network(8, Plain)
     train.initialize(net, seed=0, device=mx.cpu())
-    checkpoint.save(file, net, train.Recipe().trainer(net, 1), run={}, history={})
+    checkpoint.save(file, net, Recipe().trainer(net, 1), run={}, history={})
     if bad == "cut short":
         file.write_bytes(file.read_bytes()[:1000])
     done = run_notebook(tmp_path / NOTEBOOK_06.name, "quick")

@@ -10,6 +10,8 @@ from mxnet import np
 from small_runs import CPU, RECIPE, equal, parameters, run, small_net
 
 from utils import train
+from utils.recipes import Recipe
+from utils.runs.history import DivergedError
 
 pytestmark = pytest.mark.usefixtures("numpy_mode")
 
@@ -65,7 +67,7 @@ def test_without_one_cycle_the_learning_rate_stays():
 
 
 def test_a_run_of_a_single_step_has_a_learning_rate(few):
-    recipe = train.Recipe(epochs=1, batch_size=len(few.train))
+    recipe = Recipe(epochs=1, batch_size=len(few.train))
     assert run(small_net(), few, recipe).epochs == 1
 
 
@@ -88,7 +90,7 @@ def test_a_loss_that_is_not_a_number_stops_the_run_and_keeps_the_last_good_weigh
         if len(history.step_losses) == 11:
             net.dense.weight.set_data(np.full((10, 64), math.nan))
 
-    with pytest.raises(train.DivergedError, match="nan at step 12, in epoch 2") as error:
+    with pytest.raises(DivergedError, match="nan at step 12, in epoch 2") as error:
         run(net, few, on_step=poison)
     assert equal(parameters(net), good)
     assert error.value.history.epochs == 1
@@ -98,7 +100,7 @@ def test_a_loss_that_is_not_a_number_stops_the_run_and_keeps_the_last_good_weigh
 def test_a_learning_rate_far_too_high_diverges_with_a_sentence(few):
     net = small_net()
     before = parameters(net)
-    with pytest.raises(train.DivergedError, match="Lower the learning rate"):
+    with pytest.raises(DivergedError, match="Lower the learning rate"):
         run(net, few, dataclasses.replace(RECIPE, learning_rate=1e30))
     assert equal(parameters(net), before), "it diverged in the first epoch"
 
@@ -106,18 +108,18 @@ def test_a_learning_rate_far_too_high_diverges_with_a_sentence(few):
 @pytest.mark.parametrize("rate", [math.nan, math.inf, 0, -0.1, "0.1", None])
 def test_a_learning_rate_that_is_not_a_positive_number_is_refused(rate):
     with pytest.raises(ValueError, match=r"learning_rate is .* must be a finite number above 0"):
-        train.Recipe(learning_rate=rate)
+        Recipe(learning_rate=rate)
 
 
 @pytest.mark.parametrize("epochs", [0, -1, 1.5])
 def test_epochs_below_1_are_refused(epochs):
     with pytest.raises(ValueError, match=f"epochs is {epochs}, but"):
-        train.Recipe(epochs=epochs)
+        Recipe(epochs=epochs)
 
 
 def test_a_batch_larger_than_the_data_is_refused(few):
     with pytest.raises(ValueError, match="batch_size is 5000, but there are only 275"):
-        run(small_net(), few, train.Recipe(batch_size=5000))
+        run(small_net(), few, Recipe(batch_size=5000))
 
 
 def test_progress_goes_to_standard_output_with_the_time_left(few, capsys):

@@ -21,14 +21,15 @@ import mxnet as mx
 import numpy
 from mxnet import npx
 from mxnet.gluon import nn
-from small_runs import RECIPE, few_images, small_net
+from small_runs import RECIPE, few_images, run, small_net
 
 from utils import _gluon, data, train
+from utils.recipes import Recipe
 from utils.resnet import resnet18
-from utils.runs import team as teamwork
+from utils.runs import workers
 
 RANK = int(os.environ.get("TEAM_RANK", 0))
-TWENTY = train.Recipe(epochs=1, batch_size=64, learning_rate=0.01, flip=True)
+TWENTY = Recipe(epochs=1, batch_size=64, learning_rate=0.01, flip=True)
 
 
 def smooth_resnet18():
@@ -66,13 +67,13 @@ def twenty_steps(sample, device, kvstore):
     net = smooth_resnet18()
     train.initialize(net, seed=0, device=device)
     fashion = dataclasses.replace(sample, train=sample.train.first(20 * TWENTY.batch_size))
-    return net, train.fit(net, fashion, TWENTY, seed=0, device=device, kvstore=kvstore)
+    return net, run(net, fashion, TWENTY, device=device, kvstore=kvstore)
 
 
 def main(folder, epochs="4", kind="small", slow="", seed_of="", batch_size="32", give_up=""):
     npx.set_np()
     if give_up:
-        teamwork.PATIENCE, teamwork.GIVE_UP = 1, float(give_up)
+        workers.PATIENCE, workers.GIVE_UP = 1, float(give_up)
     sample = data.load("quick")
     if kind == "smooth":
         net, _ = twenty_steps(sample, mx.cpu(), "dist_sync")
@@ -86,16 +87,15 @@ def main(folder, epochs="4", kind="small", slow="", seed_of="", batch_size="32",
             if slow == str(RANK):
                 time.sleep(0.3)
 
-        train.fit(
+        run(
             net,
             few_images(sample),
             recipe,
             seed=1 if seed_of == str(RANK) else 0,
-            device=mx.cpu(),
             kvstore="device" if kind == "alone" else "dist_sync",
             checkpoint=f"{folder}/{RANK}.zip",  # worker 0 alone writes one, and reads it
             resume=True,
-            save_every=0,
+            every=0,
             on_step=on_step,
         )
     print(f"\nlearned {sha256(learned(net))}", flush=True)

@@ -71,7 +71,7 @@ def test_a_batch_that_does_not_divide_among_the_devices_is_refused(few):
     ("kvstore", "sentence"),
     [
         ("dist_async", "'dist_async', but it must be one of local, device, dist_sync"),
-        ("dist_sync", "has no role in a distributed training. Start it with `python -m utils.lau"),
+        ("dist_sync", "has no role in a distributed training. Start it with `python -m utils.runs"),
     ],
 )
 def test_a_store_that_cannot_work_is_refused(few, monkeypatch, kvstore, sentence):
@@ -84,7 +84,11 @@ def test_a_store_that_cannot_work_is_refused(few, monkeypatch, kvstore, sentence
 def test_the_parts_of_a_batch_are_the_whole_one_without_overlap(few, parts):
     def batches(part):
         rng = numpy.random.default_rng(7)
-        return list(data.batches(few.train, 64, CPU, rng, flip=True, shift=2, part=part))
+        return list(
+            data.batches(
+                few.train, 64, CPU, rng, augmentation=data.Augmentation(True, 2), part=part
+            )
+        )
 
     assert len(batches((0, 1))) == 4
     divided = [batches((rank, parts)) for rank in range(parts)]

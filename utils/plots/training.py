@@ -13,6 +13,7 @@ from matplotlib.figure import Figure
 from utils.data import CLASSES
 from utils.plots._style import BLUE, ORANGE, SKY
 from utils.recipes import Recipe
+from utils.runs.callbacks import Callback, Run
 from utils.runs.history import History
 
 DRAWING_SHARE = 0.02  # the part of a run's time that live curves may take
@@ -52,14 +53,21 @@ def curves(history: History) -> Figure:
     return figure
 
 
-class LiveCurves:
-    """Curves that are drawn again while a run goes on: `fit(..., on_step=LiveCurves())`."""
+class LiveCurves(Callback):
+    """Curves that grow while a run goes on: `train.fit(..., callbacks=[plots.LiveCurves()])`."""
 
     def __init__(self) -> None:
         self.shown = display({"text/plain": "The curves appear here."}, raw=True, display_id=True)
         self.drawn, self.seconds = time.monotonic(), 0.0
 
-    def __call__(self, history: History) -> None:
+    def begin(self, run: Run) -> None:
+        if run.history.step_losses:
+            self.draw(run.history)
+
+    def after_step(self, run: Run) -> None:
+        self.draw(run.history)
+
+    def draw(self, history: History) -> None:
         """Draw, unless so soon after the last time that drawing would slow the training down."""
         started = time.monotonic()
         if self.seconds > DRAWING_SHARE * (started - self.drawn):

@@ -1,14 +1,16 @@
-"""What a training run measured, and the fingerprint by which two runs are compared."""
+"""What a training run measures, and the fingerprint by which two runs are compared."""
 
 from __future__ import annotations
 
 import hashlib
 import json
+import time
 from dataclasses import asdict, dataclass, field
 
 from mxnet import gluon
 
 from utils import _gluon
+from utils.runs.interruption import deferred
 
 
 @dataclass
@@ -27,7 +29,7 @@ class History:
     valid_accuracy: list[float] = field(default_factory=list)
     seconds: list[float] = field(default_factory=list)
     step_hits: list[int] = field(default_factory=list)  # images recognized, of a batch
-    unfinished: float = 0.0  # seconds spent so far in the epoch that is not finished
+    unfinished: float = 0.0  # seconds spent so far in the unfinished epoch
 
     @property
     def epochs(self) -> int:
@@ -36,11 +38,36 @@ class History:
 
     @property
     def position(self) -> int:
-        """Return how many steps of the epoch that is not finished are done."""
+        """Return how many steps of the unfinished epoch are done."""
         return len(self.step_losses) - self.epochs * self.steps_per_epoch
 
+    def begin_epoch(self) -> None:
+        """Start the clock, or let it go on where an unfinished epoch was interrupted."""
+        self._started = time.monotonic() - self.unfinished
+
+    def add_step(self, loss: float, hits: float) -> None:
+        """Note the mean loss of a step, and how many of its images were recognized."""
+        self.step_losses.append(loss)
+        self.step_hits.append(int(hits))
+        self.unfinished = time.monotonic() - self._started
+
+    def add_epoch(self, valid_loss: float, valid_accuracy: float, batch_size: int) -> None:
+        """Note the figures of an epoch whose steps are all noted."""
+        steps = self.steps_per_epoch
+        with deferred():  # an interruption finds all figures of the epoch or none
+            self.train_loss.append(sum(self.step_losses[-steps:]) / steps)
+            self.train_accuracy.append(sum(self.step_hits[-steps:]) / (steps * batch_size))
+            self.valid_loss.append(valid_loss)
+            self.valid_accuracy.append(valid_accuracy)
+            self.seconds.append(time.monotonic() - self._started)
+            self.unfinished = 0.0
+
+    def restore(self, stored: dict) -> None:
+        """Become the history that `asdict` gave."""
+        vars(self).update(stored)
+
     def fingerprint(self, net: gluon.Block) -> str:
-        """Return the SHA-256 of this history, its times left out, and the network's parameters.
+        """Return the SHA-256 of this history, without its times, and of the network's parameters.
 
         Equal fingerprints mean equal runs, to the last bit. Another kind of processor, or another
         number of threads, adds in another order and gives another fingerprint.
@@ -54,12 +81,12 @@ class History:
 
 
 class DivergedError(ArithmeticError):
-    """The loss is no longer a number. `history` holds the epochs that were finished before."""
+    """The loss is no longer a number. `history` holds what was measured up to the good weights."""
 
     def __init__(self, message: str, history: History) -> None:
         super().__init__(message)
         self.history = history
 
     def __reduce__(self) -> tuple:
-        """Let it pass from one process to another, which rebuilds an error from its arguments."""
+        """Let another process rebuild it: pickle passes on the arguments of an error."""
         return type(self), (str(self), self.history)

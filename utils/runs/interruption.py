@@ -1,4 +1,4 @@
-"""Keeping the stop button away from work that must not be left half done."""
+"""Keeping Ctrl-C and the stop button away from work that must not be left half done."""
 
 from __future__ import annotations
 
@@ -10,19 +10,19 @@ from collections.abc import Iterator
 
 @contextlib.contextmanager
 def deferred() -> Iterator[None]:
-    """Let an interruption (Ctrl-C, the stop button) that comes meanwhile wait for the end.
+    """Hold back an interruption (Ctrl-C, the stop button) until the `with` statement ends.
 
-    KeyboardInterrupt is then raised there. Python hands signals to its main thread alone, so other
-    threads need nothing.
+    KeyboardInterrupt is raised there. Python delivers signals to its main thread alone, so in any
+    other thread there is nothing to do.
     """
     if threading.current_thread() is not threading.main_thread():
         yield
         return
-    asked = []
-    before = signal.signal(signal.SIGINT, lambda *_: asked.append(True))
+    pressed = []
+    handler = signal.signal(signal.SIGINT, lambda *_: pressed.append(True))
     try:
         yield
     finally:
-        signal.signal(signal.SIGINT, before)
-    if asked:
+        signal.signal(signal.SIGINT, handler)
+    if pressed:
         raise KeyboardInterrupt

@@ -55,6 +55,17 @@ def appearing_whole(folder: Path) -> Iterator[Path]:
             except OSError:
                 if not (whole.is_dir() and target.is_dir()):
                     raise
+    _sync_names(folder)
+
+
+def _sync_names(folder: Path) -> None:
+    """Bring the moved names to the disk. Network drives cannot always do it, and need not."""
+    with contextlib.suppress(OSError):
+        handle = os.open(folder, os.O_RDONLY)
+        try:
+            os.fsync(handle)
+        finally:
+            os.close(handle)
 
 
 def write_whole(path: Path, content: str | bytes) -> None:

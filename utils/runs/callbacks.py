@@ -1,0 +1,136 @@
+"""What hangs on a training run, such as drawing, saving and sharing; `train.fit` says when."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass
+
+import mxnet as mx
+import numpy
+from mxnet import gluon, np
+
+from utils.recipes import Recipe
+from utils.runs.history import History
+
+
+@dataclass
+class Run:
+    """A training run as its callbacks see it, and may change it.
+
+    `forward` is the network as a step calls it. `part` is (rank, size): this process learns from
+    the rank-th of `size` equal parts of each batch. `loss` and `hits` (images recognized) belong to
+    the step that is being taken, before the weights move.
+    """
+
+    net: gluon.Block
+    trainer: gluon.Trainer
+    recipe: Recipe
+    seed: int
+    device: mx.Context
+    images: int
+    history: History
+    forward: Callable[[np.ndarray], np.ndarray]
+    part: tuple[int, int] = (0, 1)
+    loss: float = math.nan
+    hits: float = 0
+
+    @property
+    def is_first(self) -> bool:
+        """Whether this process is the one that judges, saves and speaks."""
+        return self.part[0] == 0
+
+    @property
+    def settings(self) -> dict:
+        """What tells this run from others: equal settings give equal curves."""
+        return {"recipe": asdict(self.recipe), "seed": self.seed, "images": self.images}
+
+    def seed_of_step(self) -> int:
+        """Return a seed of 31 bits from the run's seed, the step and the rank.
+
+        MXNet's generator cannot be read and saved, so it is set before each step, from what a
+        checkpoint knows.
+        """
+        step, rank = len(self.history.step_losses), self.part[0]
+        sequence = numpy.random.SeedSequence([self.seed, step, rank])
+        return int(sequence.generate_state(1)[0] >> 1)
+
+
+class Callback:
+    """Does nothing at each moment of a run. A subclass overrides the moments that it is about."""
+
+    def set_up(self, run: Run) -> None:
+        """Before anything is computed: change what the run works with."""
+
+    def begin(self, run: Run) -> None:
+        """Every callback is set up; the first step follows."""
+
+    def before_update(self, run: Run) -> None:
+        """The gradients are there, the weights have not moved yet."""
+
+    def after_step(self, run: Run) -> None:
+        """The step is done and in the history."""
+
+    def after_epoch(self, run: Run) -> None:
+        """The network has been evaluated, and the epoch is in the history."""
+
+    def at_stop(self, run: Run) -> None:
+        """The run is interrupted (Ctrl-C, the stop button). History and weights fit together."""
+
+    def end(self, run: Run, error: BaseException | None) -> None:
+        """The run is over; `error` is what ended it early, or None."""
+
+
+class _All(Callback):
+    """Several callbacks as one: each moment reaches them in order."""
+
+    def __init__(self, callbacks: Sequence[Callback]) -> None:
+        self.callbacks = callbacks
+
+    def set_up(self, run: Run) -> None:
+        for callback in self.callbacks:
+            callback.set_up(run)
+
+    def begin(self, run: Run) -> None:
+        for callback in self.callbacks:
+            callback.begin(run)
+
+    def before_update(self, run: Run) -> None:
+        for callback in self.callbacks:
+            callback.before_update(run)
+
+    def after_step(self, run: Run) -> None:
+        for callback in self.callbacks:
+            callback.after_step(run)
+
+    def after_epoch(self, run: Run) -> None:
+        for callback in self.callbacks:
+            callback.after_epoch(run)
+
+    def at_stop(self, run: Run) -> None:
+        for callback in self.callbacks:
+            callback.at_stop(run)
+
+    def end(self, run: Run, error: BaseException | None) -> None:
+        for callback in self.callbacks:
+            callback.end(run, error)
+
+
+@contextmanager
+def running(run: Run, callbacks: Sequence[Callback]) -> Iterator[Callback]:
+    """Set the callbacks up and yield them as one; at the end let them leave the run in order."""
+    everyone, error = _All(callbacks), None
+    try:
+        everyone.set_up(run)
+        everyone.begin(run)
+        try:
+            yield everyone
+        except KeyboardInterrupt:
+            everyone.at_stop(run)
+            raise
+    except BaseException as raised:
+        error = raised
+        raise
+    finally:
+        everyone.end(run, error)
