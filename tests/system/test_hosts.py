@@ -16,7 +16,7 @@ from pathlib import Path
 import pytest
 from test_launch import Running, learned
 
-from utils.runs import hosts
+from utils.runs import launch as launcher
 
 pytestmark = [pytest.mark.slow, pytest.mark.root]
 
@@ -205,13 +205,16 @@ def test_a_host_that_nobody_knows_or_that_does_not_answer_is_named(machines, tmp
 def test_a_file_of_hosts_has_names_addresses_and_remarks(tmp_path):
     file = tmp_path / "hosts.txt"
     file.write_text("# ours\n\nme@127.0.0.1\nmachine 127.0.0.2  # with an address\n")
-    found = hosts.read(file)
-    assert found == [hosts.Host("me@127.0.0.1", "127.0.0.1"), hosts.Host("machine", "127.0.0.2")]
+    found = launcher.read_hosts(file)
+    assert found == [
+        launcher.Host("me@127.0.0.1", "127.0.0.1"),
+        launcher.Host("machine", "127.0.0.2"),
+    ]
     file.write_text("# nobody\n")
-    with pytest.raises(hosts.LaunchError, match="names no host"):
-        hosts.read(file)
+    with pytest.raises(launcher.LaunchError, match="names no host"):
+        launcher.read_hosts(file)
     file.write_text("localhost\n")
-    with pytest.raises(hosts.LaunchError, match="by which other machines cannot reach"):
-        hosts.read(file)
-    with pytest.raises(hosts.LaunchError, match="cannot be read: No such file"):
-        hosts.read(tmp_path / "missing.txt")
+    with pytest.raises(launcher.LaunchError, match="by which other machines cannot reach"):
+        launcher.read_hosts(file)
+    with pytest.raises(launcher.LaunchError, match="cannot be read: No such file"):
+        launcher.read_hosts(tmp_path / "missing.txt")

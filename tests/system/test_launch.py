@@ -185,14 +185,17 @@ def test_where_a_server_hangs_the_workers_give_up(launch, tmp_path):
     running.read_until("step 3")
     os.kill(running.roles["server 0"], signal.SIGSTOP)
     assert running.finish() == 1
-    assert re.search(r"Worker \d gives up: somebody hangs, or a machine is gone.", running.output)
+    assert re.search(r"Worker \d gives up: a process hangs, or a machine is gone.", running.output)
     assert running.left() == []
 
 
 def test_workers_that_do_not_share_their_work_are_told(launch, tmp_path):
     running = launch(arguments=[tmp_path, "epochs=1", "kind=alone"])
     assert running.finish() == 1
-    assert 'each worker has trained alone. Pass kvstore="dist_sync"' in running.output
+    assert (
+        'each worker has trained alone. Pass callbacks=[Team(kvstore="dist_sync")]'
+        in running.output
+    )
     assert running.left() == []
 
 

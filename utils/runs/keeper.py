@@ -1,10 +1,10 @@
-"""Keep one process: start it, let it speak, and end it as soon as nobody wants it any more.
+"""Run one process, and kill it when standard input closes.
 
     python -m utils.runs.keeper
 
-reads its task from standard input, one line of JSON, and ends the process when that input ends:
-when `utils.runs.launch` closes it or has died, and when the ssh server notices that the line is cut
-(its setting ClientAliveInterval says how soon). So no process is left on any machine.
+reads its task from standard input, one line of JSON. The input closes when `utils.runs.launch`
+closes it or dies, and when the ssh server notices that the connection is lost (its setting
+ClientAliveInterval says how soon). So no process is left on any machine.
 """
 
 from __future__ import annotations

@@ -2,10 +2,13 @@
 
     python -m utils.runs.launch --workers 2 --servers 1 [--hosts hosts.txt] -- python train.py ...
 
-Workers run the command; a scheduler, which lets them find one another, and servers, which add up
-gradients, are MXNet's own. Without a file of hosts (see `utils.runs.hosts`) all run on this
-machine. With one they are dealt out to its hosts over ssh; the course lies in the same folder on
-each of them. `python` is the one that runs this.
+The workers run the command. A scheduler, through which they find one another, and servers, which
+add up gradients, are MXNet's own. Without a file of hosts all run on this machine. With one they
+are dealt out to its hosts over ssh; the course has to be in the same folder on each of them.
+`python` stands for the one that runs this.
+
+The file of hosts has one in each line: its name for ssh and, where the other machines need another,
+its address. A # begins a comment. The first host also runs worker 0 and keeps the checkpoint.
 """
 
 from __future__ import annotations
@@ -22,43 +25,92 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Sequence
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
-from utils.runs import hosts, keeper
-from utils.runs.hosts import Host, LaunchError
+from utils.runs import keeper
 
 ROOT = Path(__file__).parents[2]
 SSH_FAILED = 255  # the exit code by which ssh says that it is ssh itself that failed
 # Nobody can type a password, and a machine that is gone is noticed.
 SSH_OPTIONS = ["BatchMode=yes", "ConnectTimeout=10", "ServerAliveInterval=5"]
 SERVE = [sys.executable, "-c", "import utils, mxnet"]  # with a DMLC_ROLE the import is the work
-FAREWELL = 10  # seconds in which scheduler and servers end after the last worker
+FAREWELL = 10  # seconds that scheduler and servers have to end after the last worker
 
 
-@dataclass(eq=False)
+class LaunchError(Exception):
+    """The training could not be started, or was ended; the message says why and what to do."""
+
+
+@dataclass(frozen=True)
+class Host:
+    """A machine: its name for ssh ("" for this one), and the address that the others use."""
+
+    name: str
+    address: str
+
+    def __str__(self) -> str:
+        return self.name or "this machine"
+
+
+HERE = Host("", "127.0.0.1")
+
+
+def read_hosts(path: Path) -> list[Host]:
+    """Return the hosts that a file names; raise LaunchError for none, or an unknown one."""
+    try:
+        lines = path.read_text("utf-8").splitlines()
+    except OSError as error:
+        raise LaunchError(f"The file of hosts {path} cannot be read: {error.strerror}.") from error
+    words = [line.partition("#")[0].split() for line in lines]
+    hosts = [_host(parts, path, number) for number, parts in enumerate(words, 1) if parts]
+    if not hosts:
+        raise LaunchError(f"{path} names no host. Write one into each line.")
+    return hosts
+
+
+def _host(parts: list[str], path: Path, number: int) -> Host:
+    name = parts[0]
+    address = parts[1] if len(parts) > 1 else name.rpartition("@")[2]
+    try:
+        found = socket.gethostbyname(address)
+    except OSError as error:
+        raise LaunchError(
+            f"The host {address} in line {number} of {path} is not known to this machine "
+            f"({error.strerror}). Correct its name, or write its address behind the name."
+        ) from error
+    if found.startswith("127.") and found != address:  # as Debian has it for a machine's own name
+        raise LaunchError(
+            f"The host {address} in line {number} of {path} has the address {found}, by which "
+            "other machines cannot reach it. Write its address behind the name."
+        )
+    return Host(name, found)
+
+
 class Role:
     """One process of the training: a scheduler, a server or a worker, numbered from 0."""
 
-    kind: str
-    number: int
-    host: Host
-    keeper: subprocess.Popen | None = None
-    heard: float = field(default_factory=time.monotonic)  # when it last printed something
+    def __init__(self, kind: str, number: int, host: Host) -> None:
+        self.kind, self.number, self.host = kind, number, host
+        self.keeper: subprocess.Popen[str] | None = None
+        self.heard = time.monotonic()  # when it last printed something
 
     def __str__(self) -> str:
         return self.kind if self.kind == "scheduler" else f"{self.kind} {self.number}"
 
-    def start(self, task: keeper.Task, ssh: Sequence[str]) -> None:
-        """Start its keeper, here or over ssh, and hand it its task."""
+    def start(self, task: keeper.Task, ssh: Sequence[str], ended: queue.Queue) -> threading.Thread:
+        """Start its keeper, here or over ssh, and hand it its task; return the thread that prints.
+
+        The thread prints what the process prints, and puts this role into `ended` at its end.
+        """
         command = [sys.executable, "-m", "utils.runs.keeper"]
         if self.host.name:
             there = f"cd {shlex.quote(str(ROOT))} && exec {shlex.join(command)}"
             options = [part for option in SSH_OPTIONS for part in ("-o", option)]
             command = [*ssh, *options, self.host.name, there]
         try:
-            self.keeper = subprocess.Popen(
+            process = subprocess.Popen(
                 command,
                 cwd=ROOT,
                 stdin=subprocess.PIPE,
@@ -73,29 +125,41 @@ class Role:
                 f"{command[0]} cannot be started on this machine: {error.strerror}. Install it, or "
                 "name another program with --ssh."
             ) from error
+        assert process.stdin is not None  # a pipe
+        assert process.stdout is not None
+        self.keeper = process
         with contextlib.suppress(BrokenPipeError):  # it has failed, which its end will tell
-            self.keeper.stdin.write(json.dumps(task) + "\n")
-            self.keeper.stdin.flush()
+            process.stdin.write(json.dumps(task) + "\n")
+            process.stdin.flush()
+        arguments = (process, process.stdout, ended)
+        follower = threading.Thread(target=self._follow, args=arguments, daemon=True)
+        follower.start()
+        return follower
 
-    def follow(self, ended: queue.Queue) -> None:
-        """Print what it says, behind its name; at its end put it into the queue."""
+    def _follow(
+        self, process: subprocess.Popen[str], printed: Iterable[str], ended: queue.Queue
+    ) -> None:
         try:
-            for line in self.keeper.stdout:
+            for line in printed:
                 self.heard = time.monotonic()
                 if line.strip():
                     # One write, so that the lines of two roles stay apart.
                     print(f"[{self}] {line.rstrip()}\n", end="", flush=True)
         except BrokenPipeError:  # nobody reads what is printed any more
             self.ask_to_end()
-        self.keeper.wait()
+        process.wait()
         ended.put(self)
 
     def ask_to_end(self) -> None:
-        with contextlib.suppress(BrokenPipeError):
-            self.keeper.stdin.close()
+        """Close the keeper's input, whereupon it ends the process."""
+        if self.keeper and self.keeper.stdin:
+            with contextlib.suppress(BrokenPipeError):
+                self.keeper.stdin.close()
 
     def see_end(self, seconds: float) -> bool:
-        """Wait for its end; return whether it came by itself."""
+        """Wait for its end, kill the keeper after `seconds`; return whether that was not needed."""
+        if self.keeper is None:
+            return True
         try:
             self.keeper.wait(seconds)
         except subprocess.TimeoutExpired:
@@ -103,9 +167,9 @@ class Role:
             return False
         return True
 
-    def how_it_ended(self) -> str:
-        """Return the end of a sentence that begins with its name, "" if it ended well."""
-        code = self.keeper.returncode
+    def problem(self) -> str:
+        """Return why it ended, as the end of a sentence that begins with its name, or ""."""
+        code = self.keeper.returncode if self.keeper else 0
         if code == SSH_FAILED and self.host.name:
             return (
                 f"could not be reached, or was lost (ssh says why, above). Try `ssh "
@@ -118,7 +182,7 @@ class Role:
 
 
 class Launch:
-    """A training that runs: its roles, and how they are ended."""
+    """A running training: its roles, and how they are ended."""
 
     def __init__(self, roles: Sequence[Role]) -> None:
         self.roles = roles
@@ -139,20 +203,17 @@ class Launch:
                 environment=self._environment(role, port),
                 workers_here=max(1, len(neighbors)),
             )
-            role.start(task, ssh)
-            follower = threading.Thread(target=role.follow, args=(self.ended,), daemon=True)
-            follower.start()
-            self.followers.append(follower)
+            self.followers.append(role.start(task, ssh, self.ended))
 
     def watch(self, limit: float, silence: float) -> None:
-        """Return when all workers have ended well; raise LaunchError when one role has not."""
+        """Wait until all workers have ended well; raise LaunchError as soon as a role has not."""
         left = set(self.workers)
         while left:
             with contextlib.suppress(queue.Empty):
                 role = self.ended.get(timeout=0.5)
                 left.discard(role)
-                if how := role.how_it_ended():
-                    raise LaunchError(f"The {self._who(role)} {how}. {self._after()}")
+                if problem := role.problem():
+                    raise LaunchError(f"The {self._who(role)} {problem}. {self._after()}")
             if time.monotonic() - self.started > limit:
                 raise LaunchError(
                     f"The time limit of {limit:.0f} s (--limit) has passed. {self._after()}"
@@ -165,14 +226,14 @@ class Launch:
                 )
 
     def end(self, first: Role | None = None) -> None:
-        """End all that still run; `first` before the others, so that it can finish its step."""
+        """End all roles that still run; `first` before the others, so that it can save."""
         for group in ([first] if first else [], self.roles):
             started = [role for role in group if role.keeper]
             for role in started:
                 role.ask_to_end()
             for role in started:
                 role.see_end(keeper.GRACE + 2)
-        for follower in self.followers:  # what was said last is still to be printed
+        for follower in self.followers:  # their last lines are still to be printed
             follower.join(1)
 
     def _environment(self, role: Role, port: int) -> dict[str, str]:
@@ -200,7 +261,7 @@ class Launch:
 
 
 def assign(workers: int, servers: int, machines: Sequence[Host]) -> list[Role]:
-    """Deal the roles out to the machines, the scheduler to the first."""
+    """Distribute the roles over the machines in turn; the scheduler runs on the first."""
     roles = [Role("scheduler", 0, machines[0])]
     for kind, count in (("server", servers), ("worker", workers)):
         roles += [Role(kind, number, machines[number % len(machines)]) for number in range(count)]
@@ -208,14 +269,14 @@ def assign(workers: int, servers: int, machines: Sequence[Host]) -> list[Role]:
 
 
 def free_port() -> int:
-    """Return a port that nobody uses on this machine at the moment."""
+    """Return a port that is free on this machine at the moment."""
     with socket.socket() as free:
         free.bind(("", 0))
         return free.getsockname()[1]
 
 
 def parse(arguments: Sequence[str]) -> argparse.Namespace:
-    """Read the command line; the command of the workers stands behind `--`."""
+    """Read the command line; the command of the workers follows `--`."""
     parser = argparse.ArgumentParser(prog="python -m utils.runs.launch", description=__doc__)
     parser.add_argument("--workers", type=_count, required=True)
     parser.add_argument("--servers", type=_count, default=1)
@@ -235,8 +296,8 @@ def _count(text: str) -> int:
 
 
 def run(options: argparse.Namespace) -> None:
-    """Run a training to its end; raise LaunchError where it fails, and leave no process."""
-    machines = hosts.read(options.hosts) if options.hosts else [hosts.HERE]
+    """Run a training to its end and leave no process; raise LaunchError where it fails."""
+    machines = read_hosts(options.hosts) if options.hosts else [HERE]
     launch = Launch(assign(options.workers, options.servers, machines))
     port = options.port or free_port()
     names = ", ".join(map(str, machines))
@@ -247,7 +308,8 @@ def run(options: argparse.Namespace) -> None:
         if not all(role.see_end(FAREWELL) for role in launch.roles):
             raise LaunchError(
                 "The workers have ended, but the scheduler and the servers still wait for them: "
-                'each worker has trained alone. Pass kvstore="dist_sync" to train.fit.'
+                'each worker has trained alone. Pass callbacks=[Team(kvstore="dist_sync")] to '
+                "train.fit."
             )
     except KeyboardInterrupt:
         launch.end(first=launch.workers[0])
