@@ -15,10 +15,8 @@ from mxnet import autograd, gluon, init, np, npx
 
 from utils import data
 from utils.recipes import Recipe
-from utils.runs.callbacks import Callback, Run, running
-from utils.runs.divergence import DivergenceGuard
+from utils.runs.callbacks import Callback, DivergenceGuard, Run, deferred, running
 from utils.runs.history import History
-from utils.runs.interruption import deferred
 from utils.runs.progress import ProgressBar
 
 loss_function = gluon.loss.SoftmaxCrossEntropyLoss()
@@ -126,6 +124,7 @@ def fit(
                     history.add_step(run.loss, run.hits)
                 callback.after_step(run)
             valid_loss, valid_accuracy = evaluate(net, fashion.valid, device, recipe.size)
-            history.add_epoch(valid_loss, valid_accuracy, recipe.batch_size)
+            with deferred():
+                history.add_epoch(valid_loss, valid_accuracy, recipe.batch_size)
             callback.after_epoch(run)
     return history

@@ -1,8 +1,13 @@
-"""What hangs on a training run, such as drawing, saving and sharing; `train.fit` says when."""
+"""What hangs on a training run, such as drawing, saving and sharing; `train.fit` says when.
+
+Here is also what guards every run: steps are whole or not done, and its weights are numbers.
+"""
 
 from __future__ import annotations
 
 import math
+import signal
+import threading
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
@@ -11,8 +16,9 @@ import mxnet as mx
 import numpy
 from mxnet import gluon, np
 
+from utils import _gluon
 from utils.recipes import Recipe
-from utils.runs.history import History
+from utils.runs.history import DivergedError, History
 
 
 @dataclass
@@ -134,3 +140,57 @@ def running(run: Run, callbacks: Sequence[Callback]) -> Iterator[Callback]:
         raise
     finally:
         everyone.end(run, error)
+
+
+class DivergenceGuard(Callback):
+    """Raise DivergedError at a loss that is not finite, before the weights move by it.
+
+    The network gets the parameters back with which the epoch began, or with which the run was
+    resumed in the middle of it.
+    """
+
+    def __init__(self) -> None:
+        self.good: list[numpy.ndarray] = []
+        self.steps = 0  # done when the good parameters were read
+
+    def begin(self, run: Run) -> None:
+        self.good, self.steps = _gluon.read(run.net), len(run.history.step_losses)
+
+    def after_epoch(self, run: Run) -> None:
+        self.begin(run)
+
+    def before_update(self, run: Run) -> None:
+        if math.isfinite(run.loss):
+            return
+        history = run.history
+        step = len(history.step_losses) + 1
+        del history.step_losses[self.steps :], history.step_hits[self.steps :]
+        _gluon.put(run.net, self.good)
+        raise DivergedError(
+            "The loss became {loss} at step {step}, in epoch {epoch}. The network has the "
+            "parameters from after step {kept} again. Lower the learning rate, and make sure that "
+            "every number in the images is finite.".format(
+                loss=run.loss, step=step, epoch=history.epochs + 1, kept=self.steps
+            ),
+            history,
+        )
+
+
+@contextmanager
+def deferred() -> Iterator[None]:
+    """Hold back an interruption (Ctrl-C, the stop button) until the `with` statement ends.
+
+    KeyboardInterrupt is raised there. Python delivers signals to its main thread alone, so in any
+    other thread there is nothing to do.
+    """
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    pressed = []
+    handler = signal.signal(signal.SIGINT, lambda *_: pressed.append(True))
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, handler)
+    if pressed:
+        raise KeyboardInterrupt

@@ -10,7 +10,6 @@ from dataclasses import asdict, dataclass, field
 from mxnet import gluon
 
 from utils import _gluon
-from utils.runs.interruption import deferred
 
 
 @dataclass
@@ -54,13 +53,12 @@ class History:
     def add_epoch(self, valid_loss: float, valid_accuracy: float, batch_size: int) -> None:
         """Note the figures of an epoch whose steps are all noted."""
         steps = self.steps_per_epoch
-        with deferred():  # an interruption finds all figures of the epoch or none
-            self.train_loss.append(sum(self.step_losses[-steps:]) / steps)
-            self.train_accuracy.append(sum(self.step_hits[-steps:]) / (steps * batch_size))
-            self.valid_loss.append(valid_loss)
-            self.valid_accuracy.append(valid_accuracy)
-            self.seconds.append(time.monotonic() - self._started)
-            self.unfinished = 0.0
+        self.train_loss.append(sum(self.step_losses[-steps:]) / steps)
+        self.train_accuracy.append(sum(self.step_hits[-steps:]) / (steps * batch_size))
+        self.valid_loss.append(valid_loss)
+        self.valid_accuracy.append(valid_accuracy)
+        self.seconds.append(time.monotonic() - self._started)
+        self.unfinished = 0.0
 
     def restore(self, stored: dict) -> None:
         """Become the history that `asdict` gave."""
