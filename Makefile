@@ -1,4 +1,4 @@
-# Everything the course does from a shell. The environment lives in .venv, made by tools/set_up.py.
+# Everything that the course does from a shell, in the environment .venv that tools/set_up.py makes.
 PYTHON ?= python3
 BIN := .venv/bin
 # JupyterLab asks no question about news, and looks for none.
@@ -9,18 +9,18 @@ LAB_DIR ?= notebooks
 .PHONY: help set-up run lab test test-fast style refresh sweep bench lock colab publish environments gpu try-gpu assignment grade formgrader
 
 help: ## list these commands
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-10s  %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-12s  %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
-set-up:
+set-up: ## make the environment and fetch the data; the other commands do this by themselves
 	@command -v $(PYTHON) >/dev/null || { \
 		echo "There is no $(PYTHON) here: install Python 3.9 or newer (package python3)." >&2; exit 1; }
 	@$(PYTHON) tools/set_up.py
 
-run: set-up ## run every notebook on the real data; results in build/run/
+run: set-up ## run every notebook on the real data; results go to build/run/
 	@$(BIN)/python tools/run_course.py
 
-# tools/lab leaves out the menus of nbgrader, which are for instructors.
-lab: set-up ## open JupyterLab on the notebooks, on this machine only
+# tools/lab hides the menus of nbgrader, which are for instructors.
+lab: set-up ## open JupyterLab on the notebooks, for this machine only
 	@JUPYTER_CONFIG_PATH=$(CURDIR)/tools/lab \
 		$(BIN)/$(LAB) --notebook-dir=$(LAB_DIR) $(LAB_ARGS)
 
@@ -34,39 +34,39 @@ style: set-up ## check the form of the code, as the commit hooks do
 	@$(BIN)/ruff format --check
 	@$(BIN)/ruff check
 
-refresh: set-up ## rewrite the outputs inside notebooks/ with a full run (NOTEBOOKS=... for some)
+refresh: set-up ## rewrite the outputs in notebooks/, the pictures and the page of errors (NOTEBOOKS=... for some)
 	@$(BIN)/python tools/run_course.py --in-place $(NOTEBOOKS)
 	@$(BIN)/python tools/pictures.py
 	@$(BIN)/python tools/error_page.py
 
-sweep: set-up ## measure again what 01, 05 and 06 show ready-made, over an hour (SWEEPS=... for some)
+sweep: set-up ## run the sweeps whose results 01, 05 and 06 show; over an hour (SWEEPS=... for some)
 	@$(BIN)/python tools/sweep.py $(SWEEPS)
 
-bench: set-up ## measure speed against d2l and PyTorch, and the goals, an hour (PARTS=... for some)
+bench: set-up ## measure speed, next to d2l and PyTorch; an hour (PARTS=... for some)
 	@PYTHONPATH=tools $(BIN)/python -m bench $(PARTS)
 
-colab: set-up ## pack notebooks that work alone, for Colab, in build/colab/
+colab: set-up ## pack the notebooks to work alone, for Colab, in build/colab/
 	@$(BIN)/python tools/pack_colab.py
 
-publish: set-up ## write the course's address into it, with badges (REPO=https://github.com/owner/name)
+publish: set-up ## write the published address and badges into the course (REPO=https://github.com/owner/name)
 	@$(BIN)/python tools/publish.py $(REPO)
 
-environments: set-up ## run the packed notebooks in Colab's packages and in other Pythons, half an hour (IN=... for some)
+environments: set-up ## run the packed notebooks in Colab's packages and other Pythons; half an hour (IN=... for some)
 	@PYTHONPATH=tools $(BIN)/python -m environments $(IN)
 
-gpu: set-up ## install MXNet's build for GPUs where this machine has one that fits (2.4 GB)
+gpu: set-up ## install MXNet's build for GPUs, if this machine's GPU can use it (2.4 GB)
 	@$(BIN)/python -m utils.setup.bootstrap
 
-try-gpu: set-up ## load that build on a machine without a GPU, with a stand-in for the driver
+try-gpu: set-up ## load that build on a machine without a GPU, with a stub of the driver (2.4 GB)
 	@PYTHONPATH=tools $(BIN)/python -m environments.try_gpu
 
-assignment: set-up ## release ASSIGNMENT=ps1 for students, in build/assignments/, also packed for Colab
+assignment: set-up ## release ASSIGNMENT=ps1 to students, in build/assignments/, also packed for Colab
 	@PYTHONPATH=tools $(BIN)/python coursework/release.py "$(ASSIGNMENT)"
 
-grade: set-up ## grade ASSIGNMENT=ps1 FROM=submissions (a folder or a zip), see coursework/README.md
+grade: set-up ## grade ASSIGNMENT=ps1 FROM=submissions, a folder or a zip (see coursework/README.md)
 	@$(BIN)/python coursework/grade.py "$(ASSIGNMENT)" "$(FROM)" $(GRADE_ARGS)
 
-formgrader: set-up ## look at graded submissions, and grade by hand, in a browser on this machine
+formgrader: set-up ## look at graded submissions and grade by hand, in a browser on this machine
 	@cd coursework && PATH=$(CURDIR)/$(BIN):$$PATH $(LAB) $(LAB_ARGS)
 
 lock: set-up ## rewrite requirements.txt from pyproject.toml

@@ -1,9 +1,9 @@
-"""Open a notebook in JupyterLab as a learner does, run all its cells, and report what happened.
+"""Open a notebook in JupyterLab as a learner does, run all its cells, and report the errors.
 
     python tools/check_lab.py [--budget full] [NOTEBOOK]
 
-Starts `make lab` on a copy of the notebooks and drives Chromium without a window. Leaves a
-screenshot in build/lab.png; exits 1 where a cell failed that is not tagged `raises-exception`.
+It runs `make lab` on a copy of the notebooks and drives a headless Chromium. A screenshot goes to
+build/lab.png. The exit status is 1 where a cell failed without the tag `raises-exception`.
 """
 
 from __future__ import annotations
@@ -51,19 +51,19 @@ CHROMIUM_OPTIONS = (
 
 
 class LabError(Exception):
-    """JupyterLab or Chromium did not do what a learner needs; the message says what."""
+    """JupyterLab or Chromium failed to do what a learner needs; the message says what."""
 
 
 def missing_programs() -> list[str]:
-    """The programs that this check needs and this machine lacks."""
+    """Return the programs that this check needs and this machine lacks."""
     return [name for name in ("chromium", "chromedriver") if shutil.which(name) is None]
 
 
 @contextlib.contextmanager
 def jupyterlab(folder: Path, settings: Path) -> Iterator[str]:
-    """Serve a folder with `make lab`; yields its address, with {} in the notebook's place.
+    """Serve a folder with `make lab`; yield the address, with {} in place of the notebook's name.
 
-    `settings` is an empty folder that takes the place of the user's own Jupyter settings.
+    `settings` is an empty folder, used instead of the user's own Jupyter settings.
     """
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
@@ -92,7 +92,7 @@ def jupyterlab(folder: Path, settings: Path) -> Iterator[str]:
 
 
 def wait_for_server(address: str, server: subprocess.Popen, log: Path) -> None:
-    """Wait until JupyterLab answers; raise LabError with its log where it does not."""
+    """Wait until JupyterLab answers; raise LabError with its log if it never does."""
     end = time.monotonic() + PATIENCE
     while server.poll() is None and time.monotonic() < end:
         with contextlib.suppress(requests.ConnectionError):
@@ -104,9 +104,9 @@ def wait_for_server(address: str, server: subprocess.Popen, log: Path) -> None:
 
 @contextlib.contextmanager
 def chromium(profile: Path) -> Iterator[webdriver.Chrome]:
-    """Chromium without a window, with a new profile in this folder."""
+    """Start a headless Chromium with a new profile in this folder."""
     options = webdriver.ChromeOptions()
-    options.binary_location = shutil.which("chromium")
+    options.binary_location = shutil.which("chromium") or "chromium"
     for option in (*CHROMIUM_OPTIONS, f"--user-data-dir={profile}"):
         options.add_argument(option)
     service = webdriver.ChromeService(shutil.which("chromedriver"))
@@ -118,7 +118,7 @@ def chromium(profile: Path) -> Iterator[webdriver.Chrome]:
 
 
 def run_all_cells(browser: webdriver.Chrome) -> None:
-    """Choose Run > Run All Cells in the menu, once the kernel is there."""
+    """Choose Run > Run All Cells in the menu as soon as the kernel is idle."""
     wait = WebDriverWait(browser, PATIENCE)
     try:
         wait.until(kernel_is_idle, "JupyterLab shows no idle kernel.")
@@ -134,7 +134,7 @@ def run_all_cells(browser: webdriver.Chrome) -> None:
 
 
 def kernel_is_idle(browser: webdriver.Chrome) -> bool:
-    """Whether the page shows a kernel, and that it has nothing to do."""
+    """Return whether the page shows a kernel that is idle."""
     names = browser.find_elements(By.CSS_SELECTOR, ".jp-Toolbar-kernelName")
     idle = ".jp-Notebook-ExecutionIndicator[data-status=idle]"
     return bool(
@@ -143,7 +143,7 @@ def kernel_is_idle(browser: webdriver.Chrome) -> bool:
 
 
 def unexpected_errors(notebook: NotebookNode) -> list[str]:
-    """What went wrong in the cells that are not tagged `raises-exception`, one line each."""
+    """Return the errors of the cells without the tag `raises-exception`, one line each."""
     return [
         f"code cell {number}: {output.ename}: {output.evalue}"
         for number, cell in enumerate(code_cells(notebook), start=1)
@@ -153,9 +153,10 @@ def unexpected_errors(notebook: NotebookNode) -> list[str]:
 
 
 def wait_for_cells(browser: webdriver.Chrome, path: Path, timeout: float) -> NotebookNode:
-    """Save the open notebook until all its code cells have run, or one has failed; return it.
+    """Save the open notebook again and again until all its cells have run or one has failed.
 
-    The saved file tells the whole truth: JupyterLab only draws the cells that are in view.
+    Returns the saved notebook: JupyterLab itself only draws the cells that are in view. Raises
+    LabError after `timeout` seconds.
     """
     end = time.monotonic() + timeout
     while time.monotonic() < end:
@@ -172,10 +173,10 @@ def wait_for_cells(browser: webdriver.Chrome, path: Path, timeout: float) -> Not
 def run_in_lab(
     path: Path, budget: str = "quick", screenshot: Path = SCREENSHOT, timeout: float = 600
 ) -> NotebookNode:
-    """Run all cells of a notebook in JupyterLab, and return it as JupyterLab saved it.
+    """Run all cells of a notebook in JupyterLab and return it as JupyterLab saved it.
 
-    Works on a copy of the notebook's folder. Raises LabError where JupyterLab does not start or
-    the cells have not run after `timeout` seconds; `screenshot` shows the page at the end.
+    It works on a copy of the notebook's folder. `screenshot` shows the page at the end. Raises
+    LabError where JupyterLab does not start, or the cells have not run after `timeout` seconds.
     """
     screenshot.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory() as temporary:
@@ -199,7 +200,7 @@ def run_in_lab(
 
 
 def main() -> int:
-    parser = argparse.ArgumentParser(description="Run a notebook in JupyterLab, by Chromium.")
+    parser = argparse.ArgumentParser(description="Run a notebook in JupyterLab, with Chromium.")
     default = NOTEBOOKS / "02_residual_block.ipynb"
     parser.add_argument("notebook", nargs="?", type=Path, default=default, metavar="NOTEBOOK")
     parser.add_argument("--budget", choices=["full", "quick"], default="quick")

@@ -60,7 +60,9 @@ def pack(path: Path, first_cell: str, address: str) -> NotebookNode:
     first.metadata.update(HIDDEN)
     for cell in notebook.cells:
         if cell.cell_type == "markdown":
-            cell.source = NEIGHBOR.sub(lambda found: _moved(*found.groups(), address), cell.source)
+            cell.source = NEIGHBOR.sub(
+                lambda found: _moved(found[1], found[2], address), cell.source
+            )
     return notebook
 
 

@@ -1,202 +1,111 @@
-"""Make notebooks/errors.md, the page of errors, out of real ones.
+"""Make notebooks/errors.md, the page of errors, from tools/errors.ipynb.
 
-    python tools/error_page.py [FILE]
-
-Each example of tools/error_entries.py is run. The page shows what it says, so a message that
-changes also changes the page; an example that says nothing stops the script.
+The notebook is executed, so each message on the page is one that really comes. Its cells stand on
+the page as they are, except those tagged `hidden`. A cell tagged `raises-exception` has to give
+the message that the heading above it quotes, by an error or a warning. Any other cell, such as a
+mended example, has to run without either.
 """
 
 from __future__ import annotations
 
-import contextlib
-import io
-import os
 import re
-import subprocess
 import sys
 import tempfile
 import textwrap
-import warnings
-from collections.abc import Iterator
 from pathlib import Path
 
-import mxnet as mx
-from mxnet import npx
+from nbformat import NotebookNode
 
-from error_entries import IMPORTS, SECTIONS, SILENCES, Mistake, Silence
-from notebooks import NOTEBOOKS
+from notebooks import NOTEBOOKS, NotebookError, run_notebook, tags
 from utils.setup import storage
 
+SOURCE = Path(__file__).with_name("errors.ipynb")
 PAGE = NOTEBOOKS / "errors.md"
 WIDTH = 100
+LONGEST = 400  # characters of a message; the rest of a longer one is left out
+HEADING = re.compile(r"#+ (?:`(?P<words>.*)`)?")
+WARNING = re.compile(r"\w+Warning: .*")
 # "[12:59:59] ../src/operator/nn/convolution.cc:151: " differs from run to run.
 PLACE = re.compile(r"\[\d\d:\d\d:\d\d\] \S+:\d+: ")
-HEAD = """
-# Errors you will meet
-
-*Made by `tools/error_page.py`; do not edit. The script runs each example and shows the message that
-really comes; `make refresh` runs it.*
-
-Search this page for some words of your message. The messages of MXNet are long: read the last line
-first. Only the telling lines are shown here, and " ..." stands for the rest of a long one. In a
-name such as `conv0_weight` the number is a counter; yours may differ.
-
-If your message is not here, run the notebook again from its beginning (Kernel → Restart Kernel and
-Run All Cells), and look at the report of [00 Start here](00_start_here.ipynb).
-
-Each example begins with these lines:
-"""
-SILENT_HEAD = """
-These cells run without a message, but do not do what they seem to. Below each is what it prints.
-"""
 
 
-class EntryError(Exception):
-    """An example does not show what its entry says."""
+class PageError(Exception):
+    """An example does not do what its heading says; the message names both."""
 
 
-def message(mistake: Mistake) -> str:
-    """Run the wrong example and return the type and the telling lines of what it raises.
+def execute(source: Path) -> NotebookNode:
+    """Return the notebook with its outputs, executed in an empty folder.
 
-    A warning counts where no error follows. Raises EntryError if there is neither, or if the
-    message has other words than the entry announces.
+    Raises NotebookError where a cell fails without announcing it.
     """
-    run = _said_alone if mistake.alone else _said
-    for wrong in (*mistake.also, mistake.wrong):
-        said = run(wrong)
-        if not said:
-            raise EntryError(f"This example of {mistake.words!r} raises nothing:\n{wrong}")
-        if mistake.words not in said:
-            raise EntryError(f"This example of {mistake.words!r} raises {said}\n{wrong}")
-    if mistake.until not in said:
-        raise EntryError(f"The message cannot end with {mistake.until!r}: {said}")
-    if mistake.until:
-        said = said[: said.index(mistake.until) + len(mistake.until)] + " ..."
-    return said
+    with tempfile.TemporaryDirectory() as parent:
+        folder = Path(parent, "notebooks")
+        folder.mkdir()
+        return run_notebook(source, cwd=folder)
 
 
-def mended(mistake: Mistake) -> str:
-    """Return the wrong example with one part replaced, which is all that its cure needs."""
-    wrong, right = mistake.mend
-    code = _dedented(mistake.wrong)
-    if code.count(wrong) != 1:
-        raise EntryError(f"The example of {mistake.words!r} must hold {wrong!r} once.")
-    return code.replace(wrong, right)
+def page(notebook: NotebookNode) -> str:
+    """Return an executed notebook as a page in Markdown.
 
-
-def printed(code: str) -> str:
-    """Run an example and return what it prints; raise EntryError if it raises or warns."""
-    output = io.StringIO()
-    said = _said(code, output)
-    if said:
-        raise EntryError(f"This example should run, but raises {said}\n{code}")
-    return output.getvalue().strip()
-
-
-def page() -> str:
-    """Run all examples and return the page, in Markdown."""
-    blocks = [_filled(HEAD), _fenced(IMPORTS, "python")]
-    for title, mistakes in SECTIONS.items():
-        blocks.append(f"## {title}")
-        for mistake in mistakes:
-            blocks += _reported(mistake)
-    blocks += ["## Mistakes that nobody reports", _filled(SILENT_HEAD)]
-    for silence in SILENCES:
-        blocks += _silent(silence)
+    Raises PageError where an example does not do what its heading says.
+    """
+    blocks, words = [], ""
+    for cell in notebook.cells:
+        if cell.cell_type == "markdown":
+            heading = HEADING.match(cell.source)
+            words = heading["words"] or "" if heading else words
+            blocks.append(cell.source)
+            continue
+        message = checked(cell, words)
+        if "hidden" not in tags(cell):
+            blocks.append(f"```python\n{cell.source}\n```")
+            shown = message or ("" if words else printed(cell))
+            if shown:
+                blocks.append(f"```text\n{shown}\n```")
     return "\n\n".join(blocks) + "\n"
 
 
-def _reported(mistake: Mistake) -> Iterator[str]:
-    yield f"### `{mistake.words}`"
-    yield _fenced(mistake.wrong, "python")
-    yield _fenced(_filled(message(mistake)), "text")
-    yield _filled(f"**Cause.** {mistake.cause}")
-    yield _filled(f"**Cure.** {mistake.cure}")
-    if mistake.mend:
-        printed(mended(mistake))  # or an EntryError
-        yield _fenced(mistake.mend[1], "python")
+def checked(cell: NotebookNode, words: str) -> str:
+    """Return the message of a cell; raise PageError unless it is the one that is announced."""
+    said = message(cell)
+    announced = "raises-exception" in tags(cell)
+    # The message is broken into lines, the heading is not.
+    if announced and not (words and words in " ".join(said.split())):
+        raise PageError(f"Below the heading {words!r} this cell says {said!r}:\n{cell.source}")
+    if said and not announced:
+        raise PageError(f"This cell should run, but it says {said!r}:\n{cell.source}")
+    return said
 
 
-def _silent(silence: Silence) -> Iterator[str]:
-    yield f"### {silence.title}"
-    yield _fenced(silence.wrong, "python")
-    yield _fenced(printed(silence.wrong), "text")
-    yield _filled(silence.meaning)
+def message(cell: NotebookNode) -> str:
+    """Return the telling part of a cell's first error, or else of its first warning, or ""."""
+    for output in cell.outputs:
+        if output.output_type == "error":
+            # MXNet puts its stack trace first.
+            text = output.evalue.strip().split("\nMXNetError: ")[-1].removeprefix("MXNetError: ")
+            return fill(f"{output.ename}: {PLACE.sub('', text)}")
+    text = "".join(output.text for output in cell.outputs if output.get("name") == "stderr")
+    warning = WARNING.search(text)
+    return fill(warning[0] if warning else text)
 
 
-def _said(code: str, output: io.StringIO | None = None) -> str:
-    """Run code and return what it raised, or else the first warning, or "" where all went well."""
-    with (
-        _fresh_notebook() as namespace,
-        contextlib.redirect_stdout(output or io.StringIO()),
-        warnings.catch_warnings(record=True) as caught,
-    ):
-        warnings.simplefilter("ignore")  # MXNet's own, about its own code
-        warnings.simplefilter("always", UserWarning)
-        try:
-            exec(_dedented(code), namespace)
-            npx.waitall()  # MXNet computes in the background, and may raise late
-        except Exception as error:
-            return _telling(error)
-    return _telling(caught[0].message) if caught else ""
+def printed(cell: NotebookNode) -> str:
+    """Return what a cell printed."""
+    return "".join(out.text for out in cell.outputs if out.get("name") == "stdout").strip()
 
 
-@contextlib.contextmanager
-def _fresh_notebook() -> Iterator[dict]:
-    """Give the namespace of a notebook that has just started, in an empty folder of its own.
-
-    Gluon counts the names of layers from zero again, and numpy's arrays are on.
-    """
-    folder, environment = os.getcwd(), dict(os.environ)
-    with tempfile.TemporaryDirectory() as empty, mx.name.NameManager():
-        os.chdir(empty)
-        try:
-            namespace: dict = {}
-            exec(IMPORTS, namespace)
-            yield namespace
-        finally:
-            npx.reset_np()
-            os.chdir(folder)
-            os.environ.clear()
-            os.environ.update(environment)
+def fill(text: str) -> str:
+    """Return a message in lines; the end of a long one is left out."""
+    short = textwrap.shorten(text, LONGEST, placeholder=" ...")
+    return textwrap.fill(short, WIDTH, break_on_hyphens=False)
 
 
-def _telling(error: Exception | Warning) -> str:
-    """Return the type and the message, without MXNet's stack trace and the place in its source."""
-    text = str(error).strip().split("\nMXNetError: ")[-1].removeprefix("MXNetError: ")
-    return f"{type(error).__name__}: {PLACE.sub('', text)}"
-
-
-def _said_alone(code: str) -> str:
-    """Return the last line of an error in a Python that knows nothing but its standard library."""
-    with tempfile.TemporaryDirectory() as empty:
-        command = [sys.executable, "-I", "-S", "-c", _dedented(code)]
-        done = subprocess.run(command, cwd=empty, capture_output=True, text=True)
-    return done.stderr.strip().rpartition("\n")[-1]
-
-
-def _dedented(code: str) -> str:
-    return textwrap.dedent(code).strip()
-
-
-def _fenced(text: str, language: str) -> str:
-    return f"```{language}\n{_dedented(text)}\n```"
-
-
-def _filled(text: str) -> str:
-    """Return the paragraphs broken into lines."""
-    paragraphs = text.strip().split("\n\n")
-    return "\n\n".join(textwrap.fill(part, WIDTH, break_on_hyphens=False) for part in paragraphs)
-
-
-def main(file: Path = PAGE) -> None:
+def main() -> None:
     try:
-        text = page()
-    except EntryError as error:
+        storage.write_whole(PAGE, page(execute(SOURCE)))
+    except (NotebookError, PageError) as error:
         sys.exit(str(error))
-    storage.write_whole(file, text)
 
 
 if __name__ == "__main__":
-    main(*map(Path, sys.argv[1:2]))
-    os._exit(0)  # after so many errors, MXNet now and then crashes while Python ends
+    main()

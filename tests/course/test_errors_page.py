@@ -1,13 +1,13 @@
-"""The page of errors: every message on it comes from an example that was run."""
+"""The page of errors: every message on it comes from a cell of tools/errors.ipynb that was run."""
 
 import re
-import subprocess
-import sys
 
+import nbformat
 import pytest
+from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook, new_output
 
 import error_page
-from error_entries import SECTIONS, SILENCES, Mistake
+from notebooks import tags
 
 
 @pytest.fixture(scope="module")
@@ -15,80 +15,125 @@ def committed():
     return error_page.PAGE.read_text(encoding="utf-8")
 
 
-def test_page_says_what_its_examples_say_today(committed, tmp_path):
+@pytest.fixture(scope="module")
+def source():
+    return nbformat.read(error_page.SOURCE, as_version=4)
+
+
+@pytest.mark.slow
+def test_the_page_shows_what_its_examples_say_today(committed):
     """All of them are run, the mended ones too. `make refresh` makes the page again."""
-    made = tmp_path / "errors.md"
-    subprocess.run([sys.executable, error_page.__file__, made], check=True)
-    assert made.read_text(encoding="utf-8") == committed
+    assert error_page.page(error_page.execute(error_page.SOURCE)) == committed
 
 
-def test_page_shows_nothing_of_the_machine_or_of_one_run(committed):
+def test_the_page_shows_nothing_of_the_machine_or_of_one_run(committed):
     """No path, no place in MXNet's source, no time, no address, no stack trace."""
-    assert (
-        re.findall(r"/\w+/|\w\.(?:cc|h|py):\d|\d\d:\d\d:\d\d|0x[0-9a-f]+|Traceback", committed)
-        == []
-    )
+    forbidden = r"/\w+/|\w\.(?:cc|h|py):\d|\d\d:\d\d:\d\d|0x[0-9a-f]+|Traceback"
+    assert re.findall(forbidden, committed) == []
 
 
-def test_every_entry_is_on_the_page_and_no_two_have_one_heading(committed):
-    headings = [f"### `{mistake.words}`" for part in SECTIONS.values() for mistake in part]
-    headings += [f"### {silence.title}" for silence in SILENCES]
+def test_every_entry_is_on_the_page_and_no_two_have_one_heading(committed, source):
+    texts = [cell.source for cell in source.cells if cell.cell_type == "markdown"]
+    headings = [line for text in texts for line in text.splitlines() if line.startswith("### ")]
     assert re.findall("^### .*$", committed, re.MULTILINE) == headings
     assert len(set(headings)) == len(headings)
 
 
-@pytest.mark.parametrize("alone", [False, True], ids=["notebook", "Python alone"])
-def test_an_example_that_raises_nothing_is_refused(alone):
-    harmless = Mistake(words="never said", wrong="x = 1", cause="", cure="", alone=alone)
-    with pytest.raises(error_page.EntryError, match=r"'never said' raises nothing:\nx = 1"):
-        error_page.message(harmless)
+def test_every_reported_mistake_has_an_example_a_cause_and_a_cure(source):
+    for entry in re.split(r"^(?=### )", "\n".join(map(outlined, source.cells)), flags=re.M)[1:]:
+        if entry.startswith("### `"):
+            assert "[announced]" in entry
+            assert re.search(r"\*\*Cause\.\*\* \S(.|\n)*\n\n\*\*Cure\.\*\* \S", entry), entry
 
 
-def test_the_script_ends_with_that_sentence_and_leaves_the_page(monkeypatch, committed):
-    harmless = Mistake(words="never said", wrong="x = 1", cause="", cure="")
-    monkeypatch.setattr(error_page, "SECTIONS", {"Shapes": [harmless]})
-    with pytest.raises(SystemExit, match="raises nothing"):
-        error_page.main()
-    assert error_page.PAGE.read_text(encoding="utf-8") == committed
+def outlined(cell):
+    if cell.cell_type == "markdown":
+        return cell.source
+    return "[announced]" if "raises-exception" in tags(cell) else "[code]"
+
+
+def test_the_notebook_is_kept_without_outputs(source):
+    assert not any(cell.outputs for cell in source.cells if cell.cell_type == "code")
+
+
+def example(*outputs, announced=True, hidden=False):
+    """A heading that quotes a message, and a cell below it that has been run."""
+    cell_tags = ["raises-exception"] * announced + ["hidden"] * hidden
+    cell = new_code_cell("1 / 0", outputs=list(outputs), metadata={"tags": cell_tags})
+    return new_notebook(cells=[new_markdown_cell("### `by zero`"), new_markdown_cell("Why."), cell])
+
+
+def error(name, text):
+    return new_output("error", ename=name, evalue=text, traceback=[])
+
+
+def stream(name, text):
+    return new_output("stream", name=name, text=text)
+
+
+ZERO = error("ZeroDivisionError", "division by zero")
+
+
+def test_an_example_stands_below_its_heading_with_what_it_says():
+    assert error_page.page(example(ZERO)) == (
+        "### `by zero`\n\nWhy.\n\n```python\n1 / 0\n```\n\n"
+        "```text\nZeroDivisionError: division by zero\n```\n"
+    )
+
+
+def test_a_hidden_example_is_checked_but_not_shown():
+    assert error_page.page(example(ZERO, hidden=True)) == "### `by zero`\n\nWhy.\n"
+    with pytest.raises(error_page.PageError):
+        error_page.page(example(hidden=True))
 
 
 @pytest.mark.parametrize(
-    ("entry", "complaint"),
-    [
-        pytest.param({"words": "other words"}, "raises ZeroDivisionError", id="another message"),
-        pytest.param({"until": "words"}, "cannot end with 'words'", id="another end"),
-        pytest.param({"also": ("x = 1",)}, "raises nothing", id="a second example that runs"),
-    ],
+    "outputs",
+    [[], [error("ValueError", "other words")], [stream("stdout", "by zero")]],
+    ids=["raises nothing", "another message", "only prints it"],
 )
-def test_an_example_that_says_something_else_is_refused(entry, complaint):
-    fields = {"words": "division by zero", "wrong": "1 / 0", "cause": "", "cure": ""}
-    with pytest.raises(error_page.EntryError, match=complaint):
-        error_page.message(Mistake(**{**fields, **entry}))
+def test_an_announced_example_that_says_something_else_is_refused(outputs):
+    with pytest.raises(error_page.PageError, match=r"'by zero' this cell says (.|\n)*\n1 / 0$"):
+        error_page.page(example(*outputs))
 
 
-def test_a_cure_that_does_not_help_is_refused():
-    with pytest.raises(error_page.EntryError, match="should run, but raises ZeroDivisionError"):
-        error_page.printed("1 / 0")
-    absent = Mistake(words="zero", wrong="1 / 0", cause="", cure="", mend=("/ 2", "/ 3"))
-    with pytest.raises(error_page.EntryError, match="must hold '/ 2' once"):
-        error_page.mended(absent)
+@pytest.mark.parametrize(
+    "output",
+    [ZERO, stream("stderr", "/a/b.py:7: UserWarning: deprecated\n  call()\n")],
+    ids=["error", "warning"],
+)
+def test_a_mended_example_that_fails_or_warns_is_refused(output):
+    with pytest.raises(error_page.PageError, match=r"should run, but it says (.|\n)*\n1 / 0$"):
+        error_page.page(example(output, announced=False))
 
 
-def test_examples_do_not_meet_one_another(monkeypatch):
-    """Names of layers are counted from zero, and folder and environment are put back."""
-    monkeypatch.delenv("FASHION_MNIST_DIR", raising=False)
-    example = (
-        'assert "FASHION_MNIST_DIR" not in os.environ and not list(Path(".").iterdir())\n'
-        'os.environ["FASHION_MNIST_DIR"] = "."\n'
-        'Path("file").touch()\n'
-        "print(nn.Dense(1).name)"
+def test_a_mistake_that_nobody_reports_shows_what_it_prints():
+    notebook = example(stream("stdout", "7\n"), announced=False)
+    notebook.cells[0].source = "### A silent one"
+    assert error_page.page(notebook).endswith("```python\n1 / 0\n```\n\n```text\n7\n```\n")
+
+
+def message(*outputs):
+    return error_page.message(new_code_cell("", outputs=list(outputs)))
+
+
+def test_of_mxnets_message_only_the_telling_part_is_left():
+    evalue = (
+        'Traceback (most recent call last):\n  File "../src/x.cc", line 7\n'
+        "MXNetError: [12:59:59] ../src/x.cc:151: Check failed: a == b"
     )
-    assert [error_page.printed(example) for _ in range(2)] == ["dense0", "dense0"]
+    assert message(error("MXNetError", evalue)) == "MXNetError: Check failed: a == b"
 
 
-def test_a_block_with_hybrid_forward_runs_in_python_once():
-    """The silent example of `forward` says so."""
-    silence = next(one for one in SILENCES if "forward(self, X)" in one.wrong)
-    compiled = silence.wrong.replace("forward(self, X)", "hybrid_forward(self, F, X)")
-    compiled = compiled.replace("npx.relu", "F.npx.relu")
-    assert error_page.printed(compiled) == "Python runs"
+def test_a_warning_is_shown_without_the_place_and_the_line_of_code():
+    warning = stream(
+        "stderr", '/a/b.py:7: UserWarning: "Stage.blocks" is odd.\n  stage.initialize()\n'
+    )
+    assert message(warning) == 'UserWarning: "Stage.blocks" is odd.'
+
+
+def test_a_long_message_is_cut_and_says_so():
+    shown = message(error("AssertionError", "word " * 1000))
+    assert shown.endswith(" ...")
+    assert len(shown) <= error_page.LONGEST
+    assert max(map(len, shown.splitlines())) <= error_page.WIDTH

@@ -1,4 +1,4 @@
-"""The notebooks: as they are committed, as they run, and as the toolbox repeats what they teach."""
+"""The notebooks: as committed, as they run, and as the toolbox repeats what they teach."""
 
 import ast
 import re
@@ -43,13 +43,13 @@ def notebook(path):
 
 
 def texts(output):
-    """Everything an output says in words, leaving pictures out."""
+    """Return all text of an output, without pictures."""
     said = [output.get("text", ""), *output.get("traceback", [])]
     return said + [text for kind, text in output.get("data", {}).items() if "image" not in kind]
 
 
 def complaints(notebook):
-    """What a run wrote to stderr, and the errors that no tag announces."""
+    """Return what a run wrote to stderr, and the errors that no tag announces."""
     found = []
     for cell in code_cells(notebook):
         for output in cell.outputs:
@@ -113,7 +113,7 @@ def test_no_code_cell_is_too_long_to_take_in(notebook):
 
 @each_notebook
 def test_formulas_need_no_script_from_the_network(notebook):
-    """LaTeX between dollar signs is drawn by a script that an offline page does not have."""
+    """LaTeX between dollar signs needs a script that an offline page does not have."""
     for cell in notebook.cells:
         if cell.cell_type == "markdown":
             assert not MATH.search(re.sub(r"`[^`]*`", "", cell.source)), cell.source
@@ -132,7 +132,7 @@ def test_01_shows_the_claim_of_the_course_as_measured():
 
 
 def chapter(notebook, title):
-    """The cells from a heading of the second level to the next one."""
+    """Return the cells from a second-level heading to the next one."""
     cells = notebook.cells
     starts = [i for i, cell in enumerate(cells) if cell.source.startswith("## ")] + [len(cells)]
     here = next(i for i in starts if cells[i].source.startswith(f"## {title}"))
@@ -177,7 +177,7 @@ def test_an_exercise_without_an_answer_is_told_politely(notebook):
 
 
 def files_of(folder):
-    """The bytes of every file that git would see."""
+    """Return the bytes of every file that git does not ignore."""
     ignored = {"__pycache__", ".ipynb_checkpoints", "build", ".cache", "checkpoints"}
     return {
         file: file.read_bytes()
@@ -188,7 +188,7 @@ def files_of(folder):
 
 @run_each_notebook
 def test_it_runs_in_its_own_folder_and_leaves_the_course_as_it_was(path, tmp_path):
-    """As JupyterLab runs it: the working folder is notebooks/."""
+    """As in JupyterLab, the working folder is notebooks/."""
     for name in ("notebooks", "utils"):
         shutil.copytree(ROOT / name, tmp_path / name)
     before = files_of(tmp_path)
@@ -199,7 +199,7 @@ def test_it_runs_in_its_own_folder_and_leaves_the_course_as_it_was(path, tmp_pat
 
 
 def solved(path):
-    """Return a notebook with its solutions in place of its first exercise, and the rest emptied."""
+    """Return a notebook with all its solutions in the first exercise, and the others empty."""
     notebook = nbformat.read(path, as_version=4)
     exercises = [cell for cell in notebook.cells if "exercise" in tags(cell)]
     for cell in exercises:
@@ -210,7 +210,7 @@ def solved(path):
 
 
 def verdicts(notebook):
-    """The first line of what each check of an exercise says."""
+    """Return the first line of each check's report."""
     cells = [cell for cell in code_cells(notebook) if "check" in tags(cell)]
     return [cell.outputs[-1].data["text/plain"].splitlines()[0] for cell in cells]
 
@@ -254,7 +254,7 @@ def test_06_refuses_a_bad_checkpoint_and_goes_on_with_a_network_of_its_own(bad, 
 
 
 class Bare(ast.NodeTransformer):
-    """Leaves of a definition what is taught: without docstrings, types and the toolbox's checks."""
+    """Strips docstrings, types and the toolbox's checks, so that what is taught is left."""
 
     def visit_FunctionDef(self, node):
         node.returns = None
@@ -286,7 +286,7 @@ class Bare(ast.NodeTransformer):
 
 
 def definitions(source):
-    """The classes and functions that a source defines, bare, as text by name."""
+    """Return the stripped text of each class and function that a source defines, by name."""
     kinds = (ast.ClassDef, ast.FunctionDef)
     nodes = [node for node in ast.parse(source).body if isinstance(node, kinds)]
     return {node.name: ast.unparse(Bare().visit(node)) for node in nodes}

@@ -1,4 +1,4 @@
-"""The benchmark: what it measures runs, and what it says follows from what was measured."""
+"""The benchmark: its measurements run, and its report follows from the results."""
 
 import json
 import re
@@ -85,7 +85,7 @@ def test_a_measurement_runs_and_says_what_it_needed():
 
 
 def test_the_multiplications_of_a_step_follow_from_the_layers():
-    """By hand, for the stem and the first block at 8x8: forward, and the gradients."""
+    """Counted by hand for an input of 32x32: forward, and for both kinds of gradients."""
     small, large = (parts.course("costs", size=32, batch=batch)["macs"] for batch in (1, 2))
     assert large == 2 * small
     stem, stage1 = 64 * 49 * 16**2, 4 * 64 * 64 * 9 * 8**2

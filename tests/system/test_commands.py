@@ -1,4 +1,4 @@
-"""The commands of the Makefile, and the files that repeat what it does elsewhere."""
+"""The commands of the Makefile, and the files that repeat them for other programs."""
 
 import json
 import os
@@ -23,15 +23,14 @@ IMPORT_ALL = "import utils, mxnet, d2l.mxnet, matplotlib.pyplot, jupyterlab, ipy
 
 
 def make(*arguments):
-    command = ["make", "--no-print-directory", *arguments]  # they run inside `make test`
+    command = ["make", "--no-print-directory", *arguments]  # these tests run inside `make test`
     return subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
 
 
 def test_make_alone_lists_every_command_with_one_line():
-    """Only set-up is left out: it is a part of the others."""
     targets = re.search(r"^\.PHONY: (.*)$", (ROOT / "Makefile").read_text(), re.MULTILINE)
     rows = [line.split(maxsplit=2) for line in make().stdout.splitlines()]
-    assert {name for _, name, help_line in rows if help_line} == {*targets[1].split()} - {"set-up"}
+    assert {name for _, name, help_line in rows if help_line} == {*targets[1].split()}
 
 
 def test_make_without_python_says_what_to_install():
@@ -58,7 +57,7 @@ def test_lock_holds_every_dependency_within_its_range():
 
 
 def test_ci_runs_the_tests_as_the_readme_says(tmp_path):
-    """With all that the tests need at hand, it installs nothing and calls `make test`."""
+    """Where all that the tests need is there, it installs nothing and calls `make test`."""
     calls = tmp_path / "calls"
     for name in ("make", "chromium", "chromedriver", "bwrap", "apt-get", "python3"):
         program = tmp_path / name
@@ -73,7 +72,7 @@ def test_ci_runs_the_tests_as_the_readme_says(tmp_path):
 @pytest.mark.slow
 @pytest.mark.network
 def test_conda_and_binder_get_the_same_environment(tmp_path):
-    """The pip part of environment.yml, in an empty Python of its version, imports everything."""
+    """The pip part of environment.yml, installed into an empty Python, imports everything."""
     *conda, pip = yaml.safe_load((ROOT / "environment.yml").read_text())["dependencies"]
     assert f"python={set_up.COURSE_PYTHON}" in conda
     python = tmp_path / "env" / "bin" / "python"

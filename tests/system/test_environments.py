@@ -1,6 +1,6 @@
-"""Colab's packages on Python 3.13, without MXNet: notebooks that arrive alone run there.
+"""Packed notebooks run with Colab's packages on Python 3.13, without MXNet.
 
-An emulation: Colab's front end, network and GPUs are not here.
+This stands in for Colab; its front end, network and GPUs are not here.
 """
 
 import os
@@ -29,8 +29,8 @@ NO_NETWORK = {
 COMPUTE = "import mxnet; print(mxnet.__version__, mxnet.np.ones(3).sum().item())"
 
 
-def test_notebooks_that_arrive_alone_run_and_change_nothing(colab, tmp_path):
-    """02, 03, 04 and 05, quick; the figures are there, and nobody has been warned."""
+def test_packed_notebooks_run_and_change_no_package(colab, tmp_path):
+    """02, 03, 04 and 05, with the quick budget: figures are drawn, and nothing warns."""
     paths = [BLOCK, SHAPES, NETWORK, TRAINING]
     outcome = trial.run(colab, paths, tmp_path)
     assert outcome.error == ""
@@ -47,7 +47,7 @@ def test_notebooks_that_arrive_alone_run_and_change_nothing(colab, tmp_path):
 
 @pytest.fixture(scope="module")
 def runtime(colab, tmp_path_factory):
-    """Runs code as a notebook's kernel would, with a HOME that is empty at first."""
+    """A function that runs code as a notebook's kernel would, in a HOME that is empty at first."""
     home = tmp_path_factory.mktemp("home")
     environment = {**stand_ins.variables(colab, home), "PYTHONPATH": str(ROOT)}
 
@@ -66,7 +66,7 @@ def runtime(colab, tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def survivor(runtime):
-    """A first cell without network, then one that is killed while it installs, then one more."""
+    """A HOME after three first cells: without a network, killed while installing, and a third."""
     cut_off = runtime.start(INSTALL, **NO_NETWORK).communicate()[0]
     killed = runtime.start(INSTALL)
     while not any("mxnet==" in line for line in killed.stdout):
@@ -98,7 +98,7 @@ def test_the_second_start_installs_nothing_and_needs_no_network(survivor):
 
 @pytest.fixture
 def wrong_mxnet(tmp_path):
-    """Where an MXNet 1.6.0 is installed, as an installation without a version finds it."""
+    """Variables that put MXNet 1.6.0 on the path, as pip installs it where no version is named."""
     (tmp_path / "mxnet").mkdir()
     (tmp_path / "mxnet" / "__init__.py").write_text("from mxnet.libinfo import __version__")
     (tmp_path / "mxnet" / "libinfo.py").write_text("__version__ = '1.6.0'")
@@ -120,7 +120,7 @@ def test_another_mxnet_that_is_imported_needs_a_restart(survivor, wrong_mxnet):
 
 
 def test_an_import_that_failed_before_the_first_cell_does_no_harm(survivor):
-    """MXNet is there, but the learner has imported it before numpy got its names back."""
+    """The learner imported MXNet before the names that it needs were back in numpy."""
     early = "\n".join(
         [
             "import os, sys",

@@ -22,7 +22,7 @@ SHORT = NOTEBOOKS / "02_residual_block.ipynb"
 
 
 def run_cell(source, cwd, home):
-    """Run a first cell in a Python of its own; return what it prints, and its errors."""
+    """Run a first cell in a Python of its own; return the finished process."""
     code = f"{source}\nprint(sys.path[0], utils.__file__)"
     environment = {"HOME": str(home), "PATH": os.environ["PATH"], "CUDA_VISIBLE_DEVICES": ""}
     command = [sys.executable, "-c", "import sys; exec(sys.stdin.read())"]
@@ -35,7 +35,7 @@ def run_cell(source, cwd, home):
 
 
 def test_the_toolbox_inside_is_the_one_beside(tmp_path):
-    """Every file, the sample of the data too; nothing that Python has made."""
+    """Every file, the data's sample too, but nothing that Python has cached."""
     run = run_cell(first_cell.alone(), tmp_path, tmp_path)
     assert run.returncode == 0, run.stderr
     unpacked = tmp_path / "residual-networks" / "utils"
@@ -48,7 +48,7 @@ def test_the_toolbox_inside_is_the_one_beside(tmp_path):
 
 
 def test_at_home_the_same_cell_does_nothing(tmp_path):
-    """Beside the toolbox it prints nothing, makes nothing, and imports what is there."""
+    """Beside the toolbox it prints nothing, writes nothing, and imports the toolbox."""
     (tmp_path / "notebooks").mkdir()
     shutil.copytree(ROOT / "utils", tmp_path / "utils")
     run = run_cell(first_cell.alone(), tmp_path / "notebooks", tmp_path)
@@ -57,7 +57,7 @@ def test_at_home_the_same_cell_does_nothing(tmp_path):
 
 
 def test_packing_twice_gives_the_same_text():
-    """Whenever the files were written."""
+    """The times of the files do not matter."""
     packed = first_cell.archive()
     os.utime(ROOT / "utils" / "__init__.py")
     assert first_cell.archive() == packed
@@ -65,7 +65,7 @@ def test_packing_twice_gives_the_same_text():
 
 @pytest.mark.parametrize("path", notebook_paths(), ids=lambda path: path.stem)
 def test_a_packed_notebook_needs_no_file_beside_it(path):
-    """No link to a neighbor, no output; its long first cell is folded away."""
+    """No link to a file beside it, no output; its long first cell is folded."""
     notebook = colab.pack(path, "first cell", "")
     assert [cell for cell in code_cells(notebook) if cell.outputs or cell.execution_count] == []
     for cell in notebook.cells:
@@ -88,7 +88,7 @@ def test_once_published_its_links_lead_to_colab_and_to_the_repository():
 
 @pytest.fixture
 def course(tmp_path, monkeypatch):
-    """A copy of what gets an address."""
+    """A function that publishes a copy of the course and returns the text of each changed file."""
     shutil.copy(ROOT / "README.md", tmp_path)
     shutil.copytree(NOTEBOOKS, tmp_path / "notebooks", ignore=shutil.ignore_patterns("checkpoints"))
     monkeypatch.setattr(publish, "ROOT", tmp_path)
@@ -107,7 +107,7 @@ def course(tmp_path, monkeypatch):
 
 
 def test_before_it_is_published_no_badge_points_anywhere():
-    """The repository itself, as long as its README names no address."""
+    """This holds for the repository as long as its README names no address."""
     if colab.published_address():
         pytest.skip(f"published at {colab.published_address()}")
     for path in [ROOT / "README.md", *notebook_paths()]:
@@ -136,7 +136,7 @@ def test_another_address_takes_the_place_of_the_first(course):
 
 
 def test_a_published_notebook_keeps_its_form(course):
-    """Title first, badges second, a first cell that a reader can take in, all else as it was."""
+    """Title first, badges second, a first cell that is short enough, and all else as it was."""
     course(FIRST)
     for path in publish.notebook_paths():
         notebook = nbformat.read(path, as_version=4)
@@ -161,7 +161,7 @@ def test_an_address_that_colab_cannot_open_is_refused(address, course):
 
 @needs_git
 def test_a_published_notebook_alone_clones_the_course(tmp_path):
-    """From an address on this disk, which stands for the published one."""
+    """An address on this disk stands in for the published one."""
     origin, alone = tmp_path / "origin", tmp_path / "alone"
     alone.mkdir()
     shutil.copytree(ROOT / "utils", origin / "utils")

@@ -1,4 +1,4 @@
-"""The runner: executes notebooks in order, keeps what succeeded, and says what failed."""
+"""The runner: it executes notebooks in order, keeps what succeeds, and names what fails."""
 
 import os
 import shutil
@@ -38,7 +38,7 @@ FAILING = new_notebook(
 
 @pytest.fixture(scope="module")
 def course(tmp_path_factory):
-    """A folder with the runner and two notebooks, of which the first fails."""
+    """A folder with the runner and two notebooks; the first one fails."""
     folder = tmp_path_factory.mktemp("course")
     shutil.copytree(notebooks.ROOT / "tools", folder / "tools")
     (folder / "notebooks").mkdir()
@@ -58,7 +58,7 @@ def quick_run(course):
 
 
 def test_failing_notebook_does_not_stop_the_others(quick_run):
-    """The run as a whole fails, and its last lines are the table of all notebooks."""
+    """The run as a whole fails, and its last lines are a table of all notebooks."""
     assert quick_run.returncode == 1
     rows = [line.split(maxsplit=2) for line in quick_run.stdout.splitlines()[-3:]]
     assert [(name, line) for name, _, line in rows] == [
@@ -74,7 +74,7 @@ def test_failure_names_notebook_cell_and_error(quick_run):
 
 
 def test_progress_bar_counts_the_cells_of_all_notebooks(quick_run):
-    """The cells that a failing notebook leaves out are counted too, so that it reaches the end."""
+    """It also counts the cells that a failing notebook skips, so that it reaches the end."""
     last = quick_run.stderr.strip().splitlines()[-1]
     assert "01_working" in last
     assert "8/8" in last
@@ -100,7 +100,7 @@ def test_pages_hold_their_figures(course, quick_run):
 
 
 def test_refresh_rewrites_what_succeeds_and_nothing_else(course):
-    """Running again changes no byte, so that a diff shows what really changed."""
+    """A second run changes no byte, so a diff shows what really changed."""
     folder = course / "notebooks"
     failing = (folder / "00_failing.ipynb").read_bytes()
     working = folder / "01_working.ipynb"
@@ -113,7 +113,7 @@ def test_refresh_rewrites_what_succeeds_and_nothing_else(course):
     assert [cell.id for cell in notebook.cells] == ids
     assert notebooks.headline(notebook) == "accuracy 0.9 on full"
     (bar,) = notebook.cells[2].outputs
-    assert bar.text.count("%|") == 1  # of the 201 states of the bar the last is left
+    assert bar.text.count("%|") == 1  # only the last of the bar's 201 states
 
     run_course.run_course([working], in_place=True, output=course / "build")
     assert working.read_bytes() == first
@@ -135,7 +135,7 @@ def test_kernel_works_in_the_folder_it_is_given(tmp_path):
 
 
 def test_interrupt_ends_the_kernel(course, tmp_path):
-    """Ctrl-C reaches the runner alone: a kernel is in a process group of its own."""
+    """Ctrl-C reaches only the runner, since each kernel has its own process group."""
     path = tmp_path / "endless.ipynb"
     told = tmp_path / "kernel.pid"
     source = f"import os, time\nopen({str(told)!r}, 'w').write(str(os.getpid()))\ntime.sleep(600)"

@@ -62,7 +62,7 @@ def plain_environment() -> dict[str, str]:
     return {name: value for name, value in os.environ.items() if not name.startswith(threads)}
 
 
-def course(name: str, environment: dict[str, str] | None = None, **options: object) -> dict:
+def course(name: str, environment: dict[str, str] | None = None, /, **options: object) -> dict:
     """Run one measurement of this course."""
     arguments = [part for option, value in options.items() for part in (f"--{option}", value)]
     return measure("course.py", name, *arguments, **(environment or {}))
