@@ -16,8 +16,8 @@ from dataclasses import asdict, replace
 import utils  # noqa: F401  (before mxnet: it sets this machine up)
 from command_line import chosen
 from notebooks import ROOT
-from utils import experiments, recipes
-from utils.recipes import Recipe
+from utils import experiments
+from utils.recipes import SHORT, Recipe
 from utils.setup import storage
 
 LOSS_LOG_RECIPE = Recipe(epochs=3, batch_size=64, learning_rate=0.05, flip=True)
@@ -61,7 +61,7 @@ def loss_log() -> list[experiments.Trial]:
 
 def ingredients() -> list[experiments.Trial]:
     """The recipe of notebook 05, each time with one ingredient changed."""
-    return experiments.ingredient_trials(recipes.SHORT, seeds=range(3))
+    return experiments.ingredient_trials(SHORT, seeds=range(3))
 
 
 SWEEPS: dict[str, Callable[[], list[experiments.Trial]]] = {

@@ -43,7 +43,7 @@ def network(depth: int) -> resnet.nn.HybridSequential:
 
 def step(options: argparse.Namespace) -> dict:
     """Seconds of a step in the training loop of this course."""
-    recipe = train.Recipe(size=options.size, batch_size=options.batch)
+    recipe = recipes.Recipe(size=options.size, batch_size=options.batch)
     net, rng = network(options.depth), numpy.random.default_rng(0)
     trainer = recipe.trainer(net, 1000)
     steps = train.train_epoch(net, data.load("full").train, recipe, trainer, rng, CPU)
@@ -75,7 +75,7 @@ def inputs(options: argparse.Namespace) -> dict:
     started = time.perf_counter()
     split = data.load("full").train
     loaded = time.perf_counter()
-    recipe = train.Recipe(size=options.size, batch_size=options.batch)
+    recipe = recipes.Recipe(size=options.size, batch_size=options.batch)
     batches = recipe.batches(split, CPU, numpy.random.default_rng(0))
     for X, _ in itertools.islice(batches, options.steps):
         X.wait_to_read()
@@ -91,7 +91,7 @@ def epoch(options: argparse.Namespace) -> dict:
         for part in ("images", "labels")
     )
     part = data.Split(images[: options.images], labels[: options.images])
-    recipe = train.Recipe(size=options.size, batch_size=options.batch)
+    recipe = recipes.Recipe(size=options.size, batch_size=options.batch)
     net = network(options.depth)
     trainer = recipe.trainer(net, 1000)
     started = time.perf_counter()
