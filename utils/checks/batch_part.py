@@ -85,11 +85,11 @@ def _cuts(my_part: Callable[..., Any]) -> Iterator[Cut]:
         cut = _cut(my_part, order, range(workers))
         _check_numbers(cut)
         if workers > 1 and all(sorted(part) == sorted(cut.parts[0]) for part in cut.parts):
-            is_whole = sorted(cut.parts[0]) == sorted(order)
+            name = "every worker gets the same part"
+            if sorted(cut.parts[0]) == sorted(order):
+                name = "every worker gets the whole batch"
             raise _wrong_part(
-                "every worker gets the whole batch"
-                if is_whole
-                else "every worker gets the same part",
+                name,
                 cut,
                 "Every worker gets the same {count} images.".format(count=cut.sizes[0]),
             )
