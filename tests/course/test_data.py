@@ -8,6 +8,8 @@ from pathlib import Path
 import mxnet as mx
 import numpy
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from utils import data
 from utils.setup import fetch
@@ -250,6 +252,37 @@ def test_a_pass_that_goes_on_has_the_batches_of_the_whole_one(start):
     for (X, y), (again, label) in zip(whole[start:], rest):
         assert numpy.array_equal(X.asnumpy(), again.asnumpy())
         assert numpy.array_equal(y.asnumpy(), label.asnumpy())
+
+
+@st.composite
+def passes(draw):
+    """Draw how many images there are, for training or not, and the batches, parts and start."""
+    parts = draw(st.integers(1, 4))
+    batch_size = parts * draw(st.integers(1, 6))
+    training = draw(st.booleans())
+    count = draw(st.integers(batch_size if training else 1, 40))
+    return count, training, batch_size, parts, draw(st.integers(0, 5))
+
+
+@given(passes())
+@settings(max_examples=60, deadline=None)
+def test_any_parts_from_any_start_divide_a_pass_without_gap_or_overlap(drawn):
+    count, training, batch_size, parts, start = drawn
+    split = numbered(count)
+
+    def arrays(**place):
+        rng = numpy.random.default_rng(3) if training else None
+        batches = data.batches(split, batch_size, CPU, rng, augmentation=AUGMENTED, **place)
+        return [(X.asnumpy(), y.asnumpy()) for X, y in batches]
+
+    whole = arrays()
+    assert sum(len(y) for _, y in whole) == (count - count % batch_size if training else count)
+    divided = [arrays(start=start, part=(rank, parts)) for rank in range(parts)]
+    for batch, *batch_parts in zip(whole[start:], *divided, strict=True):
+        for array, pieces in zip(batch, zip(*batch_parts)):
+            numpy.testing.assert_array_equal(numpy.concatenate(pieces), array)
+            if len(array) == batch_size:
+                assert {len(piece) for piece in pieces} == {batch_size // parts}
 
 
 def test_nothing_is_changed_unless_asked_nor_in_a_pass_for_evaluation(rng):

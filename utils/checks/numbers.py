@@ -286,8 +286,8 @@ def _prediction(name: str, predicted: Any) -> Any:
     if not isinstance(predicted, Mapping):
         raise Mistake(
             "no dictionary",
-            "A dictionary from names to predictions was expected, but this came: "
-            "{predicted}.".format(predicted=short(predicted)),
+            "The check expects a dictionary from names to predictions, but it was given "
+            "{given}.".format(given=short(predicted)),
             "Each prediction is compared with the part of the network that has its name.",
             'Write {"stem": ..., "stage1": ...}.',
         )
@@ -361,8 +361,8 @@ def _compare_count(name: str, net: gluon.Block, table: pandas.DataFrame, predict
     if not isinstance(guess, (int, numpy.integer)) or isinstance(guess, bool):
         raise Mistake(
             "no number",
-            "A whole number was expected for `{name}`, but this came: {guess}.".format(
-                name=name, guess=short(guess)
+            "The check expects a whole number for `{name}`, but it was given {given}.".format(
+                name=name, given=short(guess)
             ),
             "Parameters are counted, so their number has no fraction.",
             "Does your function end with `return`, and does it return a number?",

@@ -103,9 +103,8 @@ def _series(history: Any, name: str) -> list[float]:
         return [float(value) for value in values]
     raise Mistake(
         "no history",
-        "A history with a list of numbers `{name}` was expected, but this came: {value}.".format(
-            name=name, value=short(values if hasattr(history, name) else history)
-        ),
+        "The check expects a history with a list of numbers `{name}`, but it was given "
+        "{given}.".format(name=name, given=short(values if hasattr(history, name) else history)),
         "The curves are drawn from these lists.",
         "Pass what `train.fit` returns, after at least one epoch.",
     )
