@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-import html
 from dataclasses import dataclass
+
+from utils._table import html_table
 
 
 @dataclass(eq=False)
@@ -112,26 +113,11 @@ class Report:
         return "\n".join(lines)
 
     def _repr_html_(self) -> str:
-        """Return a table in the page's own colors, readable in light and dark themes."""
-        cell = "text-align:left;vertical-align:top;padding:0.3em 1.2em 0.3em 0;line-height:1.45;"
-        heading = f"{cell}color:inherit;font-weight:bold;caption-side:top"
-        return (
-            "<table style='color:inherit;border-collapse:collapse;font-size:0.95em;margin:0'>"
-            f"<caption style='{heading}'>{html.escape(self.verdict)}</caption><tbody>"
-            f"{''.join(self._row(answer, cell) for answer in self._shown)}</tbody></table>"
-        )
-
-    def _row(self, answer: Answer, cell: str) -> str:
-        explained = ""
-        if answer is self.first_wrong:
-            seen, *rest = (html.escape(part) for part in _explanation(answer))
-            explained = f"<br><strong>{seen}</strong><br>{'<br>'.join(rest)}"
-        return (
-            "<tr style='background:none;border-top:1px solid rgba(128,128,128,0.4)'>"
-            f"<td style='{cell}white-space:nowrap'>{answer.mark}</td>"
-            f"<th scope='row' style='{cell}white-space:nowrap'>{html.escape(answer.name)}</th>"
-            f"<td style='{cell}'>{html.escape(answer.question)}{explained}</td></tr>"
-        )
+        rows = []
+        for answer in self._shown:
+            explanation = _explanation(answer) if answer is self.first_wrong else []
+            rows.append((answer.mark, answer.name, [answer.question, *explanation]))
+        return html_table(self.verdict, rows)
 
 
 def _explanation(answer: Answer) -> list[str]:

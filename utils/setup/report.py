@@ -5,7 +5,6 @@ Notebook 00 shows it.
 
 from __future__ import annotations
 
-import html
 import importlib
 import os
 import platform
@@ -14,6 +13,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from utils._table import html_table
 from utils.setup import fetch, machine, pip
 
 GIB = 2**30
@@ -54,21 +54,11 @@ class Findings:
         return "\n".join(lines)
 
     def _repr_html_(self) -> str:
-        """Return a table in the page's own colors, which reads well in light and dark themes."""
-        cell = "text-align:left;vertical-align:top;padding:0.4em 1.2em 0.4em 0;"
-        rows = "".join(
-            "<tr style='background:none;border-top:1px solid rgba(128,128,128,0.4)'>"
-            f"<td style='{cell}white-space:nowrap'>{fact.mark}</td>"
-            f"<th scope='row' style='{cell}'>{html.escape(fact.name)}</th>"
-            f"<td style='{cell}'>{html.escape(fact.value)}"
-            f"{f'<br><strong>{html.escape(fact.fix)}</strong>' if fact.fix else ''}</td></tr>"
+        rows = [
+            (fact.mark, fact.name, [fact.value, fact.fix] if fact.fix else [fact.value])
             for fact in self.facts
-        )
-        heading = f"{cell}color:inherit;font-weight:bold;caption-side:top"
-        return (
-            "<table style='color:inherit;border-collapse:collapse;font-size:0.95em;margin:0'>"
-            f"<caption style='{heading}'>{self.verdict}</caption><tbody>{rows}</tbody></table>"
-        )
+        ]
+        return html_table(self.verdict, rows)
 
 
 def this_machine() -> Findings:
