@@ -24,15 +24,22 @@ lab: set-up ## open JupyterLab on the notebooks, for this machine only
 	@JUPYTER_CONFIG_PATH=$(CURDIR)/tools/lab \
 		$(BIN)/$(LAB) --notebook-dir=$(LAB_DIR) $(LAB_ARGS)
 
-test: set-up style ## check the style, then run the tests
-	@$(BIN)/python -m pytest
+# Two at a time, each with one thread; ORDER=random shuffles them.
+PYTEST = OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 --dist loadgroup \
+	$(if $(filter random,$(ORDER)),-p randomly,)
+
+test: set-up style ## check the style, then run all tests, about 15 minutes
+	@$(PYTEST)
 
 test-fast: set-up ## run the tests that need seconds, and nothing beyond this environment
-	@$(BIN)/python -m pytest -m "not slow and not network and not root and not browser"
+	@$(PYTEST) -m "not slow and not network and not root and not browser"
 
 style: set-up ## check the form of the code, as the commit hooks do
 	@$(BIN)/ruff format --check
 	@$(BIN)/ruff check
+	@$(BIN)/codespell
+	@$(BIN)/deptry utils notebooks tools coursework tests tests/checks tests/course tests/grader tests/system
+	@env PYTHONPATH=coursework $(BIN)/lint-imports --no-cache
 
 refresh: set-up ## rewrite the outputs in notebooks/, the pictures and the page of errors (NOTEBOOKS=... for some)
 	@$(BIN)/python tools/run_course.py --in-place $(NOTEBOOKS)

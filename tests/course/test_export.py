@@ -19,7 +19,7 @@ from small_runs import equal, parameters, small_net
 from utils import data, export, train
 from utils.resnet import named, resnet18
 
-pytestmark = pytest.mark.usefixtures("numpy_module")
+pytestmark = [pytest.mark.xdist_group("export"), pytest.mark.usefixtures("numpy_module")]
 
 CPU = mx.cpu()
 LIMIT = 1e-5  # the difference that may come from another order of additions, see `apart`

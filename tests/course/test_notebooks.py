@@ -8,6 +8,7 @@ from pathlib import Path
 import mxnet as mx
 import nbformat
 import pytest
+from outputs import complaints, texts
 
 import colab
 import first_cell
@@ -40,24 +41,6 @@ run_each_notebook = pytest.mark.parametrize(
 @pytest.fixture
 def notebook(path):
     return nbformat.read(path, as_version=4)
-
-
-def texts(output):
-    """Return all text of an output, without pictures."""
-    said = [output.get("text", ""), *output.get("traceback", [])]
-    return said + [text for kind, text in output.get("data", {}).items() if "image" not in kind]
-
-
-def complaints(notebook):
-    """Return what a run wrote to stderr, and the errors that no tag announces."""
-    found = []
-    for cell in code_cells(notebook):
-        for output in cell.outputs:
-            if output.get("name") == "stderr":
-                found.append(output.text)
-            if output.output_type == "error" and "raises-exception" not in tags(cell):
-                found.append(output.evalue)
-    return found
 
 
 # As committed

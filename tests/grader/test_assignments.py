@@ -213,6 +213,7 @@ def test_nbgrader_never_executes_a_submission(course, tmp_path):
     assert "Execute" not in {step.__name__ for step in steps}
 
 
+@pytest.mark.xdist_group("jail")
 @pytest.mark.skipif(bool(missing()), reason=missing())
 def test_a_solution_that_leaves_an_item_unanswered_is_named(course, tmp_path):
     """Marking begins with the solution; this is what an instructor sees who breaks it."""

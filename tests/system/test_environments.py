@@ -11,12 +11,16 @@ from types import SimpleNamespace
 
 import nbformat
 import pytest
-from test_notebooks import complaints
+from outputs import complaints
 
 from environments import stand_ins, trial
 from notebooks import ROOT, code_cells, notebook_paths
 
-pytestmark = [pytest.mark.slow, pytest.mark.network]
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.network,
+    pytest.mark.xdist_group("environments"),
+]
 
 BLOCK, SHAPES, NETWORK, TRAINING = (path for path in notebook_paths() if "02" <= path.name < "06")
 INSTALL = "from utils.setup import bootstrap; bootstrap.install(); "

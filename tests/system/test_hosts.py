@@ -18,7 +18,7 @@ from test_launch import Running, learned
 
 from utils.runs import launch as launcher
 
-pytestmark = [pytest.mark.slow, pytest.mark.root]
+pytestmark = [pytest.mark.slow, pytest.mark.root, pytest.mark.xdist_group("launch")]
 
 SSHD = shutil.which("sshd") or "/usr/sbin/sshd"
 MARK = secrets.token_hex(3)  # other runs of these tests may be making hosts at the same time

@@ -19,7 +19,11 @@ from mxnet import cpu
 
 from utils.runs import checkpoint
 
-pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("numpy_mode")]
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.xdist_group("launch"),
+    pytest.mark.usefixtures("numpy_mode"),
+]
 
 TESTS = Path(__file__).parent
 # On hosts of their own the workers would take more threads, and add in another order.

@@ -37,6 +37,7 @@ def names_read(path):
 
 @pytest.mark.filterwarnings("ignore:invalid escape sequence")  # in sources that are read
 @pytest.mark.slow
+@pytest.mark.xdist_group("environments")
 @pytest.mark.network
 def test_every_name_that_mxnet_and_d2l_read_is_there_in_colab(colab):
     """Some are missing from its numpy, and none after utils has restored them."""

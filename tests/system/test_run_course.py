@@ -36,15 +36,18 @@ FAILING = new_notebook(
 )
 
 
-@pytest.fixture(scope="module")
-def course(tmp_path_factory):
-    """A folder with the runner and two notebooks; the first one fails."""
-    folder = tmp_path_factory.mktemp("course")
+def make_course(folder):
+    """Make a folder with the runner and two notebooks; the first one fails."""
     shutil.copytree(notebooks.ROOT / "tools", folder / "tools")
     (folder / "notebooks").mkdir()
     for name, notebook in {"00_failing": FAILING, "01_working": WORKING}.items():
         nbformat.write(notebook, folder / "notebooks" / f"{name}.ipynb")
     return folder
+
+
+@pytest.fixture(scope="module")
+def course(tmp_path_factory):
+    return make_course(tmp_path_factory.mktemp("course"))
 
 
 def run(course, *arguments):
@@ -99,8 +102,9 @@ def test_pages_hold_their_figures(course, quick_run):
     assert 'src="data:image/png;base64,' in page
 
 
-def test_refresh_rewrites_what_succeeds_and_nothing_else(course):
+def test_refresh_rewrites_what_succeeds_and_nothing_else(tmp_path):
     """A second run changes no byte, so a diff shows what really changed."""
+    course = make_course(tmp_path)
     folder = course / "notebooks"
     failing = (folder / "00_failing.ipynb").read_bytes()
     working = folder / "01_working.ipynb"

@@ -78,6 +78,7 @@ def survivor(tmp_path_factory):
 
 
 @pytest.mark.slow
+@pytest.mark.xdist_group("environments")
 @pytest.mark.network
 def test_after_kills_two_set_ups_at_once_both_succeed(survivor):
     """Each waits for what is at work in the folder, and one of them makes the environment."""
@@ -87,6 +88,7 @@ def test_after_kills_two_set_ups_at_once_both_succeed(survivor):
 
 
 @pytest.mark.slow
+@pytest.mark.xdist_group("environments")
 @pytest.mark.network
 def test_after_kills_the_environment_is_whole(survivor):
     """Every package is as the lock says, and the course can be imported from any folder."""
@@ -122,6 +124,7 @@ def test_set_up_waits_for_the_uv_that_a_killed_one_left_behind(tmp_path):
 
 
 @pytest.mark.slow
+@pytest.mark.xdist_group("environments")
 @pytest.mark.network
 def test_second_set_up_prints_one_line_and_touches_nothing(survivor):
     before = (survivor.folder / ".venv").stat().st_mtime_ns
