@@ -62,6 +62,9 @@ def test_live_curves_take_a_small_share_of_the_time(monkeypatch):
     drawings = []
 
     class Shown:
+        def display(self, *_, **__):
+            pass
+
         def update(self, figure):
             drawings.append(figure)
             clock.now += 1.0  # a drawing takes a second
@@ -70,7 +73,7 @@ def test_live_curves_take_a_small_share_of_the_time(monkeypatch):
         now = 0.0
 
     clock = Clock()
-    monkeypatch.setattr(training, "display", lambda *_, **__: Shown())
+    monkeypatch.setattr(training, "DisplayHandle", Shown)
     monkeypatch.setattr(time, "monotonic", lambda: clock.now)
     live = plots.LiveCurves()
     for _ in range(1000):  # a thousand steps of a second

@@ -109,3 +109,14 @@ def test_the_slider_is_there_in_jupyterlab_and_a_sentence_elsewhere(monkeypatch)
     assert (slider.min, slider.max) == (0, 39)
     slider.value = 7
     assert drawn[-1] == 7
+
+
+def test_learning_draws_every_depth_and_no_two_alike():
+    runs = [
+        {"family": family, "depth": depth, "train_loss": [2.0, 1.0]}
+        for family in STYLES
+        for depth in range(8, 128, 6)
+    ]
+    for axes in plots.learning(runs).axes:
+        looks = {(line.get_color(), line.get_linestyle()) for line in axes.lines}
+        assert len(looks) == len(axes.lines) == 20

@@ -33,3 +33,16 @@ def test_workers_are_drawn_beside_what_they_would_do_without_sending():
 def test_the_drawing_of_shared_batches_names_its_parts(shown):
     (axes,) = plots.data_parallel().axes
     assert shown in {text.get_text() for text in axes.texts}
+
+
+def test_no_line_is_left_out_and_no_two_look_alike():
+    predicted = pandas.DataFrame({f"line {n}": [10.0, 8.0] for n in range(12)}, index=[1, 2])
+    (axes,) = plots.workers(predicted, pandas.Series([10.0, 20.0], index=[1, 2])).axes
+    looks = {(line.get_color(), line.get_marker(), line.get_linestyle()) for line in axes.lines}
+    assert len(looks) == len(axes.lines) == 1 + 12
+
+
+def test_the_title_counts_a_convolution_and_its_gradient_and_nothing_else():
+    times = pandas.Series({"_backward_Convolution": 50.0, "Convolution": 20, "Deconvolution": 30})
+    (axes,) = plots.operators(times).axes
+    assert axes.get_title() == "Convolutions (orange) take 70% of a training step"

@@ -1,4 +1,4 @@
-"""Drawings of what a network is made of: function classes, blocks, stages and their costs."""
+"""Drawings of what a network is made of: function classes, blocks, stages, and their costs."""
 
 from __future__ import annotations
 
@@ -7,15 +7,14 @@ import math
 import numpy
 import pandas
 from matplotlib.axes import Axes
-from matplotlib.figure import Figure
 from matplotlib.patches import Circle, Ellipse, FancyBboxPatch, Polygon
 
-from utils.plots._style import BLUE, GRAY, GREEN, ORANGE, SKY, arrow
+from utils.plots._style import BLUE, GRAY, GREEN, ORANGE, SKY, Figure, arrow, bars
 
 
 def nested_classes() -> Figure:
-    """Draw function classes that grow beside one another, and function classes that grow nested."""
-    figure = Figure(figsize=(9, 3.6), layout="constrained")
+    """Draw growing function classes twice: not nested on the left, nested on the right."""
+    figure = Figure(9, 3.6)
     apart, nested = figure.subplots(1, 2)
     shapes = [(2.0, 1.2, 1.9, 1.2, 0), (2.9, 1.8, 2.6, 1.6, 35), (1.5, 2.0, 3.4, 1.7, 75)]
     _classes(apart, "Not nested: the larger class can lie farther from f*", shapes)
@@ -38,8 +37,8 @@ def _classes(axes: Axes, title: str, shapes: list[tuple]) -> None:
 
 
 def two_blocks() -> Figure:
-    """Draw a regular block beside a residual block, and what the framed layers of each learn."""
-    figure = Figure(figsize=(9, 5.4), layout="constrained")
+    """Draw a regular block beside a residual block; a frame marks the layers that learn."""
+    figure = Figure(9, 5.4)
     regular, residual = figure.subplots(1, 2)
     _block(regular, "Regular block: the framed layers learn f(x)")
     _block(residual, "Residual block: the framed layers learn f(x) − x")
@@ -59,7 +58,7 @@ def _block(axes: Axes, title: str) -> None:
     layers = {5.6: "3×3 convolution", 4.8: "normalization", 4.0: "ReLU"}
     layers |= {3.2: "3×3 convolution", 2.4: "normalization", 0.35: "ReLU"}
     stops = [6.75, *layers, -0.6]
-    for above, below in zip(stops, stops[1:]):  # from behind one box to the edge of the next
+    for above, below in zip(stops, stops[1:]):  # from the middle of one box to the edge of the next
         arrow(axes, (0, above), (0, below + 0.25), "black")
     for y, label in layers.items():
         color = GREEN if label == "ReLU" else BLUE if "conv" in label else SKY
@@ -70,16 +69,16 @@ def _block(axes: Axes, title: str) -> None:
 
 
 def network(table: pandas.DataFrame) -> Figure:
-    """Draw the arrays between the parts of a network, height, width and channels to scale.
+    """Draw the arrays between the parts of a network, with height, width and channels to scale.
 
-    `table` comes from `shapes.layer_table`, for a batch of one image.
+    `table` is what `shapes.layer_table` returns for a batch of one image.
     """
     parts = table[(table.depth == 1) & (table.output.map(len) == 4)]
     arrays = [("input", table.input.iloc[0]), *zip(parts.index, parts.output)]
     image = table.input.iloc[0][-1]
-    figure = Figure(figsize=(10, 3.6), layout="constrained")
+    figure = Figure(10, 3.6)
     axes = figure.subplots()
-    x = 0.0  # each array has a slot, wide enough for the text below it
+    x = 0.0  # each array gets a slot wide enough for the text below it
     for name, (_, channels, height, width) in arrays:
         slab = (1.1 * channels / 512, 2.2 * height / image, 2.2 * width / image)
         _slab(axes, x, *slab)
@@ -95,7 +94,7 @@ def network(table: pandas.DataFrame) -> Figure:
 
 
 def _slab(axes: Axes, x: float, depth: float, height: float, width: float) -> None:
-    """Draw a box: `depth` (channels) to the right, `height` up, `width` slanting back."""
+    """Draw a box: `depth` (channels) to the right, `height` upward, `width` slanting back."""
     depth = max(depth, 0.02)
     back = numpy.array([width * 0.5, width * 0.35])
     front = numpy.array([[x, 0], [x + depth, 0], [x + depth, height], [x, height]])
@@ -106,17 +105,20 @@ def _slab(axes: Axes, x: float, depth: float, height: float, width: float) -> No
 
 
 def costs(table: pandas.DataFrame) -> Figure:
-    """Draw where the parameters, the multiply-accumulates and the memory of a network are."""
+    """Draw how parameters, multiply-accumulates and memory are spread over a network's parts.
+
+    `table` is what `shapes.layer_table` returns.
+    """
     parts = table[table.depth == 1]
-    figure = Figure(figsize=(10, 3.2), layout="constrained")
+    figure = Figure(10, 3.2)
     titles = {"parameters": "Parameters", "macs": "Multiply-accumulates", "memory": "Outputs"}
     for axes, (column, title), color in zip(
         figure.subplots(1, 3, sharey=True), titles.items(), (BLUE, ORANGE, GREEN)
     ):
         share = 100 * parts[column] / parts[column].sum()
-        axes.bar_label(axes.barh(parts.index, share, color=color), fmt="%.0f", padding=3)
+        axes.bar_label(bars(axes, share, color), fmt="%.0f", padding=3)
         axes.set(title=title, xlabel="share of the network, %", xlim=(0, 92))
-    axes.invert_yaxis()
     most = parts[list(titles)].idxmax()
-    figure.suptitle(f"{most.parameters} has the most parameters, {most.memory} the largest outputs")
+    title = "{parameters} has the most parameters, {memory} the largest outputs"
+    figure.suptitle(title.format(parameters=most.parameters, memory=most.memory))
     return figure

@@ -1,9 +1,10 @@
-"""Drawings of notebooks 01 and 06: what depth does, and what goes on inside a network."""
+"""Drawings of experiments and of what happens inside a network: notebooks 01, 05 and 06."""
 
 from __future__ import annotations
 
 import os
 from collections.abc import Callable, Sequence
+from itertools import cycle
 
 import ipywidgets as widgets
 import numpy
@@ -11,23 +12,25 @@ import pandas
 from IPython.display import HTML
 from matplotlib.axes import Axes
 from matplotlib.colors import LinearSegmentedColormap
-from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
 from utils.data import CLASSES
-from utils.plots._style import BLUE, GRAY, GREEN, ORANGE, SKY
+from utils.plots._style import BLUE, GRAY, GREEN, ORANGE, SKY, Figure, bars
 
-# A color, a marker and a line style for each family, so that gray prints can be read as well.
+# Color, marker and line style of each family.
 STYLES = {"plain": (ORANGE, "s", "--"), "residual": (BLUE, "o", "-")}
+# Together they give 20 different lines.
+DEPTH_COLORS, DEPTH_LINES = (SKY, BLUE, GREEN, ORANGE, GRAY), ("-", "--", "-.", ":")
 BLUE_FOR_ORANGE_AGAINST = LinearSegmentedColormap.from_list("for", [ORANGE, "white", BLUE])
 
 
 def depths(table: pandas.DataFrame) -> Figure:
-    """Draw final training loss and validation accuracy against depth: a dot a run, a line a mean.
+    """Draw final training loss and validation accuracy against depth.
 
-    `table` comes from `experiments.final`.
+    Each run is a dot; a line joins the means over the seeds. `table` is what `experiments.final`
+    returns.
     """
-    figure = Figure(figsize=(9, 3.6), layout="constrained")
+    figure = Figure(9, 3.6)
     titles = {"train_loss": "Training images: loss", "valid_accuracy": "New images: accuracy"}
     units = {"train_loss": "cross-entropy, nats", "valid_accuracy": "accuracy, share of images"}
     for axes, (column, title) in zip(figure.subplots(1, 2), titles.items()):
@@ -35,7 +38,8 @@ def depths(table: pandas.DataFrame) -> Figure:
             color, marker, line = STYLES[family]
             axes.plot(runs.depth, runs[column], marker, color=color, alpha=0.5, ms=5, mew=0)
             mean = runs.groupby("depth")[column].mean()
-            axes.plot(mean.index, mean, line, color=color, label=f"{family}, mean")
+            label = "{family}, mean".format(family=family)
+            axes.plot(mean.index, mean, line, color=color, label=label)
         axes.set(title=title, xlabel="layers with weights", ylabel=units[column])
         axes.set_xticks(sorted(table.depth.unique()))
         axes.set_ylim(0, 1 if column == "valid_accuracy" else None)
@@ -47,25 +51,27 @@ def depths(table: pandas.DataFrame) -> Figure:
 
 def _depth_title(table: pandas.DataFrame) -> str:
     mean = table.groupby(["family", "depth"]).train_loss.mean()
-    said = []
+    changes = []
     for family in mean.index.unique("family"):
         losses = mean[family]
-        said.append(f"{family} {losses.iloc[0]:.2f} → {losses.iloc[-1]:.2f}")
-    ends = sorted(table.depth.unique())
-    return f"Training loss from {ends[0]} to {ends[-1]} layers: {', '.join(said)}"
+        changes.append(f"{family} {losses.iloc[0]:.2f} → {losses.iloc[-1]:.2f}")
+    return "Training loss from {shallowest} to {deepest} layers: {changes}".format(
+        shallowest=table.depth.min(), deepest=table.depth.max(), changes=", ".join(changes)
+    )
 
 
 def learning(runs: Sequence[dict]) -> Figure:
-    """Draw the training loss of every epoch, mean and range over the seeds, a line a depth."""
+    """Draw training loss by epoch: for each depth, the mean over the seeds and their range."""
     table = pandas.DataFrame(runs)
-    figure = Figure(figsize=(9, 3.4), layout="constrained")
+    figure = Figure(9, 3.4)
     depths = sorted(table.depth.unique())
     for axes, family in zip(figure.subplots(1, 2, sharey=True), STYLES):
-        for depth, color, line in zip(depths, (SKY, BLUE, GREEN, ORANGE), ("-", "--", "-.", ":")):
+        for depth, color, line in zip(depths, cycle(DEPTH_COLORS), cycle(DEPTH_LINES)):
             chosen = table[(table.family == family) & (table.depth == depth)]
             losses = numpy.array(chosen.train_loss.tolist())
             epochs = numpy.arange(1, losses.shape[1] + 1)
-            axes.plot(epochs, losses.mean(axis=0), line, color=color, label=f"{depth} layers")
+            label = "{depth} layers".format(depth=depth)
+            axes.plot(epochs, losses.mean(axis=0), line, color=color, label=label)
             axes.fill_between(
                 epochs, losses.min(axis=0), losses.max(axis=0), color=color, alpha=0.2
             )
@@ -80,10 +86,10 @@ def learning(runs: Sequence[dict]) -> Figure:
 def by_layer(panels: dict[str, tuple[str, dict[str, pandas.Series]]], title: str) -> Figure:
     """Draw norms against the number of the 3x3 convolution, a line for each family.
 
-    `panels` holds, by their titles, the unit and the norms by family. Panels of one unit share
-    their axis, which is logarithmic where the norms differ more than tenfold.
+    `panels` maps a title to a unit and the norms of each family. Panels with the same unit share
+    an axis, which is logarithmic where the norms differ by more than a factor of ten.
     """
-    figure = Figure(figsize=(9, 3.6), layout="constrained")
+    figure = Figure(9, 3.6)
     units = {unit for unit, _ in panels.values()}
     drawn = figure.subplots(1, len(panels), sharey=len(units) == 1, squeeze=False)[0]
     for axes, (name, (unit, families)) in zip(drawn, panels.items()):
@@ -102,53 +108,55 @@ def by_layer(panels: dict[str, tuple[str, dict[str, pandas.Series]]], title: str
 
 
 def lesions(accuracies: dict[str, pandas.Series]) -> Figure:
-    """Draw the accuracy left when a block is removed, for one network or two side by side.
+    """Draw the accuracy that is left when a block is removed, a panel for each family.
 
-    The values come from `probes.lesions`, by family; their first entry is the whole network.
+    Each value is what `probes.lesions` returns; its first entry is that of the whole network.
     """
     height = 1.8 + 0.28 * max(map(len, accuracies.values()))
-    figure = Figure(figsize=(9, height), layout="constrained")
+    figure = Figure(9, height)
     panels = figure.subplots(1, len(accuracies), squeeze=False)[0]
     for axes, (family, series) in zip(panels, accuracies.items()):
         whole, left = series.iloc[0], series.iloc[1:]
-        axes.barh(left.index, left, color=STYLES[family][0])
+        bars(axes, left, STYLES[family][0])
         _values_at(axes, 1.02, left, "{:.3f}")
-        axes.axvline(whole, color="black", ls="--", label=f"nothing removed: {whole:.3f}")
+        label = "nothing removed: {accuracy:.3f}".format(accuracy=whole)
+        axes.axvline(whole, color="black", ls="--", label=label)
         axes.axvline(1 / len(CLASSES), color=GRAY, ls=":", label="guessing")
-        lost = (whole - left).max()
         axes.set(xlabel="accuracy, share of images", xlim=(0, 1.3), ylabel="block removed")
-        axes.set_title(f"{family}: {(whole - left).idxmax()} is missed most ({lost:.3f} lost)")
-        axes.invert_yaxis()
+        axes.set_title(
+            "{family}: {block} is missed most ({lost:.3f} lost)".format(
+                family=family, block=left.idxmin(), lost=whole - left.min()
+            )
+        )
         axes.legend(loc="upper center", bbox_to_anchor=(0.5, -0.6 / height), ncols=2)
     return figure
 
 
 def moves(table: pandas.DataFrame) -> Figure:
-    """Draw how long f(x) - x is against x, for each block; `table` comes from `probes.moves`."""
-    figure = Figure(figsize=(7, 1.4 + 0.3 * len(table)), layout="constrained")
+    """Draw the length of f(x) - x relative to x for each block; `table` is from `probes.moves`."""
+    figure = Figure(7, 1.4 + 0.3 * len(table))
     axes = figure.subplots()
-    axes.barh(table.index, table.ratio, color=BLUE)
+    bars(axes, table.ratio, BLUE)
     axes.axvline(1, color=ORANGE, ls="--", label="as long as x")
-    least, most = table.ratio.idxmin(), table.ratio.idxmax()
     axes.set(xlabel="length of f(x) − x, in lengths of x", ylabel="block")
     longest = max(1, table.ratio.max())
     _values_at(axes, 1.03 * longest, table.ratio, "{:.2f}")
     axes.set_xlim(0, 1.15 * longest)
-    axes.set_title(f"{least} changes its input least, {most} most")
-    axes.invert_yaxis()
+    title = "{least} changes its input least, {most} most"
+    axes.set_title(title.format(least=table.ratio.idxmin(), most=table.ratio.idxmax()))
     figure.legend(loc="outside lower right")
     return figure
 
 
 def _values_at(axes: Axes, x: float, values: pandas.Series, form: str) -> None:
-    """Write each bar's value in a column at x, where no line crosses it."""
+    """Write the values of all bars in a column at x, where no line crosses them."""
     for row, value in enumerate(values):
         axes.text(x, row, form.format(value), va="center")
 
 
 def feature_maps(image: numpy.ndarray, maps: dict[str, numpy.ndarray], title: str) -> Figure:
-    """Draw an image (28, 28), and below it the strongest six of each layer's maps (C, h, w)."""
-    figure = Figure(figsize=(8, 1.35 * (len(maps) + 1)), layout="constrained")
+    """Draw an image (28, 28), and below it the six strongest of each layer's maps (C, h, w)."""
+    figure = Figure(8, 1.35 * (len(maps) + 1))
     rows = figure.subplots(len(maps) + 1, 6)
     for axes in rows.ravel():
         axes.set(xticks=[], yticks=[])
@@ -159,7 +167,7 @@ def feature_maps(image: numpy.ndarray, maps: dict[str, numpy.ndarray], title: st
         strongest = channels.mean(axis=(1, 2)).argsort()[::-1][:6]
         for axes, channel in zip(row, strongest):
             axes.imshow(channels[channel], cmap="cividis", vmin=0, vmax=channels.max())
-            axes.set_title(f"channel {channel}", size=8)
+            axes.set_title("channel {number}".format(number=channel), size=8)
         height, width = channels.shape[1:]
         row[0].set_ylabel(f"{name}\n{height}×{width}")
     figure.suptitle(title)
@@ -169,9 +177,9 @@ def feature_maps(image: numpy.ndarray, maps: dict[str, numpy.ndarray], title: st
 def by_image(draw: Callable[[int], Figure], count: int) -> object:
     """Return a slider that calls `draw(image=...)` for any of `count` images.
 
-    Outside JupyterLab a sentence stands in its place: Colab and HTML pages cannot be relied on to
-    show widgets. `draw` must not compute with MXNet: a widget calls it where `npx.set_np` does not
-    hold.
+    Outside JupyterLab it is replaced by a sentence, since Colab and HTML pages may not show
+    widgets. `draw` must not compute with MXNet: a widget calls it in a context where `npx.set_np`
+    is not in effect.
     """
     if "JPY_SESSION_NAME" not in os.environ:  # set by Jupyter's server for the kernels it starts
         return HTML(
@@ -182,17 +190,17 @@ def by_image(draw: Callable[[int], Figure], count: int) -> object:
 
 
 def class_activations(rows: Sequence[tuple]) -> Figure:
-    """Draw images beside the class-activation maps of the true class and of the answer.
+    """Draw images beside their class-activation maps for the true class and for the answer.
 
-    A row holds the image (28, 28), the true class and its map (h, w), the answer and its map. All
-    maps share one scale, blue for the class and orange against it.
+    A row holds the image (28, 28), the true class and its map (h, w), and the answer and its map.
+    All maps share one scale: blue speaks for the class, orange against it.
     """
-    figure = Figure(figsize=(6.4, 1.75 * len(rows)), layout="constrained")
+    figure = Figure(6.4, 1.75 * len(rows))
     limit = max(abs(activation).max() for _, *row in rows for activation in row[1::2])
     for axes, (image, true, for_true, answer, for_answer) in zip(
         figure.subplots(len(rows), 3, squeeze=False), rows
     ):
-        axes[0].set_title(f"image: {true}", size=9)
+        axes[0].set_title("image: {name}".format(name=true), size=9)
         axes[0].imshow(image, cmap="gray", extent=(0, 28, 28, 0))
         axes[0].axis("off")
         for panel, activation in ((axes[1], for_true), (axes[2], for_answer)):
@@ -206,26 +214,28 @@ def class_activations(rows: Sequence[tuple]) -> Figure:
             )
             panel.contour(numpy.arange(28) + 0.5, numpy.arange(28) + 0.5, image, [64], colors="k")
             panel.axis("off")
-        axes[1].set_title(f"for {true} (true)", size=9)
-        axes[2].set_title(f"for {answer} (answer)", size=9)
+        axes[1].set_title("for {name} (true)".format(name=true), size=9)
+        axes[2].set_title("for {name} (answer)".format(name=answer), size=9)
     figure.colorbar(shown, ax=figure.axes, label="score of the pixel", shrink=0.5)
     figure.suptitle("The most confident mistakes: what speaks for the truth, what for the answer")
     return figure
 
 
 def ingredients(table: pandas.DataFrame) -> Figure:
-    """Draw the validation accuracy of a recipe and its variants: a dot a run, a bar a mean.
+    """Draw the validation accuracy of a recipe and its variants, a dot for each run.
 
-    `table` comes from `experiments.final`; its first rows are the recipe's.
+    An upright mark shows the mean of the seeds. `table` is what `experiments.final` returns; its
+    first rows are the recipe's own.
     """
     means = table.groupby("change", sort=False).valid_accuracy.mean()
-    figure = Figure(figsize=(8, 3.4), layout="constrained")
+    figure = Figure(8, 3.4)
     axes = figure.subplots()
     axes.plot(table.valid_accuracy, table.change, "o", color=BLUE, alpha=0.6, ms=6, mew=0)
     axes.plot(means, means.index, "|", color=ORANGE, ms=16, mew=2.5, label="mean of the seeds")
     axes.axvline(means.iloc[0], color=GRAY, ls="--", lw=1, label="mean of the recipe")
     worst = means.iloc[1:].idxmin()
-    axes.set_title(f"The most costly change: {worst} ({means[worst] - means.iloc[0]:+.3f})")
+    title = "The most costly change: {change} ({difference:+.3f})"
+    axes.set_title(title.format(change=worst, difference=means[worst] - means.iloc[0]))
     axes.set(xlabel="accuracy on the validation images")
     axes.invert_yaxis()
     axes.grid(axis="x", alpha=0.3)

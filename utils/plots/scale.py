@@ -1,51 +1,54 @@
-"""Drawings of training at scale: where the time goes, how work is shared, what machines bring."""
+"""Drawings of training at scale: where the time goes, and what more threads and workers gain."""
 
 from __future__ import annotations
 
+from itertools import cycle
+
 import pandas
 from matplotlib.axes import Axes
-from matplotlib.figure import Figure
 from matplotlib.patches import FancyBboxPatch
 
-from utils.plots._style import BLUE, GRAY, GREEN, ORANGE, SKY, arrow
+from utils.plots._style import BLUE, GRAY, GREEN, ORANGE, SKY, Figure, arrow, bars
 
-STYLES = [(BLUE, "o", "-"), (GREEN, "^", "--"), (ORANGE, "s", ":")]
+# MXNet's names of the operator that computes a convolution, and of the one for its gradients.
+CONVOLUTIONS = ("Convolution", "_backward_Convolution")
+# Together they give 12 different lines.
+COLORS, MARKERS, LINES = (BLUE, GREEN, ORANGE), "o^s", ("-", "--", ":", "-.")
 
 
 def operators(times: pandas.Series, shown: int = 7) -> Figure:
-    """Draw the milliseconds of the longest operators, and of all others together.
+    """Draw the milliseconds of the `shown` slowest operators, and of all others together.
 
-    `times` comes from `throughput.by_operator`.
+    `times` is what `throughput.by_operator` returns.
     """
-    bars = pandas.concat([times[:shown], pandas.Series({"all others": times[shown:].sum()})])
-    figure = Figure(figsize=(8, 3.4), layout="constrained")
+    longest = pandas.concat([times[:shown], pandas.Series({"all others": times[shown:].sum()})])
+    figure = Figure(8, 3.4)
     axes = figure.subplots()
-    colors = [ORANGE if "onvolution" in name else BLUE for name in bars.index]
-    axes.bar_label(axes.barh(bars.index, bars, color=colors), fmt="%.1f", padding=3)
-    axes.invert_yaxis()
-    share = times[times.index.str.contains("onvolution")].sum() / times.sum()
+    colors = [ORANGE if name in CONVOLUTIONS else BLUE for name in longest.index]
+    axes.bar_label(bars(axes, longest, colors), fmt="%.1f", padding=3)
+    share = times[times.index.isin(CONVOLUTIONS)].sum() / times.sum()
     axes.set(
-        title=f"Convolutions (orange) take {share:.0%} of a training step",
+        title="Convolutions (orange) take {share:.0%} of a training step".format(share=share),
         xlabel="time in one step, ms",
-        xlim=(0, 1.12 * bars.max()),
+        xlim=(0, 1.12 * longest.max()),
     )
     return figure
 
 
 def threads(rates: pandas.Series) -> Figure:
-    """Draw images per second against threads, beside the line of a perfect gain.
+    """Draw images per second against threads, beside the line of a perfect speedup.
 
-    `rates` comes from `throughput.by_threads`.
+    `rates` is what `throughput.by_threads` returns.
     """
-    figure = Figure(figsize=(5.5, 3.4), layout="constrained")
+    figure = Figure(5.5, 3.4)
     axes = figure.subplots()
     perfect = rates.iloc[0] * rates.index / rates.index[0]
     axes.plot(rates.index, perfect, "--", color=GRAY, label="if each thread brought the same")
     axes.plot(rates.index, rates, "o-", color=BLUE, label="measured")
-    last = rates.index[-1]
+    gain = rates.iloc[-1] / rates.iloc[0]
+    title = "{most} threads do {gain:.2f} times the work of {fewest}"
     axes.set(
-        title=f"{last} threads do {rates.iloc[-1] / rates.iloc[0]:.2f} times the work of "
-        f"{rates.index[0]}",
+        title=title.format(most=rates.index[-1], gain=gain, fewest=rates.index[0]),
         xlabel="threads",
         ylabel="images per second",
         ylim=(0, None),
@@ -57,8 +60,8 @@ def threads(rates: pandas.Series) -> Figure:
 
 
 def data_parallel() -> Figure:
-    """Draw how two devices share a batch: two halves, two gradients, one sum, the same step."""
-    figure = Figure(figsize=(9, 3.4), layout="constrained")
+    """Draw how two devices share a batch: two halves, two gradients, their sum, one step."""
+    figure = Figure(9, 3.4)
     axes = figure.subplots()
     axes.set(xlim=(-0.2, 13), ylim=(-0.6, 5.2), aspect="equal")
     axes.set_title("Two devices share a batch: half the images each, and the sum of both gradients")
@@ -88,19 +91,21 @@ def _box(axes: Axes, x: float, y: float, label: str, color: str, ink: str) -> No
 
 
 def workers(predicted: pandas.DataFrame, perfect: pandas.Series) -> Figure:
-    """Draw predicted images per second against workers, a line for each column.
+    """Draw predicted images per second against the number of workers, a line for each column.
 
-    `perfect` is what there would be if sending took no time. Both have workers as index.
+    `perfect` holds the rates if communication took no time. Both are indexed by workers.
     """
-    figure = Figure(figsize=(7, 3.8), layout="constrained")
+    figure = Figure(7, 3.8)
     axes = figure.subplots()
     axes.plot(perfect.index, perfect, "-", color=GRAY, lw=1, label="if sending took no time")
-    for (name, rates), (color, marker, line) in zip(predicted.items(), STYLES):
+    styles = zip(cycle(COLORS), cycle(MARKERS), cycle(LINES))
+    for (name, rates), (color, marker, line) in zip(predicted.items(), styles):
         axes.plot(rates.index, rates, marker + line, color=color, label=name)
-    slowest = predicted.iloc[:, 0]
+    line, most = predicted.columns[0], predicted.index[-1]
+    gain = predicted.loc[most, line] / perfect.iloc[0]
+    title = "Over {line}, {most} workers do {gain:.1f} times the work of one"
     axes.set(
-        title=f"Over {predicted.columns[0]}, {slowest.index[-1]} workers do "
-        f"{slowest.iloc[-1] / perfect.iloc[0]:.1f} times the work of one",
+        title=title.format(line=line, most=most, gain=gain),
         xlabel="workers",
         ylabel="images per second",
         xscale="log",
