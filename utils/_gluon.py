@@ -1,6 +1,6 @@
-"""All that the course reads of Gluon's inside: parts, parameters and calls of a network.
+"""Parts, parameters and calls of a network, read from inside Gluon.
 
-What Gluon offers under no public name is taken from its private ones here, and nowhere else.
+Wherever Gluon has no public name for something, its private name is used here and nowhere else.
 """
 
 from __future__ import annotations
@@ -14,12 +14,12 @@ from mxnet import autograd, gluon, np, npx
 
 
 def children(block: gluon.Block) -> dict[str, gluon.Block]:
-    """Return the blocks directly inside a block by their names, in order."""
+    """Return the blocks directly inside a block by name, in order."""
     return dict(block._children)
 
 
 def geometry(layer: gluon.Block) -> dict:
-    """Return kernel, stride, padding and so on of a convolution or pooling; {} for others."""
+    """Return kernel, stride, padding and so on of a convolution or pooling; {} for other layers."""
     return getattr(layer, "_kwargs", {})
 
 
@@ -29,25 +29,25 @@ def is_compiled(block: gluon.Block) -> bool:
 
 
 def places(net: gluon.Block) -> dict[str, gluon.Parameter]:
-    """Return the parameters by names that say where in the network they are, as saved files do."""
+    """Return the parameters by their place in the network, such as stage1.block1.conv1.weight."""
     return net._collect_params_with_prefix()
 
 
 def learned(net: gluon.Block) -> list[gluon.Parameter]:
-    """Return the parameters that have a gradient, in order."""
+    """Return the parameters that training changes, in order."""
     return [p for p in net.collect_params().values() if p.grad_req != "null"]
 
 
 def read(net: gluon.Block) -> list[numpy.ndarray]:
-    """Return every parameter, running statistics included, in order, from the first device."""
-    npx.waitall()  # a compiled network may otherwise hand out the values before the last step
+    """Return the values of all parameters, running statistics included, in order."""
+    npx.waitall()  # else a compiled network may return the values from before the last step
     return [parameter.list_data()[0].asnumpy() for parameter in net.collect_params().values()]
 
 
 def put(net: gluon.Block, values: Sequence[numpy.ndarray]) -> None:
-    """Set every parameter, on all of its devices, to what `read` has returned.
+    """Set every parameter, on all of its devices, to the values that `read` returned.
 
-    Raises ValueError, and changes nothing, where the values are not as many as the parameters.
+    Raises ValueError, and changes nothing, unless there are as many values as parameters.
     """
     parameters = net.collect_params().values()
     if len(values) != len(parameters):
@@ -120,9 +120,10 @@ def hooked(
     after: Callable[[gluon.Block, tuple, np.ndarray], None],
     before: Callable[[gluon.Block, tuple], None] | None = None,
 ) -> Iterator[None]:
-    """Call `before(block, inputs)` and `after(block, inputs, output)` at each call of the blocks.
+    """Within the `with` statement, call `before` and `after` around each call of the blocks.
 
-    This lasts as long as the `with` statement. A compiled block calls neither for its parts.
+    They get (block, inputs) and (block, inputs, output). A compiled block calls neither of them for
+    its parts.
     """
     hooks = []
     for block in blocks:

@@ -1,8 +1,8 @@
-"""Checks that answer a wrong value with a sentence: what was given, what was expected, what to do.
+"""Argument checks whose errors say what was given, what was expected, and what to do.
 
-MXNet refuses most of these values too, but in its own words and often much later. One it lets pass:
-the sum of two shapes that broadcast. While a network is compiled, symbols without a shape stand for
-the arrays; the checks let them through, and MXNet's own messages remain.
+MXNet rejects most of these values itself, but in words that are hard to understand and often much
+later. It accepts one of them: the sum of two arrays that broadcast. While a network is compiled,
+symbols without a shape take the place of arrays. The checks let them pass.
 """
 
 from __future__ import annotations
@@ -10,6 +10,8 @@ from __future__ import annotations
 import numpy
 from mxnet import gluon, np
 from mxnet.symbol import Symbol
+
+from utils import _gluon
 
 FLOAT32 = numpy.dtype("float32")
 
@@ -20,20 +22,25 @@ def check_positive(**values: int) -> None:
         is_whole = isinstance(value, (int, numpy.integer)) and not isinstance(value, bool)
         if not is_whole or value < 1:
             raise ValueError(
-                f"{name} is {value!r}, but it must be a whole number of at least 1. "
-                f"Pass for example {name}=1."
+                "{name} is {given!r}, but it must be a whole number of at least 1. "
+                "Pass for example {name}=1.".format(name=name, given=value)
             )
 
 
 def check_divides(batch_size: int, workers: int, devices: int = 1) -> None:
-    """Raise ValueError unless every device of every worker gets the same number of images."""
+    """Raise ValueError unless the devices of all workers get equal numbers of images."""
     parts = workers * devices
     if batch_size % parts:
-        larger = (batch_size // parts + 1) * parts
         raise ValueError(
-            f"batch_size is {batch_size}, which does not divide into {parts} equal parts, one for "
-            f"each device ({devices}) of each worker ({workers}). Choose a multiple of {parts}, "
-            f"such as {larger}."
+            "batch_size is {batch_size}, which does not divide into {parts} equal parts, one for "
+            "each device ({devices}) of each worker ({workers}). Choose a multiple of {parts}, "
+            "such as {larger}.".format(
+                batch_size=batch_size,
+                parts=parts,
+                devices=devices,
+                workers=workers,
+                larger=(batch_size // parts + 1) * parts,
+            )
         )
 
 
@@ -43,38 +50,42 @@ def check_images(X: np.ndarray) -> None:
         return
     if not isinstance(X, np.ndarray):
         raise TypeError(
-            f"The network was given a {type(X).__module__}.{type(X).__name__}, but it computes "
-            "with mxnet.np arrays. Convert it: mxnet.np.array(X, dtype='float32')."
+            "The network was given a {module}.{kind}, but it computes with mxnet.np arrays. "
+            "Convert it: mxnet.np.array(X, dtype='float32').".format(
+                module=type(X).__module__, kind=type(X).__name__
+            )
         )
     if X.ndim != 4:
         raise ValueError(
-            f"The network was given an array of shape {X.shape}, which has {X.ndim} axes, but it "
-            "expects 4: (batch, channels, height, width). Add the axis that is missing: X[:, None] "
-            "for the channel of gray images, X[None] for the batch of a single image."
+            "The network was given an array of shape {shape}, which has {axes} axes, but it "
+            "expects 4: (batch, channels, height, width). Add the missing axis: X[:, None] for the "
+            "channel of gray images, X[None] for the batch of a single image.".format(
+                shape=X.shape, axes=X.ndim
+            )
         )
     if X.dtype != FLOAT32:
         raise TypeError(
-            f"The network was given {numpy.dtype(X.dtype)} numbers, but its weights are float32. "
-            "Convert the input: X.astype('float32')."
+            "The network was given {dtype} numbers, but its weights are float32. Convert the "
+            "input: X.astype('float32').".format(dtype=numpy.dtype(X.dtype))
         )
 
 
 def check_addable(Y: np.ndarray, shortcut: np.ndarray) -> None:
-    """Raise ValueError unless the two shapes are equal, so that each number meets its own partner.
+    """Raise ValueError unless the two shapes are equal.
 
-    MXNet adds (4, 6, 6, 6) and (4, 1, 6, 6) without a word: it repeats the one channel six times.
+    MXNet itself adds (4, 6, 6, 6) and (4, 1, 6, 6): it broadcasts the one channel to all six.
     """
     if isinstance(Y, np.ndarray) and Y.shape != shortcut.shape:
         raise ValueError(
-            f"The residual branch gives {Y.shape}, but the shortcut brings {shortcut.shape}, and "
-            "only equal shapes can be added. Let a 1x1 convolution reshape the shortcut: "
-            "use_1x1conv=True."
+            "The residual branch gives {branch}, but the shortcut brings {shortcut}, and only "
+            "equal shapes can be added. Let a 1x1 convolution reshape the shortcut: "
+            "use_1x1conv=True.".format(branch=Y.shape, shortcut=shortcut.shape)
         )
 
 
 def check_not_compiled(*blocks: gluon.Block) -> None:
-    """Raise ValueError if a block is hybridized: no one sees what goes on inside it."""
-    if any(getattr(block, "_active", False) for block in blocks):
+    """Raise ValueError if a block is hybridized, since hooks on its parts are then not called."""
+    if any(_gluon.is_compiled(block) for block in blocks):
         raise ValueError(
             "The network is hybridized, and the layers inside a compiled network cannot be "
             "watched. Call net.hybridize(False) first."

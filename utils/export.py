@@ -1,6 +1,7 @@
-"""The way out of MXNet: a trained network as its symbol files, and as ONNX, which others read.
+"""Export of a trained network: MXNet's symbol files, and ONNX for other libraries.
 
-ONNX: https://onnx.ai, run for example by ONNX Runtime, https://onnxruntime.ai.
+Notebook 08 uses both. ONNX (https://onnx.ai) is read for example by ONNX Runtime
+(https://onnxruntime.ai).
 """
 
 from __future__ import annotations
@@ -18,46 +19,51 @@ from mxnet import gluon, np, npx
 from utils import _gluon, _guards
 from utils.setup import storage
 
-INPUT, OUTPUT = "images", "scores"  # their names in ONNX
-# MXNet's exporter knows the operators of its older arrays. Those of np arrays that compute the same
-# have names of their own, for which it has no rule.
+INPUT, OUTPUT = "images", "scores"  # their names in the ONNX file
+# MXNet's exporter knows the operators of the older mx.nd arrays. Operators of mx.np arrays that
+# compute the same have other names, for which it has no rule.
 RENAMED = {
     "_npi_add": "broadcast_add",
     "_npi_multiply": "broadcast_mul",
     "_npx_relu": "relu",
     "_npx_sigmoid": "sigmoid",
 }
-# The version of ONNX's operators that MXNet writes, and of the format that came with it. Left
-# open, a file claims the newest, which runtimes older than the package onnx refuse.
+# The operator set that MXNet writes, and the version of the file format that goes with it. By
+# default a file claims the newest version, which runtimes older than the package onnx reject.
 OPSET, IR_VERSION = 13, 7
-# The types of MXNet's arrays.
-TYPES = ("float16", "float32", "float64", "uint8", "int8", "int32", "int64", "bool")
+# The types of MXNet's arrays, and ONNX's numbers for them.
+TYPES = {
+    "float16": onnx.TensorProto.FLOAT16,
+    "float32": onnx.TensorProto.FLOAT,
+    "float64": onnx.TensorProto.DOUBLE,
+    "uint8": onnx.TensorProto.UINT8,
+    "int8": onnx.TensorProto.INT8,
+    "int32": onnx.TensorProto.INT32,
+    "int64": onnx.TensorProto.INT64,
+    "bool": onnx.TensorProto.BOOL,
+}
 
 
 def put_back_mapping() -> None:
-    """Add to onnx the tables of types that MXNet's exporter reads and onnx 1.19 has removed."""
+    """Restore `onnx.mapping`, which MXNet's exporter reads and which onnx 1.19 removed."""
     if not hasattr(onnx, "mapping"):
-        types = {
-            numpy.dtype(name): onnx.helper.np_dtype_to_tensor_dtype(numpy.dtype(name))
-            for name in TYPES
-        }
-        onnx.mapping = SimpleNamespace(
-            NP_TYPE_TO_TENSOR_TYPE=types,
-            TENSOR_TYPE_TO_NP_TYPE={number: dtype for dtype, number in types.items()},
+        onnx.mapping = SimpleNamespace(  # pyright: ignore[reportAttributeAccessIssue]  (removed)
+            NP_TYPE_TO_TENSOR_TYPE={numpy.dtype(name): number for name, number in TYPES.items()},
+            TENSOR_TYPE_TO_NP_TYPE={number: numpy.dtype(name) for name, number in TYPES.items()},
         )
 
 
 def to_symbol(
     net: gluon.Block, folder: str | os.PathLike, name: str = "resnet18"
 ) -> tuple[Path, Path]:
-    """Write the two files of `net.export`, and return their paths.
+    """Write the same two files as `net.export`, and return their paths.
 
-    `name`-symbol.json holds the graph, whose input is "data", and `name`-0000.params the numbers.
-    `SymbolBlock.imports` reads them back. Unlike `net.export` it takes networks that are not
-    hybridized, too, and leaves them so.
+    `name`-symbol.json holds the graph, whose input is "data"; `name`-0000.params holds the
+    parameters. `SymbolBlock.imports` reads them back. Unlike `net.export` this also takes networks
+    that are not hybridized, and does not hybridize them.
 
     Raises ValueError for a network that has not seen an image yet or cannot be written as a graph,
-    OSError (full disk, no permission); there are then no new files.
+    and OSError (full disk, no permission). No new files are left then.
     """
     graph, arrays = _graph(net, "data"), _arrays(net)
     stored = {f"arg:{key}": arrays[key] for key in graph.list_arguments() if key != "data"}
@@ -70,14 +76,14 @@ def to_symbol(
 
 
 def to_onnx(net: gluon.Block, path: str | os.PathLike, size: int = 28) -> Path:
-    """Write a network as ONNX, and return the path.
+    """Write a network as an ONNX file, and return the path.
 
-    Its input is "images", float32 (N, 1, size, size), its output "scores", float32 (N, classes);
-    N may change from call to call. The network is left as it was.
+    The input is "images", float32 (N, 1, size, size); the output is "scores", float32 (N, classes).
+    N may differ from call to call. The network is left as it was.
 
     Raises ValueError for a network that has not seen an image yet, cannot be written as a graph,
-    has an operator without a form in ONNX, or takes other images; OSError (full disk, no
-    permission). There is then no new file.
+    has an operator that cannot be written in ONNX, or takes images of another shape; and OSError
+    (full disk, no permission). No new file is left then.
     """
     _guards.check_positive(size=size)
     put_back_mapping()
@@ -98,74 +104,76 @@ def to_onnx(net: gluon.Block, path: str | os.PathLike, size: int = 28) -> Path:
             )
         except mx.MXNetError as error:
             raise ValueError(
-                f"The network does not take images of the shape {image}: {error}. Pass the size "
-                "that it was trained with, and a network for images with one channel."
+                "The network does not take images of the shape {shape}: {reason}. Pass the size "
+                "that it was trained with, and a network for images with one channel.".format(
+                    shape=image, reason=error
+                )
             ) from error
         onnx.save(_portable(onnx.load(file)), file)
     return path
 
 
 def _graph(net: gluon.Block, name: str) -> mx.sym.Symbol:
-    """Send a symbol through the network in place of images; it notes every operator."""
+    """Return the graph of the network, traced by a symbol that takes the place of images."""
     try:
         return net(mx.sym.var(name).as_np_ndarray())
     except (AssertionError, AttributeError, TypeError, mx.MXNetError) as error:
         raise ValueError(
-            f"The network cannot be written as a graph ({error}). A block that computes in "
-            "forward(self, X), as those of d2l do, works on arrays alone. Make it a HybridBlock "
-            "with hybrid_forward(self, F, X), and use F.npx in the place of npx."
+            "The network cannot be written as a graph ({reason}). A block that computes in "
+            "forward(self, X), as d2l's blocks do, works only on arrays. Make it a HybridBlock "
+            "with hybrid_forward(self, F, X), and use F.npx instead of npx.".format(reason=error)
         ) from error
 
 
 def _arrays(net: gluon.Block) -> dict[str, np.ndarray]:
-    """Return the numbers of the network by their names in the graph, on the processor."""
+    """Return the parameters of the network on the CPU, by their names in the graph."""
     try:
         values = _gluon.read(net)
     except RuntimeError as error:
         raise ValueError(
-            "The network has not seen an image yet, so that it has no weights to export. Train it, "
-            "or call train.initialize on it first."
+            "The network has not seen an image yet, so it has no weights to export. Train it, or "
+            "call train.initialize on it first."
         ) from error
     return {name: np.array(v, ctx=mx.cpu()) for name, v in zip(net.collect_params(), values)}
 
 
 def _save(file: Path, arrays: dict[str, np.ndarray]) -> None:
-    """Write the arrays, and read them again: MXNet does not notice it if the end finds no room.
+    """Write the arrays, and read them back: MXNet does not notice when the disk is full.
 
-    Nor does its `Symbol.save`, so Python writes the graph.
+    Neither does its `Symbol.save`, which is why the graph is written by Python.
     """
     try:
         npx.save(str(file), arrays)
         npx.load(str(file))
     except mx.MXNetError as error:
         raise OSError(
-            f"{file.name} could not be written to its end. Free some space, or choose a folder on "
-            "another disk."
+            "{name} could not be written completely. Free some space, or choose a folder on "
+            "another disk.".format(name=file.name)
         ) from error
 
 
 def _renamed(graph: str) -> str:
-    """Return the JSON of a graph with the names that MXNet's exporter knows, and with OUTPUT."""
+    """Return the JSON of a graph with operators that MXNet's exporter knows, ending in OUTPUT."""
     described = json.loads(graph)
     nodes, known = described["nodes"], {"null", *mx.onnx.get_operator_support()}
     for node in nodes:
         node["op"] = RENAMED.get(node["op"], node["op"])
     unknown = {node["op"]: node["name"] for node in nodes if node["op"] not in known}
     if unknown:
-        found = ", ".join(f"{operator} (in {name})" for operator, name in unknown.items())
+        found = ", ".join(f"{operator} ({name})" for operator, name in unknown.items())
         raise ValueError(
-            f"MXNet has no rule to write these operators in ONNX: {found}. Compute the same with "
-            "layers of gluon.nn, or, where one of mx.onnx.get_operator_support() is the same "
-            "operator under another name, add it to export.RENAMED."
+            "MXNet has no rule to write these operators in ONNX: {found}. Compute the same with "
+            "layers of gluon.nn. Or, if mx.onnx.get_operator_support() lists the same operator "
+            "under another name, add it to export.RENAMED.".format(found=found)
         )
     nodes[described["heads"][0][0]]["name"] = OUTPUT
     return json.dumps(described)
 
 
 def _portable(model: onnx.ModelProto) -> onnx.ModelProto:
-    """Return the model with the versions it needs, all shapes, and its weights as constants.
+    """Return the model with its versions, all shapes, and the weights as constants.
 
-    MXNet lists the weights among the inputs, too. A runtime must then expect them to change, and
+    MXNet also lists the weights among the inputs. A runtime then has to expect them to change and
     cannot merge the normalizations into the convolutions.
     """
     graph = model.graph

@@ -1,26 +1,26 @@
-"""Networks that differ in one thing: plain and residual ones of any depth, and variants between.
+"""Networks that differ in one thing: plain and residual ones of any depth, and variants of them.
 
-Notebook 01 compares depths, notebook 06 looks inside, and its loss log goes from a plain ResNet-18
-to the final one, a change at a time.
+Notebook 01 compares their depths. Notebook 06 looks inside them, and its loss log goes from a plain
+network of 18 layers to the final ResNet-18, one change at a time.
 """
 
 from __future__ import annotations
 
-import inspect
+from collections.abc import Callable
 from typing import Any
 
 import mxnet as mx
 from mxnet import gluon, np
 from mxnet.gluon import nn
 
-from utils import _guards, shapes, train
+from utils import _gluon, _guards, shapes, train
 from utils.resnet import Residual, named, stem
 
 WIDTHS = (8, 16, 32)  # channels of the three stages: half of the paper's, to train in seconds
 
 
 class Plain(nn.HybridBlock):
-    """The two 3x3 convolutions of `Residual`, without a shortcut.
+    """The two 3x3 convolutions of `Residual` without a shortcut, as in notebook 01.
 
     Input (N, C, H, W), output (N, num_channels, H / strides, W / strides), rounded up; float32.
     """
@@ -48,27 +48,34 @@ class NormalizedShortcut(Residual):
     def hybrid_forward(self, F: Any, X: np.ndarray) -> np.ndarray:
         Y = self.relu(self.bn1(self.conv1(X)))
         Y = self.bn2(self.conv2(Y))
-        shortcut = self.bn3(self.conv3(X)) if self.bn3 else X
+        shortcut = self.bn3(self.conv3(X)) if self.conv3 and self.bn3 else X
         return self.relu(Y + shortcut)
 
 
-def deep_network(depth: int, block: type, widths: tuple[int, ...] = WIDTHS) -> nn.HybridSequential:
+def deep_network(
+    depth: int, block: Callable[..., nn.HybridBlock], widths: tuple[int, ...] = WIDTHS
+) -> nn.HybridSequential:
     """Return a network of `depth` layers with weights: 8, 14, 20, 26, ... for three stages.
 
-    Input (N, C, H, W), output (N, 10): scores before softmax. A 3x3 convolution, three stages of
-    equally many blocks of two convolutions, and a dense layer (He et al., 2015, section 4.2); the
-    second stage and those after it halve height and width. The 1x1 convolutions of shortcuts do not
-    count. `block` is a class with the signature of `Plain` or of `Residual`.
+    Input (N, C, H, W), output (N, 10): scores before softmax. A 3x3 convolution is followed by
+    three stages with equal numbers of blocks and by a dense layer (He et al., 2015, section 4.2).
+    All stages but the first halve height and width. The 1x1 convolutions of shortcuts do not count.
+
+    `block` is `Residual`, a class derived from it, or anything that makes a block when called as
+    `block(num_channels, strides=strides)`, as `Plain` does. Notebook 01 compares the two.
 
     Raises ValueError for a depth that such a network cannot have.
     """
-    per_stage, rest = divmod(depth - 2, 2 * len(widths))
+    step = 2 * len(widths)
+    per_stage, rest = divmod(depth - 2, step)
     if per_stage < 1 or rest:
-        step = 2 * len(widths)
         raise ValueError(
-            f"depth is {depth}, but a network of {len(widths)} stages has {step + 2}, "
-            f"{2 * step + 2}, {3 * step + 2}, ... layers: two for each block, one before them and "
-            "one after. Choose one of these."
+            "depth is {depth}, but a network of {stages} stages has {possible}, ... layers: two "
+            "for each block, one before the blocks and one after them. Choose one of these.".format(
+                depth=depth,
+                stages=len(widths),
+                possible=", ".join(str(n * step + 2) for n in (1, 2, 3)),
+            )
         )
     return named(
         conv=nn.Conv2D(widths[0], kernel_size=3, padding=1),
@@ -80,8 +87,8 @@ def deep_network(depth: int, block: type, widths: tuple[int, ...] = WIDTHS) -> n
     )
 
 
-def network18(block: type) -> nn.HybridSequential:
-    """Return the network of `resnet18()` with blocks of another kind."""
+def network18(block: Callable[..., nn.HybridBlock]) -> nn.HybridSequential:
+    """Return the network of `resnet18()` with other blocks; `block` is as in `deep_network`."""
     return named(
         stem=stem(),
         **_stages(block, (64, 128, 256, 512), 2),
@@ -91,9 +98,9 @@ def network18(block: type) -> nn.HybridSequential:
 
 
 def without_biases(net: gluon.Block) -> gluon.Block:
-    """Hold the biases of a new network's convolutions at their first value, zero; return it.
+    """Keep the biases of a new network's convolutions at zero; return the network.
 
-    The network then computes and learns as if they were not there.
+    It then computes and learns as if they were not there.
     """
     for parameter in net.collect_params(".*conv.*bias").values():
         parameter.grad_req = "null"
@@ -103,23 +110,24 @@ def without_biases(net: gluon.Block) -> gluon.Block:
 def deepened(
     net: gluon.Block, deeper: gluon.Block, *, device: mx.Context, seed: int = 0
 ) -> gluon.Block:
-    """Give a new, deeper network all parameters of `net`, by their places in it.
+    """Copy the parameters of `net` to the same places in a new, deeper network; return the latter.
 
-    In the blocks with a shortcut that it has in addition, the last normalization multiplies by
-    zero. Such a block passes x on, since x comes out of a ReLU and is not negative:
-    relu(x + 0) = x. Then both networks compute the same function. Additional blocks without a
-    shortcut stay as they are drawn.
+    In its additional blocks with a shortcut, the last normalization multiplies by zero. Such a
+    block returns its input, since x comes out of a ReLU and is not negative: relu(x + 0) = x. Both
+    networks then compute the same function. Additional blocks without a shortcut keep their random
+    weights. Notebook 01 compares the two.
 
     Raises ValueError if `net` is not a part of the deeper network.
     """
     train.initialize(deeper, seed=seed, device=device)
-    known = net._collect_params_with_prefix()  # names that say where in the network, as saved
-    places = deeper._collect_params_with_prefix()
+    known, places = _gluon.places(net), _gluon.places(deeper)
     for name, parameter in known.items():
         if name not in places or places[name].shape != parameter.shape:
             raise ValueError(
-                f"{name} {parameter.shape} of the first network has no place of that shape in the "
-                "second. Pass a deeper network of the same blocks and widths."
+                "{name} {shape} of the first network has no place of that shape in the second. "
+                "Pass a deeper network of the same blocks and widths.".format(
+                    name=name, shape=parameter.shape
+                )
             )
         places[name].set_data(parameter.data())
     for name, block in shapes.parts(deeper).items():
@@ -128,18 +136,20 @@ def deepened(
     return deeper
 
 
-def _stages(block: type, widths: tuple[int, ...], per_stage: int) -> dict[str, nn.HybridBlock]:
+def _stages(
+    block: Callable[..., nn.HybridBlock], widths: tuple[int, ...], per_stage: int
+) -> dict[str, nn.HybridBlock]:
     stages = {}
     for stage, width in enumerate(widths, start=1):
         blocks = {}
         for i in range(1, per_stage + 1):
-            halves = stage > 1 and i == 1
-            blocks[f"block{i}"] = _block(block, width, strides=2 if halves else 1)
+            strides = 2 if stage > 1 and i == 1 else 1
+            blocks[f"block{i}"] = _block(block, width, strides)
         stages[f"stage{stage}"] = named(**blocks)
     return stages
 
 
-def _block(block: type, width: int, strides: int) -> nn.HybridBlock:
-    if "use_1x1conv" in inspect.signature(block).parameters:
+def _block(block: Callable[..., nn.HybridBlock], width: int, strides: int) -> nn.HybridBlock:
+    if isinstance(block, type) and issubclass(block, Residual):
         return block(width, use_1x1conv=strides > 1, strides=strides)
-    return block(width, strides)
+    return block(width, strides=strides)

@@ -1,13 +1,14 @@
-"""Looks into a network: norms of its layers and gradients, its blocks removed, its feature maps.
+"""Measurements inside a network: gradients, residuals, lesions, class activation.
 
-All of them work on networks that are not hybridized, and leave the network as it was, but for the
-gradients that the next step of a training computes anew.
+Notebook 01 compares gradients; notebook 06 uses all of them. They need a network that is not
+hybridized. They leave it as it was, except for the gradients, which the next training step computes
+anew.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from functools import partial
 from typing import NamedTuple
 
@@ -17,7 +18,7 @@ import pandas
 from mxnet import autograd, gluon, np
 from mxnet.gluon import nn
 
-from utils import _guards, data, shapes, train
+from utils import _gluon, _guards, data, shapes, train
 
 
 class Call(NamedTuple):
@@ -29,7 +30,7 @@ class Call(NamedTuple):
 
 @contextmanager
 def watching(blocks: dict[str, gluon.Block]) -> Iterator[dict[str, Call]]:
-    """Collect the last call of each block, by name, while the `with` statement lasts.
+    """Collect the last call of each block, by name, within the `with` statement.
 
     Raises ValueError if one of them is hybridized.
     """
@@ -39,19 +40,17 @@ def watching(blocks: dict[str, gluon.Block]) -> Iterator[dict[str, Call]]:
     def keep(name: str, block: gluon.Block, inputs: tuple, output: np.ndarray) -> None:
         calls[name] = Call(inputs[0], output)
 
-    hooks = [block.register_forward_hook(partial(keep, name)) for name, block in blocks.items()]
-    try:
+    with ExitStack() as hooks:
+        for name, block in blocks.items():
+            hooks.enter_context(_gluon.hooked([block], partial(keep, name)))
         yield calls
-    finally:
-        for hook in hooks:
-            hook.detach()
 
 
 def blocks(net: gluon.Block) -> dict[str, gluon.Block]:
     """Return the plain or residual blocks of a network by name, in order.
 
-    A block is what has two convolutions and ends with a normalization, `conv1`, `conv2` and `bn2`,
-    whoever wrote it. Raises ValueError if there is none.
+    Any block counts that has layers named `conv1`, `conv2` and `bn2`. Raises ValueError if there is
+    none.
     """
     found = {
         name: part
@@ -60,8 +59,8 @@ def blocks(net: gluon.Block) -> dict[str, gluon.Block]:
     }
     if not found:
         raise ValueError(
-            f"The {type(net).__name__} has no plain or residual blocks. They are recognized by "
-            "their layers conv1, conv2 and bn2: give yours the same names."
+            "The {kind} has no plain or residual blocks. They are recognized by their layers "
+            "conv1, conv2 and bn2: give yours the same names.".format(kind=type(net).__name__)
         )
     return found
 
@@ -69,11 +68,10 @@ def blocks(net: gluon.Block) -> dict[str, gluon.Block]:
 def layer_norms(net: gluon.Block, X: np.ndarray, y: np.ndarray) -> pandas.DataFrame:
     """Return a row for each 3x3 convolution, in order, measured on one batch in training mode.
 
-    `output` is the root mean square of the numbers that it returns, `gradient` the norm of the
-    gradient of the mean loss with respect to its weights. X (N, C, H, W) float32, y (N,) int32.
+    `output` is the root mean square of its output, `gradient` the norm of the gradient of the mean
+    loss with respect to its weights. X (N, C, H, W) float32, y (N,) int32.
     """
-    statistics = net.collect_params(".*running_(mean|var)").values()
-    before = [statistic.data().copy() for statistic in statistics]  # training mode moves them
+    before = _gluon.read(net)  # training mode updates the running statistics
     convolutions = {
         name: part
         for name, part in shapes.parts(net).items()
@@ -82,8 +80,7 @@ def layer_norms(net: gluon.Block, X: np.ndarray, y: np.ndarray) -> pandas.DataFr
     with watching(convolutions) as calls, autograd.record():
         loss = train.loss_function(net(X), y).mean()
     loss.backward()
-    for statistic, value in zip(statistics, before):
-        statistic.set_data(value)
+    _gluon.put(net, before)
     norms = {
         name: {
             "output": np.sqrt((calls[name].output ** 2).mean()).item(),
@@ -95,11 +92,11 @@ def layer_norms(net: gluon.Block, X: np.ndarray, y: np.ndarray) -> pandas.DataFr
 
 
 def moves(net: gluon.Block, X: np.ndarray) -> pandas.DataFrame:
-    """Return, for each residual block, how long f(x) - x is against x, measured on X.
+    """Return for each residual block the length of f(x) - x relative to x, measured on X.
 
-    Columns: `residual` and `shortcut`, means over the images of the Euclidean norms, and `ratio`.
-    Both are taken before they are added, so before the last ReLU. Where the shortcut has a 1x1
-    convolution, its output stands for x. X (N, C, H, W) float32.
+    Columns: `residual` and `shortcut`, the means of the Euclidean norms over the images, and their
+    `ratio`. The norms are taken before the sum and its ReLU. Where the shortcut has a 1x1
+    convolution, its output takes the place of x. X (N, C, H, W) float32.
     """
     found = blocks(net)
     residual_ends = {name: block.bn2 for name, block in found.items()}
@@ -130,14 +127,15 @@ def _norm(Y: np.ndarray) -> float:
 
 @contextmanager
 def removed(block: gluon.Block) -> Iterator[None]:
-    """Take the two 3x3 convolutions of a block out of the computation; x goes around them.
+    """Within the `with` statement, leave out the two 3x3 convolutions of a block.
 
-    Raises ValueError for a plain block that changes the shape: there is no way around it.
+    What remains is the shortcut and the last ReLU. Raises ValueError for a plain block that changes
+    the shape, since there is no way around it.
     """
     if not has_way_around(block):
         raise ValueError(
-            "A plain block that changes the shape cannot be removed: the layers after it need the "
-            "shape that it makes. Remove one that keeps the shape."
+            "A plain block that changes the shape cannot be removed, because the layers after it "
+            "need the new shape. Remove a block that keeps the shape."
         )
     layers = _shortcut_layers(block)
 
@@ -154,19 +152,20 @@ def removed(block: gluon.Block) -> Iterator[None]:
 
 
 def has_way_around(block: gluon.Block) -> bool:
-    """Return whether x can pass a block without its 3x3 convolutions and fit what comes after."""
+    """Return whether the layers after a block can compute without its 3x3 convolutions."""
     out_channels, in_channels = block.conv1.weight.shape[:2]
-    # Gluon keeps the stride of a convolution nowhere else.
-    keeps_shape = in_channels == out_channels and block.conv1._kwargs["stride"] == (1, 1)
+    stride = _gluon.geometry(block.conv1)["stride"]
+    keeps_shape = in_channels == out_channels and stride == (1, 1)
     return keeps_shape or bool(_shortcut_layers(block))
 
 
 def lesions(
     net: gluon.Block, split: data.Split, device: mx.Context, size: int = 28
 ) -> pandas.Series:
-    """Return the accuracy on a split with each block removed alone, by name; first with none.
+    """Return the accuracy on a split with one block removed at a time, by the block's name.
 
-    Plain blocks that change the shape are left out. Source: Veit, Wilber and Belongie, "Residual
+    The first entry, "none", is that of the whole network. Plain blocks that change the shape are
+    left out. Source: Veit, Wilber and Belongie, "Residual
     Networks Behave Like Ensembles of Relatively Shallow Networks", 2016, section 4.1,
     https://arxiv.org/abs/1605.06431
     """
@@ -180,11 +179,11 @@ def lesions(
 
 
 def class_activation(net: gluon.Block, X: np.ndarray, label: int) -> numpy.ndarray:
-    """Return where each image speaks for a class: (N, h, w), before the pooling averages it.
+    """Return how much each place of each image speaks for a class: (N, h, w).
 
-    The score of the class is the mean of its map, plus a bias. `net` ends with `pool` and `dense`;
-    X (N, C, H, W) float32. Source: Zhou et al., "Learning Deep Features for Discriminative
-    Localization", 2016, section 2, https://arxiv.org/abs/1512.04150
+    The mean of this map, plus a bias, is the score of the class. `net` ends with layers named
+    `pool` and `dense`; X (N, C, H, W) float32. Source: Zhou et al., "Learning Deep Features for
+    Discriminative Localization", 2016, section 2, https://arxiv.org/abs/1512.04150
     """
     with watching({"pool": net.pool}) as calls:
         net(X)

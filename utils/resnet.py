@@ -1,12 +1,12 @@
 """The networks that notebooks 02 to 04 build: `Residual`, `resnet_block`, `stem`, `resnet18`.
 
-The code is what the notebooks teach, line for line (a test compares them). Added are docstrings,
-types, and the checks of `guards`.
+The code is the same, line for line, as in the notebooks (a test compares them). Added here are
+docstrings, types and argument checks.
 
 Source: He, Zhang, Ren and Sun, "Deep Residual Learning for Image Recognition", 2015,
 https://arxiv.org/abs/1512.03385: the block in section 3.2, the network in table 1. As in *Dive into
 Deep Learning* (https://d2l.ai), convolutions keep their biases and the 1x1 shortcut has no batch
-normalization; notebook 04 counts the difference.
+normalization. Notebook 04 counts the difference.
 """
 
 from __future__ import annotations
@@ -20,14 +20,14 @@ from utils import _guards
 
 
 class Residual(nn.HybridBlock):
-    """Two 3x3 convolutions that learn f(x) - x, and a shortcut that adds x again.
+    """Two 3x3 convolutions that learn f(x) - x, and a shortcut that adds x: notebook 02.
 
     Input (N, C, H, W), output (N, num_channels, H / strides, W / strides), rounded up; float32.
-    `use_1x1conv` sends the shortcut through a 1x1 convolution: needed wherever C differs from
-    `num_channels` or `strides` is not 1, since only equal shapes can be added.
+    `use_1x1conv` sends the shortcut through a 1x1 convolution. This is needed wherever C differs
+    from `num_channels` or `strides` is not 1, since only equal shapes can be added.
 
-    Raises ValueError or TypeError for arguments below 1, an input that is not 4-D float32, and a
-    shortcut that cannot be added.
+    Raises ValueError for arguments below 1 and a shortcut that cannot be added, and ValueError or
+    TypeError for an input that is not 4-D float32.
     """
 
     def __init__(self, num_channels: int, use_1x1conv: bool = False, strides: int = 1) -> None:
@@ -54,15 +54,15 @@ class Residual(nn.HybridBlock):
 
 
 def named(**layers: nn.HybridBlock) -> nn.HybridSequential:
-    """Return the layers in a row, each with a name of its own: in tables, messages, saved files."""
+    """Return the layers in sequence, named for tables, messages and saved files."""
     net = nn.HybridSequential()
     for name, layer in layers.items():
-        setattr(net, name, layer)  # as `net.name = layer`: now a part of net
+        setattr(net, name, layer)  # like `net.name = layer`, which adds it to net
     return net
 
 
 def stem() -> nn.HybridSequential:
-    """Return the first layers: (N, C, H, W) to (N, 64, H / 4, W / 4), rounded up."""
+    """Return the first layers, (N, C, H, W) to (N, 64, H / 4, W / 4), rounded up: notebook 03."""
     return named(
         conv=nn.Conv2D(64, kernel_size=7, strides=2, padding=3),
         norm=nn.BatchNorm(),
@@ -74,10 +74,10 @@ def stem() -> nn.HybridSequential:
 def resnet_block(
     num_channels: int, num_residuals: int, first_block: bool = False
 ) -> nn.HybridSequential:
-    """Return one stage: (N, C, H, W) to (N, num_channels, H / 2, W / 2), rounded up.
+    """Return one stage, (N, C, H, W) to (N, num_channels, H / 2, W / 2), rounded up: notebook 03.
 
-    The first of its `num_residuals` blocks halves height and width. With `first_block` none does:
-    the stem has already halved them twice, and C must be `num_channels`.
+    The first of its `num_residuals` blocks halves height and width. With `first_block` none does,
+    since the stem has already halved them twice; C must then be `num_channels`.
     """
     _guards.check_positive(num_channels=num_channels, num_residuals=num_residuals)
     blocks = {}
@@ -90,7 +90,7 @@ def resnet_block(
 
 
 def resnet18(num_classes: int = 10) -> nn.HybridSequential:
-    """Return ResNet-18 for any image size and number of input channels, not yet initialized.
+    """Return ResNet-18, not yet initialized, for images of any size and channels: notebook 04.
 
     Input (N, C, H, W) float32, output (N, num_classes): scores before softmax.
     """

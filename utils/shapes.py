@@ -1,4 +1,4 @@
-"""The layer-by-layer table of a network, and the verification of its shapes."""
+"""The layer-by-layer table of a network, and a check of its shapes: notebook 03."""
 
 from __future__ import annotations
 
@@ -7,7 +7,6 @@ import math
 import zlib
 from collections import Counter
 from dataclasses import dataclass
-from functools import partial
 
 import numpy
 import pandas
@@ -15,7 +14,7 @@ from mxnet import gluon, np
 from mxnet.gluon import nn
 from pandas.io.formats.style import Styler
 
-from utils import _guards
+from utils import _gluon, _guards
 
 NETWORK = "network"  # the row of the whole network
 COSTS = ("parameters", "macs", "memory")
@@ -23,25 +22,24 @@ BYTES_PER_NUMBER = 4  # float32
 
 
 class ShapeError(ValueError):
-    """A layer does not have the output shape that was expected of it."""
+    """A layer has another output shape than expected."""
 
 
 @dataclass(frozen=True, order=True)
 class Window:
-    """What one number of an array sees of the input image.
+    """The receptive field of one number of an array, in pixels of the input image.
 
-    Neighboring numbers see windows of `size` pixels, whose centers lie `step` pixels apart. Source:
+    The windows of neighboring numbers are `size` pixels wide and `step` pixels apart. Source:
     Araujo, Norris and Sim, "Computing Receptive Fields of Convolutional Neural Networks", 2019,
     https://distill.pub/2019/computing-receptive-fields/
     """
 
-    size: float = 1  # infinite: the whole image
+    size: float = 1  # infinite for the whole image
     step: int = 1
 
     def through(self, layer: gluon.Block) -> Window:
-        """Return the window behind a layer without parts of its own."""
-        # Gluon keeps the geometry of convolutions and poolings nowhere else.
-        geometry = getattr(layer, "_kwargs", {})
+        """Return the window of the layer's output, for a layer that has no parts of its own."""
+        geometry = _gluon.geometry(layer)
         if isinstance(layer, nn.Dense) or geometry.get("global_pool"):
             return Window(math.inf, self.step)
         if "kernel" not in geometry:
@@ -51,9 +49,9 @@ class Window:
 
 
 def parts(net: gluon.Block, path: str = "") -> dict[str, gluon.Block]:
-    """Return every block inside a network by its name, the network itself first."""
+    """Return a network and every block inside it by name, the network itself first."""
     found = {path or NETWORK: net}
-    for name, child in net._children.items():  # Gluon offers the names of children nowhere else
+    for name, child in _gluon.children(net).items():
         if name.isdigit():
             name = f"{type(child).__name__}{name}"
         found |= parts(child, f"{path}.{name}" if path else name)
@@ -63,44 +61,40 @@ def parts(net: gluon.Block, path: str = "") -> dict[str, gluon.Block]:
 def layer_table(net: gluon.Block, input_shape: tuple[int, ...]) -> pandas.DataFrame:
     """Run zeros of `input_shape` (N, C, H, W) through the network and return a row for each layer.
 
-    Rows stand in the order of the computation, a block before its parts, under names such as
-    "stage1.block1.conv1"; the second use of one layer is "...relu:2"; the first row is the whole
-    network. Columns:
+    Rows follow the order of the computation, a block before its parts. They are named like
+    "stage1.block1.conv1"; the second use of a layer is "stage1.block1.relu:2". The first row is
+    the whole network. Columns:
 
-    - kind, depth: the class, and how many blocks it stands in
+    - kind, depth: the class, and the number of blocks around it
     - input, output: shapes
     - parameters: trainable numbers
-    - macs: multiply-accumulates of convolutions and dense layers, for the whole batch; biases,
-      normalizations, activations and sums are left out
-    - memory: bytes of the outputs of the layers, float32, for the whole batch
-    - receptive_field: width in pixels of what one output number sees of the input, the part beyond
-      the edges included; the widest path counts; infinite for a layer that pools whole maps
+    - macs: multiply-accumulates of convolutions and dense layers for the whole batch; biases,
+      normalizations, activations and sums are not counted
+    - memory: bytes of the layers' outputs for the whole batch, in float32
+    - receptive_field: width in pixels of the input that one output number depends on, including
+      what lies beyond the edges; the widest path counts; infinite behind global pooling
 
-    The costs of a block are the sums over its layers. `Block` and `HybridBlock` both work. Raises
-    ValueError for an input shape that is not 4-D, or a network that is hybridized.
+    The costs of a block are the sums over its layers. `net` may be a `Block` or a `HybridBlock`.
+    Raises ValueError for an input shape that is not 4-D and for a network that is hybridized.
     """
     if len(input_shape) != 4 or min(input_shape) < 1:
         raise ValueError(
-            f"input_shape is {input_shape}, but 4 numbers of at least 1 are needed: (batch, "
-            "channels, height, width), for example (1, 1, 96, 96)."
+            "input_shape is {given}, but it must be 4 numbers of at least 1: (batch, channels, "
+            "height, width), for example (1, 1, 96, 96).".format(given=input_shape)
         )
     device = next(iter(net.collect_params().values())).list_ctx()[0]
     blocks = parts(net)
     _guards.check_not_compiled(*blocks.values())
-    recorder = _Recorder()
-    hooks = [hook for name, block in blocks.items() for hook in recorder.watch(name, block)]
-    try:
+    recorder = _Recorder(blocks)
+    with _gluon.hooked(recorder.names, recorder.end, recorder.start):
         net(np.zeros(input_shape, ctx=device)).wait_to_read()
-    finally:
-        for hook in hooks:
-            hook.detach()
     return pandas.DataFrame.from_dict(recorder.rows, orient="index")
 
 
 def verify_shapes(
     net: gluon.Block, input_shape: tuple[int, ...], expected: dict[str, tuple[int, ...]]
 ) -> int:
-    """Compare output shapes with `expected` (name to shape); return how many agree.
+    """Compare output shapes with `expected` (a shape for each name); return how many agree.
 
     Raises ShapeError at the first layer, in the order of the network, whose shape deviates, and
     LookupError for a name that the network does not have.
@@ -109,19 +103,27 @@ def verify_shapes(
     for name in expected.keys() - set(table.index):
         near = difflib.get_close_matches(name, table.index) or list(table.index[:3])
         raise LookupError(
-            f"The network has no layer {name!r}. It has for example {', '.join(near)}."
+            "The network has no layer {name!r}. Some of its layers: {near}.".format(
+                name=name, near=", ".join(near)
+            )
         )
     for name, row in table[table.index.isin(expected)].iterrows():
         if row.output != tuple(expected[name]):
             raise ShapeError(
-                f"{name} ({row.kind}) turns {row.input} into {row.output}, but the expected output "
-                f"was {tuple(expected[name])}. It is the first of the layers that deviates."
+                "{name} ({kind}) turns {input} into {output}, but the expected output was "
+                "{expected}. It is the first layer that deviates.".format(
+                    name=name,
+                    kind=row.kind,
+                    input=row.input,
+                    output=row.output,
+                    expected=tuple(expected[name]),
+                )
             )
     return len(expected)
 
 
 def styled(table: pandas.DataFrame) -> Styler:
-    """Return the table for reading: parts indented below their block, blocks in bold."""
+    """Return the table formatted for reading: parts indented below their block, blocks bold."""
     is_block = ~table.depth.shift(-1, fill_value=0).le(table.depth)
     numbers = dict.fromkeys(COSTS, "{:,}")
     style = table.drop(columns=["depth", "input"]).style.format(
@@ -132,7 +134,7 @@ def styled(table: pandas.DataFrame) -> Styler:
     rules = {"th": "white-space: nowrap", "th.row_heading": "text-align: left"}
     rules["td"] = "white-space: nowrap; text-align: right"
     style.set_table_styles([{"selector": name, "props": rule} for name, rule in rules.items()])
-    return style.set_uuid(f"{zlib.crc32(table.to_csv().encode()):x}")  # the same at every run
+    return style.set_uuid(f"{zlib.crc32(table.to_csv().encode()):x}")  # the same in every run
 
 
 def _times(shape: tuple[int, ...]) -> str:
@@ -144,42 +146,40 @@ def _pixels(width: float) -> str:
 
 
 def compare(guess: object, answer: object) -> str:
-    """Return a sentence that holds a learner's guess against the answer."""
+    """Return a sentence that compares a learner's guess with the answer."""
     if guess is None:
-        return f"No guess yet. The answer is {answer}."
+        return "No guess yet. The answer is {answer}.".format(answer=answer)
     if guess == answer or (isinstance(guess, list) and tuple(guess) == answer):
-        return f"Right: {answer}."
-    return f"You guessed {guess}, but it is {answer}. Which step did you see differently?"
+        return "Right: {answer}.".format(answer=answer)
+    return "You guessed {guess}, but it is {answer}. Which step did you see differently?".format(
+        guess=guess, answer=answer
+    )
 
 
 @dataclass
 class _Running:
-    """A block between its start and its end."""
+    """A block whose computation has started and not yet ended."""
 
     name: str
-    widest: Window  # of all that it has computed so far
+    widest: Window  # of everything that it has computed so far
 
 
 class _Recorder:
-    """Fills a row for each call of a block, through Gluon's hooks."""
+    """Fills in a row for each call of a block, through Gluon's hooks."""
 
-    def __init__(self) -> None:
+    def __init__(self, blocks: dict[str, gluon.Block]) -> None:
+        self.names: dict[gluon.Block, str] = {}
+        for name, block in blocks.items():
+            self.names.setdefault(block, name)  # one block may be a part of several others
         self.rows: dict[str, dict] = {}
         self.calls: Counter[str] = Counter()
         self.running = [_Running("", Window())]
         self.windows: dict[int, Window] = {}  # by the id of the array
-        self.arrays: list[np.ndarray] = []  # kept alive, so that no id is given twice
+        self.arrays: list[np.ndarray] = []  # kept alive, so that no id is used twice
 
-    def watch(self, name: str, block: gluon.Block) -> list:
-        """Return the two hooks of a block, for the caller to detach."""
-        return [
-            block.register_forward_pre_hook(partial(self.start, name)),
-            block.register_forward_hook(self.end),
-        ]
-
-    def start(self, name: str, block: gluon.Block, inputs: tuple) -> None:
+    def start(self, block: gluon.Block, inputs: tuple) -> None:
         """Open the row of a call."""
-        X = inputs[0]
+        X, name = inputs[0], self.names[block]
         self.calls[name] += 1
         if self.calls[name] > 1:
             name = f"{name}:{self.calls[name]}"
@@ -193,14 +193,14 @@ class _Recorder:
         self.running.append(_Running(name, self.window(X)))
 
     def end(self, block: gluon.Block, inputs: tuple, output: np.ndarray) -> None:
-        """Fill the row of a call, and add its costs to those of the blocks around it."""
+        """Complete the row of a call, and add its costs to those of the blocks around it."""
         call = self.running[-1]
         first_call = ":" not in call.name
         for cost, amount in _own_costs(block, output, first_call).items():
             for around in self.running[1:]:
                 self.rows[around.name][cost] += amount
         self.running.pop()
-        if block._children:
+        if _gluon.children(block):
             window = self.windows.get(id(output), call.widest)
         else:
             window = self.window(inputs[0]).through(block)
@@ -210,16 +210,16 @@ class _Recorder:
         self.rows[call.name].update(output=output.shape, receptive_field=window.size)
 
     def window(self, X: np.ndarray) -> Window:
-        """Return the window behind an array. A sum of paths counts as its widest path."""
+        """Return the window of an array. A sum of paths has the window of its widest path."""
         return self.windows.get(id(X), self.running[-1].widest)
 
 
 def _own_costs(block: gluon.Block, output: np.ndarray, first_call: bool) -> dict[str, int]:
-    """Return what a block costs without its parts; parameters count at the first call only."""
+    """Return the costs of a block without its parts; parameters count in its first call only."""
     trainable = [p.shape for p in block.params.values() if p.grad_req != "null"]
     costs = {"parameters": sum(map(math.prod, trainable)) if first_call else 0}
     if isinstance(block, (nn.Conv2D, nn.Dense)):
         costs["macs"] = output.size * math.prod(block.weight.shape[1:])
-    if not block._children:
+    if not _gluon.children(block):
         costs["memory"] = output.size * BYTES_PER_NUMBER
     return costs

@@ -1,4 +1,4 @@
-"""Numbers of one's own for each student, so that an answer cannot be passed on as it is."""
+"""Different numbers for each student, so that answers to a problem set cannot be copied."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class Variant:
-    """The numbers that one student works with: pixels of the image, channels, classes."""
+    """The numbers of one student: height and width of the images in pixels, channels, classes."""
 
     height: int
     width: int
@@ -18,25 +18,31 @@ class Variant:
     num_classes: int
 
 
-VARIANTS = tuple(
-    Variant(height, width, first_width, num_classes)
-    for height, width, first_width, num_classes in (
-        *((72, 136, 24, 6), (80, 152, 32, 6), (88, 168, 40, 6), (104, 184, 48, 6)),
-        *((136, 72, 24, 8), (152, 80, 32, 8), (168, 88, 40, 8), (184, 104, 48, 8)),
-        *((112, 200, 24, 12), (120, 216, 32, 12), (200, 112, 40, 12), (216, 120, 48, 12)),
-    )
+VARIANTS = (
+    Variant(height=72, width=136, first_width=24, num_classes=6),
+    Variant(height=80, width=152, first_width=32, num_classes=6),
+    Variant(height=88, width=168, first_width=40, num_classes=6),
+    Variant(height=104, width=184, first_width=48, num_classes=6),
+    Variant(height=136, width=72, first_width=24, num_classes=8),
+    Variant(height=152, width=80, first_width=32, num_classes=8),
+    Variant(height=168, width=88, first_width=40, num_classes=8),
+    Variant(height=184, width=104, first_width=48, num_classes=8),
+    Variant(height=112, width=200, first_width=24, num_classes=12),
+    Variant(height=120, width=216, first_width=32, num_classes=12),
+    Variant(height=200, width=112, first_width=40, num_classes=12),
+    Variant(height=216, width=120, first_width=48, num_classes=12),
 )
 
 
 def variant_of(student: str) -> Variant:
-    """Return the variant of a student, by the name or number that the course knows them by.
+    """Return the variant of a student, given the name or number that they hand in under.
 
-    Capitals, accents, the order of the parts and what stands between them do not matter. Raises
-    ValueError for an empty name.
+    Upper and lower case, accents, the order of the parts of a name, and the characters between them
+    make no difference. Raises ValueError for an empty name.
     """
     letters = unicodedata.normalize("NFKD", student.lower()).replace("_", " ")
     parts = re.findall(r"\w+", "".join(c for c in letters if not unicodedata.combining(c)))
     if not parts:
-        raise ValueError("The name of the student is empty. Write the one you hand in under.")
+        raise ValueError("The name of the student is empty. Write the name that you hand in under.")
     digest = hashlib.sha256(" ".join(sorted(parts)).encode()).digest()
     return VARIANTS[int.from_bytes(digest[:8], "big") % len(VARIANTS)]

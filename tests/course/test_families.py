@@ -5,7 +5,7 @@ import numpy
 import pytest
 from mxnet import autograd, np
 
-from utils import shapes, train
+from utils import _gluon, shapes, train
 from utils.families import (
     NormalizedShortcut,
     Plain,
@@ -48,9 +48,37 @@ def test_a_depth_that_three_stages_cannot_have_is_refused_with_those_they_can(de
         deep_network(depth, Plain)
 
 
+class Counted(Residual):
+    """A learner's block that says nothing about the arguments that it hands on."""
+
+    made = 0
+
+    def __init__(self, *arguments, **keywords):
+        super().__init__(*arguments, **keywords)
+        Counted.made += 1
+
+
+def test_a_block_derived_from_residual_is_built_like_it():
+    net = ready(deep_network(14, Counted))
+    assert Counted.made == 6
+    assert shapes_of(net) == shapes_of(deep_network(14, Residual))
+    assert net.stage2(np.ones((1, 8, 14, 14))).shape == (1, 16, 7, 7)
+
+
+def test_whatever_makes_a_block_is_called_with_channels_and_strides():
+    made = []
+
+    def block(num_channels, strides):
+        made.append((num_channels, strides))
+        return Plain(num_channels, strides)
+
+    deep_network(14, block)
+    assert made == [(8, 1), (8, 1), (16, 2), (16, 1), (32, 2), (32, 1)]
+
+
 def test_the_families_differ_in_the_shortcut_alone():
-    plain = ready(deep_network(20, Plain))._collect_params_with_prefix()
-    residual = ready(deep_network(20, Residual))._collect_params_with_prefix()
+    plain = _gluon.places(ready(deep_network(20, Plain)))
+    residual = _gluon.places(ready(deep_network(20, Residual)))
     added = {name for name in residual if name not in plain}
     assert {name.rsplit(".", 1)[0] for name in added} == {
         "stage2.block1.conv3",
@@ -61,8 +89,8 @@ def test_the_families_differ_in_the_shortcut_alone():
 
 def test_a_plain_block_computes_what_is_left_of_a_residual_one_without_x():
     plain, residual = ready(Plain(1)), ready(Residual(1))
-    for name, parameter in residual._collect_params_with_prefix().items():
-        plain._collect_params_with_prefix()[name].set_data(parameter.data())
+    for name, parameter in _gluon.places(residual).items():
+        _gluon.places(plain)[name].set_data(parameter.data())
     X = images()
     branch = residual.bn2(residual.conv2(residual.relu(residual.bn1(residual.conv1(X)))))
     assert numpy.array_equal(plain(X).asnumpy(), np.maximum(branch, 0).asnumpy())
@@ -71,7 +99,7 @@ def test_a_plain_block_computes_what_is_left_of_a_residual_one_without_x():
 
 def test_network18_of_residual_blocks_is_resnet18():
     built, taught = ready(network18(Residual)), ready(resnet18())
-    assert built._collect_params_with_prefix().keys() == taught._collect_params_with_prefix().keys()
+    assert _gluon.places(built).keys() == _gluon.places(taught).keys()
     assert shapes_of(built) == shapes_of(taught)
     X = images(2, 28)
     assert numpy.array_equal(ready(built)(X).asnumpy(), ready(taught)(X).asnumpy())

@@ -31,7 +31,12 @@ def table(net):
 def test_every_layer_stands_in_the_table_by_its_own_name(table):
     assert table.index.is_unique
     assert list(table.index[:6]) == [
-        *("network", "stem", "stem.conv", "stem.norm", "stem.relu", "stem.pool"),
+        "network",
+        "stem",
+        "stem.conv",
+        "stem.norm",
+        "stem.relu",
+        "stem.pool",
     ]
     kinds = table.kind.value_counts()
     assert kinds["Conv2D"] == 20
@@ -104,6 +109,18 @@ def test_blocks_of_another_style_are_understood(table):
     assert other.receptive_field["Residual1"] == table.receptive_field["stage1.block1"]
 
 
+def test_a_layer_that_two_blocks_share_is_counted_once():
+    relu = nn.Activation("relu")
+    net = named(
+        first=named(conv=nn.Conv2D(4, kernel_size=1), relu=relu),
+        second=named(conv=nn.Conv2D(4, kernel_size=1), relu=relu),
+    )
+    net.initialize()
+    table = shapes.layer_table(net, (1, 1, 6, 6))
+    assert list(table.index[table.kind == "Activation"]) == ["first.relu", "first.relu:2"]
+    assert table.memory["network"] == 4 * 4 * (4 * 6 * 6)
+
+
 def test_a_watched_network_is_left_as_it_was(net):
     before = net(np.ones(SHAPE)).asnumpy()
     shapes.layer_table(net, SHAPE)
@@ -142,7 +159,7 @@ def test_a_name_that_the_network_lacks_is_refused_with_near_ones(net):
 
 @pytest.mark.parametrize("shape", [(1, 96, 96), (0, 1, 96, 96), (1, 1, -1, 96)])
 def test_an_input_shape_that_is_none_is_refused(net, shape):
-    with pytest.raises(ValueError, match="4 numbers of at least 1 are needed"):
+    with pytest.raises(ValueError, match="must be 4 numbers of at least 1"):
         shapes.layer_table(net, shape)
 
 
