@@ -100,7 +100,8 @@ def parameters(net):
 
 
 def equal(some, others):
-    return all(numpy.array_equal(a, b) for a, b in zip(some, others))
+    some, others = list(some), list(others)
+    return len(some) == len(others) and all(map(numpy.array_equal, some, others))
 
 
 def interrupt_at(step):

@@ -1,4 +1,4 @@
-"""The model card: what it says is computed from what it is about, and is valid Markdown."""
+"""The model card: its numbers are computed from the network and the data, and it is valid."""
 
 import dataclasses
 import hashlib
@@ -9,6 +9,7 @@ import mxnet as mx
 import numpy
 import pandas
 import pytest
+import yaml
 from small_runs import RECIPE, few_images, small_net
 
 from utils import data, export, model_card, shapes, train
@@ -23,7 +24,7 @@ def file(tmp_path):
 
 @pytest.fixture(scope="module")
 def scores(sample):
-    """Of a network that is right about seven images of ten, and confuses coats and dresses most."""
+    """Scores that are right for about 7 images in 10 and most often take a dress for a coat."""
     labels = sample.test.labels
     rng = numpy.random.default_rng(0)
     answers = numpy.where(rng.random(len(labels)) < 0.7, labels, rng.integers(0, 10, len(labels)))
@@ -38,8 +39,9 @@ def card(file, sample, scores, **changed):
 
 
 def tables(path):
-    """The tables of a card, as a Markdown parser finds them."""
-    html = mistune.create_markdown(plugins=["table"])(path.read_text("utf-8"))
+    """Return the tables that a Markdown parser finds in a card."""
+    _, _, body = path.read_text("utf-8").split("---\n", 2)
+    html = str(mistune.create_markdown(plugins=["table"])(body))
     found = re.findall("<table>.*?</table>", html, re.S)
     rows = [re.findall("<tr>(.*?)</tr>", table, re.S) for table in found]
     cells = [[re.findall("<t[hd]>(.*?)</t[hd]>", row, re.S) for row in table] for table in rows]
@@ -56,17 +58,34 @@ def test_the_accuracy_of_each_class_is_the_one_that_numpy_computes(file, sample,
         assert int(row.images) == len(of_class)
         assert int(row.recognized) == of_class.sum()
         assert float(row.accuracy) == pytest.approx(of_class.mean(), abs=5e-4)
-    total = f"Of all 1,000 images it recognizes {right.sum()}: accuracy {right.mean():.4f}."
+    total = f"It recognizes {right.sum()} of all 1,000 images: accuracy {right.mean():.4f}."
     assert total in path.read_text("utf-8")
+
+
+def test_the_head_is_the_yaml_that_model_hubs_read(file, sample, scores):
+    text = card(file, sample, scores).read_text("utf-8")
+    assert text.startswith("---\n")
+    head = yaml.safe_load(text.split("---\n")[1])
+    assert head["license"] == "mit"
+    assert head["library_name"] == "onnx"
+    assert "resnet" in head["tags"]
+    assert head["datasets"] == ["zalando-datasets/fashion_mnist"]
+    assert head["metrics"] == ["accuracy"]
+    (model,) = head["model-index"]
+    (result,) = model["results"]
+    assert model["name"] == "small"
+    assert (result["task"]["type"], result["dataset"]["split"]) == (head["pipeline_tag"], "test")
+    right = scores.argmax(axis=1) == sample.test.labels
+    assert result["metrics"] == [{"type": "accuracy", "value": round(right.mean(), 4)}]
 
 
 def test_the_largest_confusion_is_named(file, sample, scores):
     text = card(file, sample, scores).read_text("utf-8")
     dresses = sample.test.labels == data.CLASSES.index("dress")
     taken = (scores[dresses].argmax(axis=1) == data.CLASSES.index("coat")).sum()
-    assert f"most: dress taken for coat, {taken} of {dresses.sum()} images." in text
+    assert f"mistake: dress taken for coat, {taken} of {dresses.sum()} images." in text
     perfect = numpy.eye(10, dtype="float32")[sample.test.labels]
-    assert "It confused no two classes" in card(file, sample, perfect).read_text("utf-8")
+    assert "It made no mistake" in card(file, sample, perfect).read_text("utf-8")
 
 
 def test_the_data_and_the_whole_recipe_are_there(file, sample, scores):
@@ -86,7 +105,7 @@ def test_the_data_and_the_whole_recipe_are_there(file, sample, scores):
 def test_the_parameters_are_those_of_the_table_of_layers(file, sample, scores):
     net, text = small_net(), card(file, sample, scores).read_text("utf-8")
     learned = shapes.layer_table(net, (1, 1, 28, 28)).parameters["network"]
-    assert f"{learned:,} learned; {2 * 3 * 64:,} running means and variances" in text
+    assert f"{learned:,} learned; {2 * 3 * 64:,} running means and variances\n" in text
     assert "Layers and blocks: 3 Conv2D, 3 BatchNorm," in text
 
 
@@ -94,9 +113,9 @@ def test_the_input_is_as_the_network_takes_it(file, sample, scores):
     text = card(file, sample, scores).read_text("utf-8")
     assert "`images`, float32 (N, 1, 28, 28)" in text
     assert "scaled from" not in text
-    mean, std = map(float, re.search(r"\(p / 255 − (\S+)\) / (\S+)", text).groups())
+    ((mean, std),) = re.findall(r"\(p / 255 − (\S+)\) / (\S+)", text)
     pixels = sample.test.images[:1]
-    by_hand = (pixels[:, None] / 255 - mean) / std
+    by_hand = (pixels[:, None] / 255 - float(mean)) / float(std)
     assert abs(by_hand - data.normalize(pixels)).max() < 1e-5
     assert f"in this order: {', '.join(data.CLASSES)}" in text
     large = dataclasses.replace(RECIPE, size=96)
@@ -127,7 +146,7 @@ class TestACardIsRefused:
         assert [path.name for path in file.parent.iterdir()] == [file.name]
 
     def test_for_scores_of_other_images(self, file, sample, scores):
-        self.refused(file, sample, scores[:-1], r"\(999, 10\), .* shape \(1000, 10\) are needed")
+        self.refused(file, sample, scores[:-1], r"\(999, 10\), .* Needed are .* shape \(1000, 10\)")
         self.refused(file, sample, scores.argmax(axis=1), r"\(1000,\), and .* train\.predict")
 
     def test_for_scores_that_are_not_numbers(self, file, sample, scores):

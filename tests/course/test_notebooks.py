@@ -265,7 +265,7 @@ class Bare(ast.NodeTransformer):
 
     def visit_Expr(self, node):
         names = {part.id for part in ast.walk(node) if isinstance(part, ast.Name)}
-        return None if isinstance(node.value, ast.Call) and "guards" in names else node
+        return None if isinstance(node.value, ast.Call) and "_guards" in names else node
 
 
 def definitions(source):
@@ -292,15 +292,15 @@ def test_the_comparison_overlooks_only_docstrings_types_and_guards():
     added = """
 def double(x: int, times: int = 2) -> int:
     'Return the double.'
-    guards.check_positive(x=x)
-    guards.check_addable(x, x)
+    _guards.check_positive(x=x)
+    _guards.check_addable(x, x)
     y: int = times * x
     return y
 """
     assert definitions(added) == taught
     assert definitions(added.replace("= 2", "= 3")) != taught
     assert definitions(added.replace("return y", "return -y")) != taught
-    assert definitions(added.replace("guards.check_positive", "print")) != taught
+    assert definitions(added.replace("_guards.check_positive", "print")) != taught
 
 
 def test_the_comparison_overlooks_a_method_that_only_checks_and_hands_on():
@@ -309,7 +309,7 @@ def test_the_comparison_overlooks_a_method_that_only_checks_and_hands_on():
 class Layer(Block):
     size = 1
     def forward(self, X):
-        guards.check_images(X)
+        _guards.check_images(X)
         return super().forward(X)
 """
     assert definitions(added) == taught
