@@ -160,7 +160,7 @@ def _renamed(graph: str) -> str:
         node["op"] = RENAMED.get(node["op"], node["op"])
     unknown = {node["op"]: node["name"] for node in nodes if node["op"] not in known}
     if unknown:
-        found = ", ".join(f"{operator} ({name})" for operator, name in unknown.items())
+        found = ", ".join(f"{operator} (in {name})" for operator, name in unknown.items())
         raise ValueError(
             "MXNet has no rule to write these operators in ONNX: {found}. Compute the same with "
             "layers of gluon.nn. Or, if mx.onnx.get_operator_support() lists the same operator "
