@@ -1,4 +1,4 @@
-"""The numbers of the students: every variant is used, and a name may be written in several ways."""
+"""The numbers that each student gets: all variants are used, and spelling does not matter."""
 
 import pytest
 
