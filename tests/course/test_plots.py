@@ -78,7 +78,7 @@ def test_live_curves_take_a_small_share_of_the_time(monkeypatch):
     live = plots.LiveCurves()
     for _ in range(1000):  # a thousand steps of a second
         clock.now += 1.0
-        live(HISTORY)
+        live.draw(HISTORY)
     assert 2 <= len(drawings) <= 1000 * training.DRAWING_SHARE + 1
 
 
