@@ -1,16 +1,20 @@
 """nbgrader sees the release with the student's answers, and nothing that runs."""
 
+import re
 from html.parser import HTMLParser
 
 import nbformat
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from nbconvert import HTMLExporter
+from nbconvert.filters import markdown2html
 from submissions import COURSEWORK, solved
 
 from grader import assignment, clean
 from grader.answers import Answers
 from grader.marking import Item
-from grader.validate import Cell, Submission
+from grader.validate import Cell, Submission, text_of
 
 PICTURE = {"image/png": "aGk=", "text/plain": ["<Figure", ">"], "text/html": "<script>"}
 
@@ -158,3 +162,49 @@ def test_markdown_runs_nothing_in_the_browser_of_a_grader():
     assert tags.found <= {"div", "p", "a", "code", "pre", "main"}
     assert not [value for value in tags.values if "alert" in value or ":" in value]
     assert page.count("alert") >= 6, "it is shown as text"
+
+
+# Properties
+
+PIECES = st.one_of(
+    st.sampled_from(["<", ">", "[", "]", "(", ")", "!", "`", "```\n", "\n\n", "\\", '"', "'", "="]),
+    st.sampled_from(["<script>", "<img src=x", " onerror=", "<a href=", "</pre>", "<svg/onload="]),
+    st.sampled_from(["javascript:alert(1)", "&#106;avascript:", "data:text/html,", "//x.org/y"]),
+    st.sampled_from(
+        ["# ", "> ", "- ", "| a | b |\n|---|---|\n", "[a]: ", "$", "$$", "<!--", "-->"]
+    ),
+    st.text(max_size=5),
+)
+RUNS = re.compile(r"[\x00-\x20]*(javascript|vbscript|data)[\t\r\n]*:", re.IGNORECASE)
+VALUES = st.none() | st.integers() | st.text(max_size=9)
+DATA = st.dictionaries(
+    st.sampled_from(["text/plain", "image/png", "image/svg+xml", "text/html"]),
+    st.text(max_size=9) | st.lists(st.text(max_size=9) | VALUES, max_size=2) | VALUES,
+)
+OUTPUTS = VALUES | st.fixed_dictionaries({}, optional={"data": DATA | VALUES, "text": VALUES})
+ANY_CELLS = st.lists(
+    st.builds(
+        Cell,
+        st.booleans(),
+        st.lists(PIECES, max_size=9).map("".join).map(text_of),
+        st.sampled_from(["", "curves", "experiment", "conclusion", "network", "other"]),
+        st.lists(OUTPUTS, max_size=3).map(tuple),
+    ),
+    max_size=6,
+)
+
+
+@given(markdown=st.lists(PIECES, max_size=12).map("".join).map(text_of))
+@settings(max_examples=80, deadline=None)
+def test_any_markdown_becomes_harmless_html(markdown):
+    """Also where its HTML is rendered as Markdown once more, as nbgrader does."""
+    for page in (clean.harmless(markdown), markdown2html(clean.harmless(markdown))):
+        tags = Tags(page)
+        assert tags.found <= {*clean.TAGS, "div"}
+        assert not [value for value in tags.values if RUNS.match(value or "")]
+
+
+@given(cells=ANY_CELLS)
+@settings(max_examples=40, deadline=None)
+def test_any_cells_become_a_valid_notebook(ps2, cells):
+    nbformat.validate(clean.clean(ps2, Submission(cells), Answers()))
