@@ -78,12 +78,14 @@ def test_the_figure_says_how_many_times_faster(left_out, said):
     assert len([line for line in accuracies.lines if len(line.get_xdata()) == 3]) == 2
 
 
+@pytest.mark.slow
 def test_a_measurement_runs_and_says_what_it_needed():
     measured = parts.course("step", batch=8, steps=1)
     assert measured["images_per_second"] == pytest.approx(8 / measured["seconds"])
     assert measured["peak_mib"] > 100
 
 
+@pytest.mark.slow
 def test_the_multiplications_of_a_step_follow_from_the_layers():
     """Counted by hand for an input of 32x32: forward, and for both kinds of gradients."""
     small, large = (parts.course("costs", size=32, batch=batch)["macs"] for batch in (1, 2))
@@ -93,6 +95,7 @@ def test_the_multiplications_of_a_step_follow_from_the_layers():
     assert small == 2 * stem + 3 * (stage1 + stages + 512 * 10)
 
 
+@pytest.mark.slow
 def test_a_measurement_that_fails_says_so_with_its_last_words():
     with pytest.raises(RuntimeError, match=r"course\.py step --size 0 failed(.|\n)*size is 0"):
         parts.course("step", size=0)

@@ -34,6 +34,7 @@ def run_cell(source, cwd, home):
 # Packed
 
 
+@pytest.mark.slow
 def test_the_toolbox_inside_is_the_one_beside(tmp_path):
     """Every file, the data's sample too, but nothing that Python has cached."""
     run = run_cell(first_cell.alone(), tmp_path, tmp_path)
@@ -56,6 +57,7 @@ def test_at_home_the_same_cell_does_nothing(tmp_path):
     assert sorted(path.name for path in tmp_path.iterdir()) == ["notebooks", "utils"]
 
 
+@pytest.mark.slow
 def test_packing_twice_gives_the_same_text():
     """The times of the files do not matter."""
     packed = first_cell.archive()
@@ -160,6 +162,7 @@ def test_an_address_that_colab_cannot_open_is_refused(address, course):
 
 
 @needs_git
+@pytest.mark.slow
 def test_a_published_notebook_alone_clones_the_course(tmp_path):
     """An address on this disk stands in for the published one."""
     origin, alone = tmp_path / "origin", tmp_path / "alone"

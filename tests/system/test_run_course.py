@@ -14,6 +14,8 @@ from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook
 import notebooks
 import run_course
 
+pytestmark = pytest.mark.slow  # each of these starts kernels
+
 
 def cell(source, *tags):
     return new_code_cell(source, metadata={"tags": list(tags)} if tags else {})
