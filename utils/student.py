@@ -40,7 +40,7 @@ def variant_of(student: str) -> Variant:
     Upper and lower case, accents, the order of the parts of a name, and the characters between them
     make no difference. Raises ValueError for an empty name.
     """
-    letters = unicodedata.normalize("NFKD", student.lower()).replace("_", " ")
+    letters = unicodedata.normalize("NFKD", student).casefold().replace("_", " ")
     parts = re.findall(r"\w+", "".join(c for c in letters if not unicodedata.combining(c)))
     if not parts:
         raise ValueError("The name of the student is empty. Write the name that you hand in under.")
