@@ -1,8 +1,15 @@
 """What the tests share. utils is imported first: it sets up the machine before mxnet starts."""
 
+import hypothesis
 import pytest
 
 import utils  # noqa: F401
+
+# Properties are tested with the same inputs each time, however long one of them takes.
+hypothesis.settings.register_profile(
+    "course", derandomize=True, database=None, deadline=None, max_examples=50
+)
+hypothesis.settings.load_profile("course")
 
 
 def _numpy_arrays():

@@ -1,5 +1,6 @@
 """Checkpoints: whatever stops a run, it goes on to the same end, and nothing good is lost."""
 
+import contextlib
 import dataclasses
 import io
 import os
@@ -13,6 +14,8 @@ from pathlib import Path
 
 import pytest
 import small_runs
+from hypothesis import given
+from hypothesis import strategies as st
 from jupyter_client.manager import start_new_kernel
 from mxnet.gluon import nn
 from small_runs import CPU, RECIPE, equal, interrupt_at, parameters, run, small_net
@@ -260,6 +263,35 @@ class TestADamagedCheckpoint:
         checkpoint.previous(written).unlink()
         written.write_bytes(DAMAGES[damage](written.read_bytes()))
         refused(few, written, r"is not a whole checkpoint .* bytes, where \d+ arrays")
+
+
+def test_a_changed_byte_anywhere_is_refused_or_changes_no_number(written, tmp_path):
+    """Some bytes of a ZIP archive say nothing that is read, such as the date of a part."""
+    checkpoint.previous(written).unlink()
+    whole, states = written.read_bytes(), tmp_path / "states"
+    net = small_net(seed=3)
+    trainer = RECIPE.trainer(net, 1)
+    settings = checkpoint.load_parameters(written, net)
+
+    def loaded():
+        history = checkpoint.load(written, net, trainer, settings)
+        trainer.save_states(str(states))
+        return history, states.read_bytes()
+
+    expected, values = loaded(), parameters(net)
+    # The table of contents is at the end, and the shortest of its parts as likely as the longest.
+    near_the_end = st.integers(1, 5_000).map(lambda back: len(whole) - back)
+
+    @given(place=st.integers(0, len(whole) - 1) | near_the_end, change=st.integers(1, 255))
+    def check(place, change):
+        changed = bytearray(whole)
+        changed[place] ^= change
+        written.write_bytes(changed)
+        with contextlib.suppress(checkpoint.CheckpointError):
+            assert loaded() == expected
+        assert equal(parameters(net), values)
+
+    check()
 
 
 def test_a_missing_checkpoint_gives_way_to_the_one_before(few, written, undisturbed, capsys):

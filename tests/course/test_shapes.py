@@ -5,11 +5,13 @@ import math
 import numpy
 import pytest
 from d2l import mxnet as d2l
+from hypothesis import given
+from hypothesis import strategies as st
 from mxnet import np
 from mxnet.gluon import nn
 
 from utils import shapes
-from utils.resnet import named, resnet18, resnet_block, stem
+from utils.resnet import Residual, named, resnet18, resnet_block, stem
 
 pytestmark = pytest.mark.usefixtures("numpy_module")
 
@@ -107,6 +109,52 @@ def test_blocks_of_another_style_are_understood(table):
         for column in ("output", "parameters", "macs"):
             assert other[column][theirs] == table[column][ours]
     assert other.receptive_field["Residual1"] == table.receptive_field["stage1.block1"]
+
+
+LAYERS = st.one_of(
+    st.builds(
+        nn.Conv2D,
+        channels=st.integers(1, 4),
+        kernel_size=st.integers(1, 3),
+        strides=st.integers(1, 2),
+        padding=st.integers(1, 2),
+        use_bias=st.booleans(),
+    ),
+    st.builds(
+        nn.MaxPool2D, pool_size=st.integers(2, 3), strides=st.integers(1, 2), padding=st.just(1)
+    ),
+    st.builds(nn.BatchNorm),
+    st.builds(nn.Activation, st.just("relu")),
+    st.builds(Residual, st.integers(1, 4), use_1x1conv=st.just(True), strides=st.integers(1, 2)),
+)
+
+
+def macs_by_hand(layer, before, after):
+    """Return the multiply-accumulates of a layer between two shapes."""
+    if isinstance(layer, nn.Conv2D):
+        return math.prod(after) * math.prod(layer.weight.shape[1:])
+    if isinstance(layer, Residual):
+        parts = [(layer.conv1, before), (layer.conv2, after), (layer.conv3, before)]
+        return sum(macs_by_hand(conv, into, after) for conv, into in parts)
+    return 0
+
+
+@given(layers=st.lists(LAYERS, max_size=5), batch=st.integers(1, 3), side=st.integers(5, 12))
+def test_any_sequence_of_layers_has_the_shapes_and_costs_of_a_run_by_hand(layers, batch, side):
+    net = nn.Sequential()
+    net.add(nn.Conv2D(2, kernel_size=3, padding=1), *layers)
+    net.initialize()
+    table = shapes.layer_table(net, (batch, 1, side, side))
+    assert table.macs["network"] == table.macs[table.depth == 1].sum()
+    X = np.zeros((batch, 1, side, side))
+    for (_, row), layer in zip(table[table.depth == 1].iterrows(), net, strict=True):
+        Y = layer(X)
+        trained = [p for p in layer.collect_params().values() if p.grad_req != "null"]
+        assert (row.kind, row.input, row.output) == (type(layer).__name__, X.shape, Y.shape)
+        assert row.parameters == sum(math.prod(p.shape) for p in trained)
+        assert row.macs == macs_by_hand(layer, X.shape, Y.shape)
+        X = Y
+    assert table.output["network"] == X.shape
 
 
 def test_a_layer_that_two_blocks_share_is_counted_once():
