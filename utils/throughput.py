@@ -1,6 +1,6 @@
-"""How long a training step takes, by operator and by thread, and what more machines would bring.
+"""How long a training step of ResNet-18 takes, and how much faster more workers would be.
 
-What is trained is ResNet-18, on real images.
+Notebook 08 measures its operators, its threads and the exchange of gradients.
 """
 
 from __future__ import annotations
@@ -24,11 +24,11 @@ from utils import _gluon, data, experiments, recipes, train
 from utils.resnet import resnet18
 from utils.runs.workers import Workers
 
-WARM_UP = 3  # steps that are not measured: the first ones build plans and fill caches
+WARM_UP = 3  # calls that are not measured: the first ones build plans and fill caches
 
 
 def training_step(batch_size: int, device: mx.Context, compiled: bool = True) -> Callable[[], None]:
-    """Return a function that does one step of ResNet-18 on the first images of the sample."""
+    """Return a function that takes one training step on the first images of the sample."""
     X, y = next(data.batches(data.load("quick").train, batch_size, device))
     net = resnet18()
     train.initialize(net, seed=0, device=device)
@@ -43,21 +43,21 @@ def training_step(batch_size: int, device: mx.Context, compiled: bool = True) ->
 
 
 def seconds(work: Callable[[], None], times: int = 10) -> float:
-    """Return how long a call takes, the median; a few calls before are not measured."""
+    """Return the median time of a call, after a few calls that are not measured."""
     for _ in range(WARM_UP):
         work()
     return statistics.median(_timed(work) for _ in range(times))
 
 
 def by_operator(work: Callable[[], None], times: int = 5) -> pandas.Series:
-    """Return the milliseconds that each kind of operator takes in one call, the longest first.
+    """Return the milliseconds that each kind of operator takes in one call, the slowest first.
 
-    From MXNet's profiler. A compiled network runs its operators in bundles, which it does not see
-    into: measure one that is not compiled.
+    They come from MXNet's profiler. It cannot look inside the graph of a compiled network, so
+    measure one that is not compiled.
     """
     for _ in range(WARM_UP):
         work()
-    with tempfile.TemporaryDirectory() as folder:  # where it leaves a file that nobody needs
+    with tempfile.TemporaryDirectory() as folder:  # for a file that the profiler writes
         file = os.path.join(folder, "profile.json")
         mx.profiler.set_config(profile_imperative=True, aggregate_stats=True, filename=file)
         mx.profiler.set_state("run")
@@ -70,23 +70,23 @@ def by_operator(work: Callable[[], None], times: int = 5) -> pandas.Series:
 
 
 def by_threads(counts: Sequence[int], batch_size: int = 128) -> pandas.Series:
-    """Return images per second in training, by the number of threads.
+    """Return images per second in training for each number of threads.
 
-    MXNet fixes its number of threads when it is imported, so each is measured in a new process.
+    MXNet sets its number of threads when it is imported, so each is measured in a new process.
     """
     rates = {count: batch_size / _in_new_process(count, batch_size) for count in counts}
     return pandas.Series(rates, name="images per second")
 
 
 def exchange_seconds(workers: Workers, net: gluon.Block, times: int = 10) -> float:
-    """Return how long it takes to add up gradients of the network's sizes over all workers."""
+    """Return how long an all-reduce of gradients of the network's sizes takes."""
     learned = enumerate(_gluon.learned(net))
     arrays = {f"exchange {place}": [np.zeros(parameter.shape)] for place, parameter in learned}
     return seconds(partial(workers.all_reduce, arrays), times)
 
 
 def gradient_bytes(net: gluon.Block) -> int:
-    """Return the size of the gradient, of float32 numbers, in bytes."""
+    """Return the size of a network's gradient in bytes, as float32."""
     return sum(4 * math.prod(parameter.shape) for parameter in _gluon.learned(net))
 
 
@@ -97,13 +97,13 @@ def seconds_per_step(
     workers: int,
     servers: int = 1,
 ) -> float:
-    """Return the seconds of a synchronous step: computing, sending gradients, receiving sums.
+    """Return the time of a synchronous step: computing, sending gradients, receiving their sum.
 
-    Every worker and every server has a line of that speed in each direction. The gradients of all
-    workers arrive at the servers, which share them; a server's line is the narrow place as soon as
-    there are more workers than servers.
+    Every worker and every server has a link of `bytes_per_second` in each direction. The servers
+    share the gradients of all workers equally, so their links are the bottleneck when there are
+    more workers than servers. Notebook 08 derives the formula.
     """
-    if workers == 1:  # it has the sum already
+    if workers == 1:  # nothing to exchange
         return compute_seconds
     one_way = gradient_bytes * max(1, workers / servers) / bytes_per_second
     return compute_seconds + 2 * one_way

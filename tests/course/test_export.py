@@ -1,4 +1,4 @@
-"""The way out of MXNet: the same scores elsewhere, files that are whole, errors that say why."""
+"""Export: the same scores outside MXNet, complete files, and errors that give the reason."""
 
 import contextlib
 import json
@@ -22,8 +22,8 @@ from utils.resnet import named, resnet18
 pytestmark = [pytest.mark.xdist_group("export"), pytest.mark.usefixtures("numpy_module")]
 
 CPU = mx.cpu()
-LIMIT = 1e-5  # the difference that may come from another order of additions, see `apart`
-# All that the other process gets to see of the course.
+LIMIT = 1e-5  # what another order of additions can change, see `apart`
+# A program that knows nothing of the course or of MXNet.
 ELSEWHERE = """
 import sys, numpy, onnxruntime
 model, images, answers = sys.argv[1:]
@@ -35,7 +35,7 @@ print("mxnet" in sys.modules, "utils" in sys.modules)
 
 
 class Gated(nn.HybridBlock):
-    """Every operator of np arrays that gets another name: a gate that broadcasts, as in SE-Net."""
+    """A gate that broadcasts, as in SE-Net: it uses every operator that needs another name."""
 
     def __init__(self):
         super().__init__()
@@ -48,7 +48,7 @@ class Gated(nn.HybridBlock):
 
 
 class StatisticsFirst(nn.HybridBlock):
-    """Its running statistics are read first. Reading a weight would have waited for the step."""
+    """A layer whose running statistics are read first: reading a weight would await the step."""
 
     def __init__(self):
         super().__init__()
@@ -95,10 +95,10 @@ def scores_elsewhere(file, images, batch_size=256):
 
 
 def apart(some, others):
-    """The largest difference of a score, against the largest score of the image.
+    """Return the largest difference between scores, relative to the largest score of the image.
 
-    Float32 has seven digits. From the same network in float64, MXNet and ONNX Runtime lie equally
-    far, and in different directions.
+    Float32 has seven digits. MXNet and ONNX Runtime differ equally from the same network in
+    float64, in different directions.
     """
     return (abs(some - others).max(axis=1) / abs(some).max(axis=1)).max()
 
@@ -138,7 +138,7 @@ def test_a_process_without_mxnet_gives_the_same_answers(file, images, scores, tm
     numpy.testing.assert_array_equal(numpy.load(answers), scores[:1000].argmax(axis=1))
 
 
-@pytest.mark.filterwarnings("ignore:Cannot decide type")  # MXNet asks where it need not
+@pytest.mark.filterwarnings("ignore:Cannot decide type")  # MXNet warns without need
 def test_the_symbol_files_come_back_to_exactly_the_same_scores(net, sample, tmp_path):
     graph, numbers = export.to_symbol(net, tmp_path)
     assert (graph.name, numbers.name) == ("resnet18-symbol.json", "resnet18-0000.params")
@@ -163,7 +163,7 @@ def layers(graph):
 
 @pytest.mark.parametrize("hybridized", [False, True])
 def test_a_network_is_exported_and_left_as_it_was(few, tmp_path, hybridized):
-    """Also one whose inputs are larger, and that has dropout."""
+    """This one takes larger images and has dropout."""
     net = small_net()
     net.hybridize(hybridized)
     X, _ = next(data.batches(few.test, 5, CPU, size=40))
@@ -187,7 +187,7 @@ def test_operators_of_np_arrays_are_renamed(few, tmp_path):
 
 
 def test_mxnets_own_exporter_stops_at_an_operator_of_np_arrays(net, tmp_path):
-    """The reason for the renaming; without the tables of types it does not come even so far."""
+    """This is why operators are renamed. Without the tables of types it would fail even earlier."""
     export.put_back_mapping()
     graph, numbers = map(str, export.to_symbol(net, tmp_path))
     with pytest.raises(AttributeError, match=r"No conversion function registered .* _npi_add"):
@@ -206,7 +206,7 @@ def test_the_tables_of_types_are_put_back_only_where_they_are_missing(monkeypatc
 
 
 def test_what_the_last_step_has_learned_is_exported(few, tmp_path):
-    """Straight after a step of a compiled network, MXNet may hand out older running statistics."""
+    """Right after a step of a compiled network, MXNet may return outdated running statistics."""
     net = named(first=StatisticsFirst(), pool=nn.GlobalAvgPool2D(), dense=nn.Dense(10))
     train.initialize(net, seed=0, device=CPU)
     net.hybridize(static_alloc=True, static_shape=True)
@@ -223,9 +223,9 @@ def test_what_the_last_step_has_learned_is_exported(few, tmp_path):
 
 @contextlib.contextmanager
 def room_for(size):
-    """Let the system take no more than so many bytes for a file.
+    """Limit the size of files, in bytes, within the `with` statement.
 
-    Only meanwhile: the report of the tests may be a file, too.
+    The limit must not last, since pytest may write its report to a file.
     """
     limits = resource.getrlimit(resource.RLIMIT_FSIZE)
     resource.setrlimit(resource.RLIMIT_FSIZE, (size, limits[1]))
@@ -279,7 +279,7 @@ class TestANetworkIsRefused:
             export.to_symbol(net, tmp_path)
 
     def test_when_it_computes_with_arrays_alone(self, tmp_path):
-        """As the blocks of d2l."""
+        """The blocks of d2l do."""
         net = nn.Sequential()
         net.add(nn.Conv2D(8, kernel_size=3), d2l.Residual(8), nn.Dense(10))
         train.initialize(net, seed=0, device=CPU)

@@ -1,4 +1,4 @@
-"""Plain and residual networks: alike but for the shortcut, and deepened without a change."""
+"""Plain and residual networks: they differ in the shortcut alone, and can be deepened."""
 
 import mxnet as mx
 import numpy
@@ -36,20 +36,20 @@ def shapes_of(net):
 
 @pytest.mark.parametrize("block", [Plain, Residual])
 @pytest.mark.parametrize("depth", [8, 20, 56])
-def test_the_depth_counts_the_layers_with_weights_on_the_way_through_the_blocks(depth, block):
+def test_the_depth_is_the_number_of_layers_with_weights_without_the_shortcuts(depth, block):
     table = shapes.layer_table(ready(deep_network(depth, block)), (1, 1, 14, 14))
     kinds = table.kind[~table.index.str.endswith("conv3")]
     assert kinds.isin(["Conv2D", "Dense"]).sum() == depth
 
 
 @pytest.mark.parametrize("depth", [2, 9, 18, 55])
-def test_a_depth_that_three_stages_cannot_have_is_refused_with_those_they_can(depth):
+def test_an_impossible_depth_is_refused_with_possible_ones(depth):
     with pytest.raises(ValueError, match=rf"depth is {depth}, .* 8, 14, 20, \.\.\. layers"):
         deep_network(depth, Plain)
 
 
 class Counted(Residual):
-    """A learner's block that says nothing about the arguments that it hands on."""
+    """A learner's block whose signature does not name the arguments that it passes on."""
 
     made = 0
 
@@ -106,7 +106,7 @@ def test_network18_of_residual_blocks_is_resnet18():
 
 
 def test_without_biases_and_with_normalized_shortcuts_it_has_the_parameters_of_the_paper():
-    """11,175,370 for one channel and ten classes: the number of MXNet's model zoo, see 04."""
+    """The model zoo of MXNet has 11,175,370 as well; notebook 04 compares the two."""
     net = without_biases(network18(NormalizedShortcut))
     net.initialize()
     table = shapes.layer_table(net, (1, 1, 28, 28))

@@ -1,4 +1,4 @@
-"""The one door to Gluon's private parts: what comes out of it, and what it refuses."""
+"""The access to Gluon's private parts: what each function returns, and what it refuses."""
 
 import mxnet as mx
 import numpy
@@ -28,7 +28,7 @@ def test_children_come_by_name_and_in_order(net):
     assert _gluon.children(net.norm) == {}
 
 
-def test_changing_the_children_that_were_returned_leaves_the_block_alone(net):
+def test_changing_the_returned_children_does_not_change_the_block(net):
     _gluon.children(net).clear()
     assert len(net) == 3
 
@@ -78,7 +78,7 @@ def test_too_few_or_too_many_values_are_refused_and_nothing_is_changed(net, coun
     assert all(numpy.array_equal(a, b) for a, b in zip(before, _gluon.read(net)))
 
 
-def test_a_parameter_gets_its_state_back_even_that_of_having_no_values():
+def test_a_parameter_can_be_restored_even_to_having_no_values():
     layer = nn.Dense(2)
     layer.initialize()
     waiting = _gluon.state_of(layer.weight)
@@ -102,7 +102,7 @@ def test_a_gradient_is_new_once(net):
     assert [_gluon.take_new_gradient(weight) for _ in range(2)] == [True, False]
 
 
-def test_hooks_see_every_call_from_outside_to_inside_and_are_gone_afterwards():
+def test_hooks_see_every_call_from_the_outside_in_and_are_removed_afterwards():
     block, calls = Residual(3), []
     block.initialize()
     parts = [block, block.relu]
@@ -128,7 +128,7 @@ def test_hooks_see_every_call_from_outside_to_inside_and_are_gone_afterwards():
     assert {shape for _, _, shape in calls} == {(1, 3, 6, 6)}
 
 
-def test_hooks_are_gone_after_an_error_as_well():
+def test_hooks_are_removed_after_an_error_too():
     layer, calls = gluon.nn.Dense(1), []
     with pytest.raises(RuntimeError), _gluon.hooked([layer], lambda *call: calls.append(call)):
         layer(np.ones((1, 2)))  # not initialized

@@ -1,4 +1,4 @@
-"""Drawings: titles say what is seen, axes have names, and live curves cost next to nothing."""
+"""Figures of networks and runs: informative titles, labeled axes, and cheap live curves."""
 
 import time
 

@@ -1,4 +1,4 @@
-"""Drawings of experiments: titles say what is seen, and every run is in the picture."""
+"""Figures of experiments: their titles state the result, and they show every run."""
 
 import numpy
 import pandas

@@ -1,4 +1,4 @@
-"""Drawings of training at scale: they show what they are given, and their titles say it."""
+"""Figures of training at scale: they show what they are given, and their titles state it."""
 
 import pandas
 import pytest

@@ -1,4 +1,4 @@
-"""What drawings share: a notebook shows each figure as a sharp picture, whatever is imported."""
+"""What all figures share: a notebook shows them in high resolution, with or without pyplot."""
 
 import base64
 import struct
@@ -12,6 +12,7 @@ from nbformat.v4 import new_code_cell, new_notebook
 
 from utils.plots._style import Figure, bars
 
+in_a_kernel = pytest.mark.xdist_group("figures")  # one kernel for all tests
 ROOT = Path(__file__).parents[2]
 CELLS = {
     "last value": "from utils import plots\nplots.two_blocks()",
@@ -39,25 +40,27 @@ def pixels(output):
     return struct.unpack(">II", base64.b64decode(output.data["image/png"])[16:24])
 
 
+@in_a_kernel
 @pytest.mark.slow
 @pytest.mark.parametrize("name", ["last value", "display", "update", "last value beside pyplot"])
 def test_a_notebook_shows_a_figure_at_twice_its_resolution(outputs, name):
     (output,) = outputs[name]
     width, height = pixels(output)
-    assert width == pytest.approx(2 * 9 * 100, rel=0.1), "9 inches of 100 dots, but for margins"
+    assert width == pytest.approx(2 * 9 * 100, rel=0.1), "9 inches of 100 dots, without the margins"
     assert output.metadata["image/png"] == {"width": width // 2, "height": height // 2}
     assert output.data["text/plain"] == "<Figure size 900x540 with 2 Axes>"
     assert "image/svg+xml" not in output.data
 
 
+@in_a_kernel
 @pytest.mark.slow
-def test_neither_pyplot_nor_its_own_figures_are_touched(outputs):
-    assert outputs["imported"][0].text == "False\n", "the drawings do not need pyplot"
+def test_pyplot_is_not_imported_and_its_own_figures_stay_as_they_are(outputs):
+    assert outputs["imported"][0].text == "False\n", "utils.plots does not need pyplot"
     width, _ = pixels(outputs["pyplot's own"][0])
     assert width < 1000
 
 
-def test_bars_stand_in_the_order_of_their_values_from_top_to_bottom():
+def test_the_first_bar_is_on_top_even_where_axes_are_shared():
     figure = Figure(4, 3)
     above, below = figure.subplots(2, 1, sharey=True)
     for axes in (above, below):

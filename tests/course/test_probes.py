@@ -1,4 +1,4 @@
-"""Looks into a network: right numbers, and the network is as it was afterwards."""
+"""Measurements inside a network: the numbers are right, and the network is left unchanged."""
 
 import mxnet as mx
 import numpy
@@ -37,14 +37,14 @@ def images():
     return np.array(numpy.random.default_rng(0).normal(size=(4, 1, 28, 28)), "float32")
 
 
-def test_watching_collects_what_blocks_are_given_and_return(net, X):
+def test_watching_collects_the_inputs_and_outputs_of_blocks(net, X):
     with probes.watching({"first": net.stage1, "second": net.stage2}) as calls:
         net(X)
     assert calls["first"].output is calls["second"].input
     assert calls["second"].output.shape == (4, 16, 14, 14)
 
 
-def test_nothing_watches_any_more_afterwards(net, X):
+def test_nothing_is_watched_afterwards(net, X):
     with probes.watching({"stage": net.stage1}) as calls:
         pass
     net(X)
@@ -59,7 +59,7 @@ def test_a_compiled_network_cannot_be_watched(net, X, sample):
         probes.lesions(net, sample.valid, CPU)
 
 
-def test_norms_are_those_of_the_mean_loss_s_gradient(net, X):
+def test_the_norms_are_those_of_the_gradient_of_the_mean_loss(net, X):
     norms = probes.layer_norms(net, X, LABELS)
     assert len(norms) == 13  # 14 layers without the dense one; no 1x1 convolution
     with autograd.record():
@@ -129,7 +129,7 @@ def test_removing_a_residual_block_is_the_same_as_making_its_residual_zero(kind,
     assert numpy.allclose(residual(X).asnumpy(), removed, atol=1e-6)
 
 
-def test_a_block_comes_back_after_an_error_as_well(net, X):
+def test_a_block_comes_back_after_an_error_too(net, X):
     with pytest.raises(KeyboardInterrupt), probes.removed(net.stage1.block1):
         raise KeyboardInterrupt
     assert "forward" not in vars(net.stage1.block1)

@@ -1,4 +1,4 @@
-"""The networks of utils.resnet: their shapes, their counts, and d2l's network as the oracle."""
+"""The networks of utils.resnet: shapes, parameter counts, and d2l's network as a reference."""
 
 import math
 

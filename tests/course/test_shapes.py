@@ -1,4 +1,4 @@
-"""The layer-by-layer table, against counts by hand and measurements, and its verification."""
+"""The layer-by-layer table against counts by hand and measurements, and the check of shapes."""
 
 import math
 
@@ -30,7 +30,7 @@ def table(net):
     return shapes.layer_table(net, SHAPE)
 
 
-def test_every_layer_stands_in_the_table_by_its_own_name(table):
+def test_every_layer_is_in_the_table_under_its_own_name(table):
     assert table.index.is_unique
     assert list(table.index[:6]) == [
         "network",
@@ -80,7 +80,7 @@ def test_macs_and_memory_grow_with_the_batch_but_parameters_do_not(net, table):
     assert (four.parameters == table.parameters).all()
 
 
-def test_the_receptive_field_is_the_one_that_a_disturbed_column_measures(table):
+def test_the_receptive_field_is_what_disturbing_a_column_of_pixels_shows(table):
     net = resnet18()
     net.initialize()
     parts, width = [], 96
@@ -100,7 +100,7 @@ def test_the_receptive_field_is_the_one_that_a_disturbed_column_measures(table):
 
 
 def test_blocks_of_another_style_are_understood(table):
-    """d2l's network: plain blocks, a ReLU that is a function, layers without names."""
+    """d2l's network has `Block`s, a ReLU that is a function, and layers without names."""
     net = nn.Sequential()
     net.add(stem(), d2l.Residual(64), d2l.Residual(128, use_1x1conv=True, strides=2))
     net.initialize()
@@ -200,18 +200,18 @@ def test_a_forgotten_first_block_is_found():
         shapes.verify_shapes(wrong, SHAPE, expected)
 
 
-def test_a_name_that_the_network_lacks_is_refused_with_near_ones(net):
+def test_an_unknown_layer_is_refused_with_similar_names(net):
     with pytest.raises(LookupError, match=r"no layer 'stage1\.blok1'.* stage1\.block1"):
         shapes.verify_shapes(net, SHAPE, {"stage1.blok1": (1, 64, 24, 24)})
 
 
 @pytest.mark.parametrize("shape", [(1, 96, 96), (0, 1, 96, 96), (1, 1, -1, 96)])
-def test_an_input_shape_that_is_none_is_refused(net, shape):
+def test_an_impossible_input_shape_is_refused(net, shape):
     with pytest.raises(ValueError, match="must be 4 numbers of at least 1"):
         shapes.layer_table(net, shape)
 
 
-def test_a_compiled_network_is_refused_with_the_way_out():
+def test_a_compiled_network_is_refused_with_a_remedy():
     net = resnet18()
     net.initialize()
     net.hybridize()

@@ -1,4 +1,4 @@
-"""What a step costs: by operator, by thread, and by formula for more workers."""
+"""The time of a step: by operator, by number of threads, and by formula for more workers."""
 
 import mxnet as mx
 import pytest
@@ -28,11 +28,11 @@ def test_the_first_calls_are_not_measured():
 
 
 def threads_here(batch_size):
-    """In place of a measurement: batch_size over it is the number of threads."""
+    """Return a time for which images per second equal the number of threads."""
     return batch_size / machine.threads_used()
 
 
-def test_each_number_of_threads_is_measured_with_so_many_threads(monkeypatch):
+def test_each_rate_is_measured_with_its_own_number_of_threads(monkeypatch):
     monkeypatch.setattr(throughput, "_measure", threads_here)
     rates = throughput.by_threads([1, 2, 3], batch_size=12)
     assert rates.to_dict() == {1: 1, 2: 2, 3: 3}
@@ -44,12 +44,12 @@ def test_a_gradient_has_a_number_for_each_learned_parameter():
     assert throughput.gradient_bytes(net) == 4 * 11_178_378
 
 
-def test_a_step_lasts_as_long_as_computing_and_both_ways_over_the_narrowest_line():
+def test_a_step_takes_the_computing_and_both_ways_over_the_slowest_link():
     def seconds(workers, servers=1):
         return throughput.seconds_per_step(1.0, 50, 100, workers, servers)
 
     assert seconds(1) == 1
     assert seconds(2, servers=2) == 1 + 2 * 50 / 100
-    assert seconds(2) == 1 + 2 * 2 * 50 / 100, "two gradients arrive over one line"
+    assert seconds(2) == 1 + 2 * 2 * 50 / 100, "two gradients arrive over one link"
     assert seconds(8, servers=8) == seconds(2, servers=2)
-    assert seconds(2, servers=8) == seconds(2, servers=2), "a worker's own line is no faster"
+    assert seconds(2, servers=8) == seconds(2, servers=2), "a worker's own link is no faster"
