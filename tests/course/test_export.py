@@ -17,6 +17,7 @@ from mxnet.gluon import nn
 from small_runs import equal, parameters, small_net
 
 from utils import _gluon, data, export, train
+from utils.recipes import Recipe
 from utils.resnet import named, resnet18
 
 pytestmark = [pytest.mark.xdist_group("export"), pytest.mark.usefixtures("numpy_module")]
@@ -68,7 +69,7 @@ def net(numpy_module, sample):
         data.Split(sample.train.images[::2], sample.train.labels[::2]),
         *(sample.valid, sample.test, sample.source),
     )
-    recipe = train.Recipe(epochs=1, batch_size=32, learning_rate=0.005)
+    recipe = Recipe(epochs=1, batch_size=32, learning_rate=0.005)
     train.fit(net, few, recipe, seed=0, device=CPU)
     return net
 

@@ -14,6 +14,7 @@ from utils.families import (
     network18,
     without_biases,
 )
+from utils.recipes import Recipe
 from utils.resnet import Residual, resnet18
 
 pytestmark = pytest.mark.usefixtures("numpy_mode")
@@ -115,7 +116,7 @@ def test_without_biases_and_with_normalized_shortcuts_it_has_the_parameters_of_t
 
 def test_biases_that_are_held_stay_zero_while_the_rest_learns():
     net = ready(without_biases(deep_network(8, Residual)))
-    trainer = train.Recipe().trainer(net, 10)
+    trainer = Recipe().trainer(net, 10)
     before = net.conv.weight.data().asnumpy()
     for _ in range(2):
         train.train_step(net, images(), np.array([0, 1, 2, 3], "int32"), trainer)
@@ -126,7 +127,7 @@ def test_biases_that_are_held_stay_zero_while_the_rest_learns():
 
 def trained(block, few):
     net = ready(deep_network(8, block))
-    recipe = train.Recipe(epochs=1, batch_size=32, size=14)
+    recipe = Recipe(epochs=1, batch_size=32, size=14)
     train.fit(net, few, recipe, seed=0, device=CPU)
     net.hybridize(False)
     return net

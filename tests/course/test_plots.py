@@ -5,14 +5,16 @@ import time
 import numpy
 import pytest
 
-from utils import plots, shapes, train
+from utils import plots, shapes
 from utils.data import CLASSES
 from utils.plots import training
+from utils.recipes import Recipe
 from utils.resnet import resnet18
+from utils.runs.history import History
 
 pytestmark = pytest.mark.usefixtures("numpy_module")
 
-HISTORY = train.History(10, [2.0] * 10 + [1.0] * 10 + [0.5] * 5, [2, 1], [0.3, 0.6], [1.5, 0.9])
+HISTORY = History(10, [2.0] * 10 + [1.0] * 10 + [0.5] * 5, [2, 1], [0.3, 0.6], [1.5, 0.9])
 HISTORY.valid_accuracy, HISTORY.seconds = [0.5, 0.7], [1.0, 1.0]
 COUNTS = numpy.eye(10, dtype=int) * 90
 COUNTS[6, 0], COUNTS[6, 6] = 10, 80  # ten shirts are taken for T-shirts
@@ -48,7 +50,7 @@ def test_the_curves_show_all_that_was_measured():
 
 
 def test_the_curves_can_be_drawn_before_the_first_epoch_is_over():
-    figure = plots.curves(train.History(10, [2.0, 1.0]))
+    figure = plots.curves(History(10, [2.0, 1.0]))
     assert "Validation accuracy: not measured yet" in texts(figure)
 
 
@@ -95,7 +97,7 @@ def test_the_costs_add_up_to_the_whole_network(table):
 
 
 def test_the_learning_rate_is_drawn_for_every_step():
-    (axes,) = plots.schedule(train.Recipe(), 50).axes
+    (axes,) = plots.schedule(Recipe(), 50).axes
     assert len(axes.lines[0].get_ydata()) == 50
     assert drawn_on_axes(axes)[1:] == ["step", "learning rate"]
 
