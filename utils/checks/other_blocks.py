@@ -15,6 +15,24 @@ from utils.checks._specimen import Specimen, agree, images, new_block, residual
 
 WIDE, NARROW = 8, 2  # channels of a bottleneck in the experiments, outside and inside
 WIDE_SHAPE = (2, WIDE, 6, 6)
+# Diagnosis, and what was seen, for each convolution of a bottleneck.
+NOT_NORMALIZED = (
+    (
+        "normalization missing after the first convolution",
+        "In training, larger weights in the first convolution change the output. A batch "
+        "normalization after it would cancel the scale.",
+    ),
+    (
+        "normalization missing after the second convolution",
+        "In training, larger weights in the second convolution change the output. A batch "
+        "normalization after it would cancel the scale.",
+    ),
+    (
+        "normalization missing after the third convolution",
+        "In training, larger weights in the third convolution change the output. A batch "
+        "normalization after it would cancel the scale.",
+    ),
+)
 
 
 def bottleneck(Bottleneck: Any) -> Report:
@@ -157,25 +175,6 @@ def bottleneck_normalizations(Bottleneck: Any) -> None:
                 "Each convolution is followed by a normalization of its own.",
                 "Count: how many normalizations are made, and where is each of them called?",
             )
-
-
-NOT_NORMALIZED = (
-    (
-        "normalization missing after the first convolution",
-        "In training, larger weights in the first convolution change the output. A batch "
-        "normalization after it would cancel the scale.",
-    ),
-    (
-        "normalization missing after the second convolution",
-        "In training, larger weights in the second convolution change the output. A batch "
-        "normalization after it would cancel the scale.",
-    ),
-    (
-        "normalization missing after the third convolution",
-        "In training, larger weights in the third convolution change the output. A batch "
-        "normalization after it would cancel the scale.",
-    ),
-)
 
 
 def _in_order(specimen: Specimen) -> list[gluon.Parameter]:
