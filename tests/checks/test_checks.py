@@ -132,6 +132,10 @@ def test_messages_do_not_give_away_the_line_of_code():
 # Code that misbehaves
 
 
+# The exception that stops a thread may arrive in a destructor, which Python reports and ignores.
+stops_a_thread = pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
+
+
 class LoopsInItsForward(Layers):
     def forward(self, X):
         while True:
@@ -160,6 +164,7 @@ class Sleeps(Layers):
         return super().forward(X)
 
 
+@stops_a_thread
 @pytest.mark.parametrize(
     "endless", [LoopsInItsForward, LoopsWhereItIsMade, LoopsAndCatchesEverything, Sleeps]
 )
@@ -388,6 +393,7 @@ class SleepsOnSmallImages(nn.Block):
         return self.net(X)
 
 
+@stops_a_thread
 @pytest.mark.usefixtures("numpy_mode")
 def test_a_network_that_was_stopped_keeps_its_parameters(monkeypatch):
     monkeypatch.setattr(_ask, "SECONDS", 1.5)
