@@ -271,7 +271,7 @@ TRAINING = {
         "range(recipe.epochs)",
         "range(recipe.epochs - 1)",
         0,
-        "another number of epochs",
+        "wrong number of epochs",
     ),
     "judged by what it learned from": ("fit", "fashion.valid", "fashion.train", 4, "no validation"),
     "three blocks in each stage": (
