@@ -197,8 +197,8 @@ def batches(
 def _moved(images: numpy.ndarray, moves: numpy.ndarray, shift: int) -> numpy.ndarray:
     """Cut each image out of a larger one with a black border; `moves` (N, 2): 0 to 2 * shift."""
     framed = numpy.pad(images, ((0, 0), (shift, shift), (shift, shift)))
-    windows = numpy.lib.stride_tricks.sliding_window_view(framed, images.shape[1:], axis=(1, 2))
-    return windows[numpy.arange(len(images)), moves[:, 0], moves[:, 1]]
+    windows = numpy.lib.stride_tricks.sliding_window_view(framed, (1, *images.shape[1:]))
+    return windows[numpy.arange(len(images)), moves[:, 0], moves[:, 1], 0]
 
 
 def _resize(X: np.ndarray, size: int) -> np.ndarray:

@@ -114,15 +114,16 @@ def _key(trial: Trial) -> str:
 
 
 def _name(build: object) -> object:
-    """Return a function, class or `partial` of them by names that are the same in each process."""
+    """Return the name of a function, class or `partial` of them, the same in each process."""
     if isinstance(build, partial):
-        return [_name(build.func), [_name(argument) for argument in build.args]]
+        arguments = [*build.args, *build.keywords.items()]
+        return [_name(build.func), [_name(argument) for argument in arguments]]
     return getattr(build, "__qualname__", build)
 
 
 @contextlib.contextmanager
 def threads(count: int) -> Iterator[None]:
-    """Let the processes that are started meanwhile compute with `count` threads each."""
+    """Let processes that start within the `with` statement compute with `count` threads each."""
     before = os.environ.get("OMP_NUM_THREADS")  # not set where MXNet was imported before utils
     os.environ["OMP_NUM_THREADS"] = str(count)
     try:
@@ -227,7 +228,11 @@ def stored(name: str) -> dict:
     path = RESULTS / f"{name}.json"
     if not path.is_file():
         there = ", ".join(sorted(file.stem for file in RESULTS.glob("*.json")))
-        raise FileNotFoundError(f"There are no stored results named {name!r}. There are: {there}.")
+        raise FileNotFoundError(
+            "There are no stored results named {given!r}. There are: {names}.".format(
+                given=name, names=there
+            )
+        )
     return json.loads(path.read_text(encoding="utf-8"))
 
 
@@ -261,23 +266,26 @@ class Effect:
 
     @property
     def verdict(self) -> str:
-        """Return what can be said, seen against the spread between seeds."""
+        """Return what can be said in view of the spread between seeds."""
         if self.difference > 2 * self.spread:
-            return f"worse, by {self.difference / self.spread:.1f} times the spread"
+            return "worse, by {times:.1f} times the spread".format(
+                times=self.difference / self.spread
+            )
         if self.difference > self.spread:
             return "perhaps worse, but by less than twice the spread"
         if self.difference > 0:
             return "not worse by more than the spread"
         if self.difference >= -2 * self.spread:
             return "not worse"
-        return f"better, by {-self.difference / self.spread:.1f} times the spread"
+        return "better, by {times:.1f} times the spread".format(
+            times=-self.difference / self.spread
+        )
 
     def __str__(self) -> str:
         return (
-            f"{self.family}: from {self.shallow} to {self.deep} layers the training loss goes from "
-            f"{self.before:.3f} to {self.after:.3f} ({self.difference:+.3f}, spread "
-            f"{self.spread:.3f}). {self.verdict.capitalize()}."
-        )
+            "{family}: from {shallow} to {deep} layers the training loss goes from {before:.3f} to "
+            "{after:.3f} ({difference:+.3f}, spread {spread:.3f}). {verdict}."
+        ).format(**vars(self), difference=self.difference, verdict=self.verdict.capitalize())
 
 
 def effect_of_depth(table: pandas.DataFrame, family: str) -> Effect:
@@ -288,8 +296,8 @@ def effect_of_depth(table: pandas.DataFrame, family: str) -> Effect:
     runs = table[table.family == family].groupby("depth").train_loss.agg(["mean", "std", "count"])
     if runs["count"].min() < 2:
         raise ValueError(
-            f"There is one run for some depth of the {family} family, and one run has no spread. "
-            "Pass at least two seeds."
+            "There is one run for some depth of the {family} family, and one run has no spread. "
+            "Pass at least two seeds.".format(family=family)
         )
     ends = runs.iloc[[0, -1]]
     (shallow, deep), (before, after) = ends.index.tolist(), ends["mean"].tolist()
@@ -297,7 +305,7 @@ def effect_of_depth(table: pandas.DataFrame, family: str) -> Effect:
 
 
 def by_change(table: pandas.DataFrame, measure: str) -> pandas.DataFrame:
-    """Return mean and spread (standard deviation) of a measure over the seeds, a row a change."""
+    """Return mean and spread (standard deviation) of a measure over the seeds, by change."""
     rows = table.groupby("change", sort=False)[measure].agg(["mean", "std"])
     return rows.set_axis(["mean", "spread"], axis=1)
 

@@ -37,9 +37,9 @@ def initialize(net: gluon.Block, *, seed: int, device: mx.Context | Sequence[mx.
 def train_step(
     net: gluon.Block, X: np.ndarray, y: np.ndarray, trainer: gluon.Trainer
 ) -> tuple[float, int]:
-    """Learn from one batch; return its mean loss and how many of its images were recognized.
+    """Learn from one batch; return its mean loss and the number of correct predictions.
 
-    X (N, C, H, W) float32, y (N,) int32. Both figures are those before the weights moved.
+    X (N, C, H, W) float32, y (N,) int32. Both numbers are those before the weights moved.
     """
     with autograd.record():
         scores = net(X)
@@ -59,7 +59,7 @@ def train_epoch(
     rng: numpy.random.Generator,
     device: mx.Context,
 ) -> Iterator[tuple[float, int]]:
-    """Learn from each batch once, in the order that `rng` draws; yield `train_step`'s figures."""
+    """Learn from each batch once, in the order that `rng` draws; yield what each step returns."""
     for X, y in recipe.batches(split, device, rng):
         yield train_step(net, X, y, trainer)
 

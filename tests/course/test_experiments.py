@@ -55,21 +55,30 @@ def test_where_nobody_has_set_the_number_of_threads_it_is_unset_again(monkeypatc
     assert "OMP_NUM_THREADS" not in os.environ
 
 
-def test_an_interrupted_sweep_goes_on_with_the_runs_that_are_left(runs, tmp_path, capsys):
-    """The first runs are stored; one that would fail shows that only the others are run."""
+def test_a_sweep_goes_on_with_the_runs_that_are_not_stored_yet(runs, tmp_path, capsys):
     kept = tmp_path / "kept.json"
     trials = experiments.depth_trials((8,), (0, 1), TINY, images=64)[:2]
-    wild = dataclasses.replace(trials[1], recipe=dataclasses.replace(TINY, batch_size=100))
-    with pytest.raises(ValueError, match="batch_size is 100"):
-        experiments.run_all([trials[0], wild], kept)
+    (first,) = experiments.run_all(trials[:1], kept)
+    assert first["train_loss"] == runs[0]["train_loss"]
     stored = json.loads(kept.read_text("utf-8"))
-    (result,) = stored.values()
-    marked = {key: {**result, "seconds": -1.0} for key in stored}
-    kept.write_text(json.dumps(marked))
+    kept.write_text(json.dumps({key: {**run, "seconds": -1.0} for key, run in stored.items()}))
+    capsys.readouterr()
     first, second = experiments.run_all(trials, kept)
     assert first["seconds"] == -1.0, "it was not run again"
-    assert second["seconds"] > 0
+    assert second["train_loss"] == runs[1]["train_loss"]
     assert "1/1" in capsys.readouterr().out
+
+
+def test_each_result_is_stored_before_a_later_run_fails(tmp_path):
+    """One process and one after the other: the second run fails when the first has ended."""
+    kept = tmp_path / "kept.json"
+    (trial,) = experiments.depth_trials((8,), (0,), TINY, families=["plain"], images=64)
+    wild = dataclasses.replace(trial, images=16)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(experiments.machine, "available_cpus", lambda: 1)
+        with pytest.raises(ValueError, match="batch_size is 32, but there are only 16"):
+            experiments.run_all([trial, wild], kept)
+    assert len(json.loads(kept.read_text("utf-8"))) == 1
 
 
 def test_results_of_other_code_are_not_taken(tmp_path, monkeypatch):

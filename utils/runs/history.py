@@ -27,7 +27,7 @@ class History:
     valid_loss: list[float] = field(default_factory=list)
     valid_accuracy: list[float] = field(default_factory=list)
     seconds: list[float] = field(default_factory=list)
-    step_hits: list[int] = field(default_factory=list)  # images recognized, of a batch
+    step_hits: list[int] = field(default_factory=list)  # correct predictions, of a batch
     unfinished: float = 0.0  # seconds spent so far in the unfinished epoch
 
     @property
@@ -45,13 +45,13 @@ class History:
         self._started = time.monotonic() - self.unfinished
 
     def add_step(self, loss: float, hits: float) -> None:
-        """Note the mean loss of a step, and how many of its images were recognized."""
+        """Note the mean loss of a step, and how many of its predictions were correct."""
         self.step_losses.append(loss)
         self.step_hits.append(int(hits))
         self.unfinished = time.monotonic() - self._started
 
     def add_epoch(self, valid_loss: float, valid_accuracy: float, batch_size: int) -> None:
-        """Note the figures of an epoch whose steps are all noted."""
+        """Note the measures of an epoch whose steps are all noted."""
         steps = self.steps_per_epoch
         self.train_loss.append(sum(self.step_losses[-steps:]) / steps)
         self.train_accuracy.append(sum(self.step_hits[-steps:]) / (steps * batch_size))
