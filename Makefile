@@ -40,6 +40,9 @@ style: set-up ## check the form of the code, as the commit hooks do
 	@$(BIN)/codespell
 	@$(BIN)/deptry utils notebooks tools coursework tests tests/checks tests/course tests/grader tests/system
 	@env PYTHONPATH=coursework $(BIN)/lint-imports --no-cache
+	@$(BIN)/pyright
+	@$(BIN)/check-jsonschema --builtin-schema vendor.github-workflows .github/workflows/tests.yml
+	@$(BIN)/check-jsonschema --builtin-schema vendor.citation-file-format CITATION.cff
 	@$(BIN)/check-jsonschema --builtin-schema vendor.github-workflows .github/workflows/tests.yml
 	@$(BIN)/check-jsonschema --builtin-schema vendor.citation-file-format CITATION.cff
 
