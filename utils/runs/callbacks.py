@@ -26,8 +26,8 @@ class Run:
     """A training run as its callbacks see it, and may change it.
 
     `forward` is the network as a step calls it. `part` is (rank, size): this process learns from
-    the rank-th of `size` equal parts of each batch. `loss` and `hits` (correct predictions) belong to
-    the step that is being taken, before the weights move.
+    the rank-th of `size` equal parts of each batch. `loss` and `hits` (correct predictions) are
+    those of the current step, before the weights move.
     """
 
     net: gluon.Block
