@@ -25,7 +25,7 @@ if sys.version_info < (3, 9):  # noqa: UP036  (an older Python gets the sentence
         "`make PYTHON=python3.11 run`.".format(*sys.version_info)
     )
 sys.path.insert(0, str(ROOT))
-from utils.setup import machine, pip, storage  # noqa: E402
+from utils.setup import machine, packages, storage  # noqa: E402
 
 CACHE = ROOT / ".cache"
 VENV = ROOT / ".venv"
@@ -85,7 +85,7 @@ def find_uv(lock: int) -> Path:
         say("Installing uv, which makes the environment (a few seconds).")
         with storage.appearing_whole(CACHE) as part:
             target = ["--target", part / own.name, UV]
-            pip.install(target, "uv could not be installed.", pass_fds=[lock])
+            packages.pip_install(target, "uv could not be installed.", pass_fds=[lock])
     return own / "bin" / "uv"
 
 
@@ -101,7 +101,7 @@ def build(lock: int) -> None:
     say(f"Making the environment in .venv with Python {COURSE_PYTHON}.")
     if VENV.exists():  # uv refuses to clear one whose removal was killed halfway
         shutil.rmtree(VENV)
-    pip.run_or_explain(
+    packages.run_or_explain(
         [uv, "venv", "--python", COURSE_PYTHON, VENV],
         "An environment with Python {version} could not be made. If uv cannot download Python "
         "{version}, install it in another way and run the same command again.".format(
@@ -110,7 +110,7 @@ def build(lock: int) -> None:
         pass_fds=[lock],
     )
     say("Installing the packages (280 MB: a minute or two, longer on a slow line).")
-    pip.run_or_explain(
+    packages.run_or_explain(
         [uv, "pip", "sync", "--python", PYTHON, "--require-hashes", LOCK],
         "The packages of requirements.txt could not be installed.",
         pass_fds=[lock],
@@ -119,7 +119,7 @@ def build(lock: int) -> None:
     site_packages = VENV / "lib" / f"python{COURSE_PYTHON}" / "site-packages"
     (site_packages / "residual-networks.pth").write_text(f"{ROOT}\n")
     failure = "MXNet is installed, but it cannot be imported."
-    pip.run_or_explain([PYTHON, "-c", "import mxnet"], failure)
+    packages.run_or_explain([PYTHON, "-c", "import mxnet"], failure)
     storage.write_whole(STAMP, wanted_stamp())
     say(f"The environment is ready ({time.monotonic() - start:.0f} s).")
 
@@ -129,15 +129,15 @@ def main() -> int:
     try:
         problem = machine.platform_problem(platform.system(), platform.machine())
         if problem:
-            raise pip.InstallError(problem)
+            raise packages.InstallError(problem)
         if not ready():
             with alone() as lock:
                 if not ready():  # another set-up may have made it while this one waited
                     build(lock)
-    except pip.InstallError as error:
+    except packages.InstallError as error:
         sys.exit(str(error))
     except OSError as error:
-        sys.exit(f"{error}\n{pip.remedy(str(error))}".strip())
+        sys.exit(f"{error}\n{packages.remedy(str(error))}".strip())
     except KeyboardInterrupt:
         sys.exit("\nSet-up was interrupted. Nothing is lost: run the same command again.")
     return subprocess.run([str(PYTHON), "-m", "utils.setup.fetch"], cwd=str(ROOT)).returncode

@@ -27,7 +27,7 @@ from utils import data, train
 from utils.families import NormalizedShortcut, Plain, deep_network, network18, without_biases
 from utils.recipes import Recipe
 from utils.resnet import Residual, resnet18
-from utils.runs.workers import toolbox_version
+from utils.runs.team import toolbox_version
 from utils.setup import machine, storage
 
 RESULTS = Path(__file__).parent / "results"

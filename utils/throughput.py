@@ -22,7 +22,7 @@ from mxnet import gluon, np, npx
 
 from utils import _gluon, data, experiments, recipes, train
 from utils.resnet import resnet18
-from utils.runs.workers import Workers
+from utils.runs.team import Workers
 
 WARM_UP = 3  # calls that are not measured: the first ones build plans and fill caches
 

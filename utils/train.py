@@ -15,9 +15,8 @@ from mxnet import autograd, gluon, init, np, npx
 
 from utils import data
 from utils.recipes import Recipe
-from utils.runs.callbacks import Callback, DivergenceGuard, Run, deferred, running
+from utils.runs.callbacks import Callback, DivergenceGuard, ProgressBar, Run, deferred, running
 from utils.runs.history import History
-from utils.runs.progress import ProgressBar
 
 loss_function = gluon.loss.SoftmaxCrossEntropyLoss()
 

@@ -20,7 +20,7 @@ from right_blocks import RIGHT_BLOCKS
 from wrong_blocks import Layers, ShortcutTwice
 
 from utils import checks, data, train
-from utils.checks import _ask, _errors, _isolate
+from utils.checks import _ask, _errors
 from utils.resnet import Residual, resnet18
 
 NO_RESULT = {"does not end", "raises an error"}
@@ -209,7 +209,7 @@ def test_a_keyboard_interrupt_is_passed_on():
 
     try:
         with pytest.raises(KeyboardInterrupt):
-            _isolate.error_of(5, interrupted)
+            _ask.error_of(5, interrupted)
     finally:
         signal.signal(signal.SIGINT, before)
 

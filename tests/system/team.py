@@ -26,7 +26,7 @@ from small_runs import RECIPE, few_images, run, small_net
 from utils import _gluon, data, train
 from utils.recipes import Recipe
 from utils.resnet import resnet18
-from utils.runs import workers
+from utils.runs import team as sharing
 
 RANK = int(os.environ.get("TEAM_RANK", 0))
 TWENTY = Recipe(epochs=1, batch_size=64, learning_rate=0.01, flip=True)
@@ -73,7 +73,7 @@ def twenty_steps(sample, device, kvstore):
 def main(folder, epochs="4", kind="small", slow="", seed_of="", batch_size="32", give_up=""):
     npx.set_np()
     if give_up:
-        workers.PATIENCE, workers.GIVE_UP = 1, float(give_up)
+        sharing.PATIENCE, sharing.GIVE_UP = 1, float(give_up)
     sample = data.load("quick")
     if kind == "smooth":
         net, _ = twenty_steps(sample, mx.cpu(), "dist_sync")

@@ -10,9 +10,8 @@ from types import ModuleType, SimpleNamespace
 import pytest
 
 from notebooks import ROOT
-from utils.setup import bootstrap, gpu, packages, pip
-from utils.setup.packages import Package
-from utils.setup.pip import InstallError
+from utils.setup import bootstrap, gpu, packages
+from utils.setup.packages import InstallError, Package
 
 MXNET = packages.MXNET[gpu.CPU_BUILD]
 
@@ -66,7 +65,7 @@ def test_what_is_there_already_keeps_its_version(monkeypatch):
     def install(arguments, failure):
         calls.append((arguments, Path(arguments[1]).read_text()))
 
-    monkeypatch.setattr(pip, "install", install)
+    monkeypatch.setattr(packages, "pip_install", install)
     bootstrap.complete(["tqdm"])
     ((arguments, constraints),) = calls
     assert arguments[0] == "--constraint"
@@ -75,7 +74,7 @@ def test_what_is_there_already_keeps_its_version(monkeypatch):
 
 
 def test_where_nothing_is_missing_pip_is_not_called(monkeypatch):
-    monkeypatch.setattr(pip, "install", lambda *_: pytest.fail("called"))
+    monkeypatch.setattr(packages, "pip_install", lambda *_: pytest.fail("called"))
     bootstrap.complete([])
 
 

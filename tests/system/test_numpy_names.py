@@ -10,7 +10,7 @@ import numpy
 import pytest
 
 from notebooks import ROOT
-from utils.setup import numpy_names
+from utils.setup import machine
 
 LISTS = ("numpy/fallback.py", "numpy_dispatch_protocol.py")  # these also hold names as strings
 
@@ -55,15 +55,15 @@ def test_every_name_that_mxnet_and_d2l_read_is_there_in_colab(colab):
 
 
 def test_only_missing_names_are_restored(monkeypatch):
-    numpy_names.restore()
+    machine.restore_numpy_names()
     for name in ("alltrue", "PZERO"):
         monkeypatch.delattr(numpy, name)
-    assert sorted(numpy_names.restore()) == ["PZERO", "alltrue"]
+    assert sorted(machine.restore_numpy_names()) == ["PZERO", "alltrue"]
     assert numpy.alltrue([True, True])
     assert numpy.PZERO == 0
-    assert numpy_names.restore() == ()
+    assert machine.restore_numpy_names() == ()
 
 
 def test_the_financial_functions_say_where_they_have_gone():
     with pytest.raises(NotImplementedError, match="numpy-financial"):
-        numpy_names.REMOVED["npv"](0.1, [1, 2])
+        machine.removed_numpy_names()["npv"](0.1, [1, 2])

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from utils.setup import gpu, packages, pip
+from utils.setup import gpu, packages
 from utils.setup.packages import D2L, Package
 
 MXNET, CUDA_MXNET = packages.MXNET[gpu.CPU_BUILD], packages.MXNET[gpu.GPU_BUILD]
@@ -59,7 +59,7 @@ def test_a_package_appears_under_its_name_when_it_is_whole(cache, monkeypatch):
         os.makedirs(Path(arguments[arguments.index("--target") + 1], "d2l"))
         seen.append(D2L.folder.exists())
 
-    monkeypatch.setattr(pip, "install", install)
+    monkeypatch.setattr(packages, "pip_install", install)
     D2L.install()
     assert seen == [False]
     assert (D2L.folder / "d2l").is_dir()
@@ -73,7 +73,7 @@ def test_a_package_that_two_processes_install_at_once_is_there_once(cache, monke
         for folder in (D2L.folder, Path(arguments[arguments.index("--target") + 1])):
             (folder / "d2l").mkdir(parents=True)
 
-    monkeypatch.setattr(pip, "install", install)
+    monkeypatch.setattr(packages, "pip_install", install)
     D2L.install()
     assert (D2L.folder / "d2l").is_dir()
     assert in_the_cache(cache) == ["d2l==1.0.3"]
@@ -89,7 +89,7 @@ def test_an_installation_that_is_interrupted_leaves_nothing(cache, monkeypatch):
         os.makedirs(arguments[arguments.index("--target") + 1])
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(pip, "install", interrupted)
+    monkeypatch.setattr(packages, "pip_install", interrupted)
     with pytest.raises(KeyboardInterrupt):
         D2L.install()
     assert in_the_cache(cache) == []

@@ -4,7 +4,7 @@ import sys
 
 import pytest
 
-from utils.setup import pip
+from utils.setup import packages
 
 
 @pytest.mark.parametrize(
@@ -22,10 +22,12 @@ from utils.setup import pip
 )
 def test_failed_step_is_shown_with_what_to_do(printed, advice):
     """The messages are those of the loader, the system, uv and pip, word for word."""
-    with pytest.raises(pip.InstallError, match=advice) as failure:
-        pip.run_or_explain([sys.executable, "-c", f"raise SystemExit({printed!r})"], "It failed.")
+    with pytest.raises(packages.InstallError, match=advice) as failure:
+        packages.run_or_explain(
+            [sys.executable, "-c", f"raise SystemExit({printed!r})"], "It failed."
+        )
     assert printed in str(failure.value)
 
 
 def test_jupyter_shows_the_sentence_without_the_lines_of_this_package():
-    assert pip.InstallError("Do this.")._render_traceback_() == ["Do this."]
+    assert packages.InstallError("Do this.")._render_traceback_() == ["Do this."]

@@ -23,8 +23,7 @@ from utils.checks.other_blocks import bottleneck, preactivation
 from utils.checks.residual_block import residual_block
 from utils.checks.resnet18 import paper_resnet18, resnet18, resnet34
 from utils.checks.scaled_residual import scaled_residual
-from utils.checks.stage import stage
-from utils.checks.stem import stem
+from utils.checks.stem_and_stage import stage, stem
 from utils.checks.training import training
 
 __all__ = [

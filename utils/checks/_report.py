@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from utils._table import html_table
+from utils.setup.report import html_table
 
 
 @dataclass(eq=False)

@@ -16,9 +16,8 @@ import numpy
 from mxnet import autograd, gluon, init, np
 
 from utils import _gluon
-from utils.checks._ask import check_block, check_maker, needed_arguments, short
+from utils.checks._ask import check_block, check_maker, needed_arguments, short, stop_if_late
 from utils.checks._errors import cannot_add
-from utils.checks._isolate import stop_if_late
 from utils.checks._report import Mistake
 
 Shape = tuple[int, ...]

@@ -16,8 +16,7 @@ import pandas
 from mxnet import gluon
 
 from utils import resnet
-from utils.checks._ask import Question, ask_all, check_function, short
-from utils.checks._isolate import contained
+from utils.checks._ask import Question, ask_all, check_function, contained, short
 from utils.checks._report import Mistake, Report
 from utils.shapes import NETWORK, layer_table, parts
 

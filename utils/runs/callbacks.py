@@ -1,12 +1,14 @@
 """What hangs on a training run, such as drawing, saving and sharing; `train.fit` says when.
 
-Here is also what guards every run: steps are whole or not done, and its weights are numbers.
+Here is also what every run has: a progress bar, steps that are whole or not done, and weights that
+are numbers.
 """
 
 from __future__ import annotations
 
 import math
 import signal
+import sys
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -15,6 +17,7 @@ from dataclasses import asdict, dataclass
 import mxnet as mx
 import numpy
 from mxnet import gluon, np
+from tqdm import tqdm
 
 from utils import _gluon
 from utils.recipes import Recipe
@@ -194,3 +197,34 @@ def deferred() -> Iterator[None]:
         signal.signal(signal.SIGINT, handler)
     if pressed:
         raise KeyboardInterrupt
+
+
+LOG_INTERVAL = 10  # seconds between two lines of a team's log, where a bar cannot move
+
+
+class ProgressBar(Callback):
+    """A bar that moves at each step; a run that goes on shows the steps that are done already."""
+
+    bar: tqdm | None = None
+
+    def begin(self, run: Run) -> None:
+        history = run.history
+        self.bar = tqdm(
+            total=history.steps_per_epoch * run.recipe.epochs,
+            initial=len(history.step_losses),
+            file=sys.stdout,
+            mininterval=0.1 if run.part[1] == 1 else LOG_INTERVAL,
+        )
+
+    def after_step(self, run: Run) -> None:
+        if self.bar is not None:
+            self.bar.update()
+
+    def after_epoch(self, run: Run) -> None:
+        if self.bar is not None:
+            accuracy = run.history.valid_accuracy[-1]
+            self.bar.set_postfix_str(f"validation accuracy {accuracy:.3f}")
+
+    def end(self, run: Run, error: BaseException | None) -> None:
+        if self.bar is not None:
+            self.bar.close()

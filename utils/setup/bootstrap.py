@@ -16,9 +16,8 @@ import tempfile
 from pathlib import Path
 from types import ModuleType
 
-from utils.setup import gpu, machine, packages, pip
-from utils.setup.packages import Package
-from utils.setup.pip import InstallError
+from utils.setup import gpu, machine, packages
+from utils.setup.packages import InstallError, Package
 
 # What the course imports besides MXNet and d2l. Each has the same name for pip.
 IMPORTED = ["IPython", "ipywidgets", "jinja2", "matplotlib", "matplotlib_inline", "numpy", "onnx"]
@@ -54,7 +53,7 @@ def install() -> None:
         print(f"{why} {COLAB_GPU}" if in_colab and build == gpu.CPU_BUILD else why)
         bring(build)
     except OSError as error:
-        raise InstallError(f"{error}\n{pip.remedy(str(error))}".strip()) from error
+        raise InstallError(f"{error}\n{packages.remedy(str(error))}".strip()) from error
     machine.prepare()
 
 
@@ -85,7 +84,7 @@ def complete(missing: list[str]) -> None:
         file.writelines(f"{name}=={version}\n" for name, version in installed.items() if name)
         file.flush()
         failure = "These packages are missing and could not be installed: {names}."
-        pip.install(["--constraint", file.name, *missing], failure.format(names=names))
+        packages.pip_install(["--constraint", file.name, *missing], failure.format(names=names))
     importlib.invalidate_caches()
     if "setuptools" in missing:
         importlib.import_module("setuptools")  # or only the next Python would find distutils
@@ -127,7 +126,7 @@ def try_import(package: Package) -> None:
         return
     command = [sys.executable, "-c", TRY, Path(__file__).parents[2]]
     failure = "{requirement} cannot be imported with {here}. {tried} {way_out}"
-    pip.run_or_explain(
+    packages.run_or_explain(
         command,
         failure.format(
             requirement=package.requirement, here=here, tried=TRIED, way_out=COLAB_VERSION

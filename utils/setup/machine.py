@@ -7,10 +7,12 @@ import ctypes
 import math
 import os
 import sys
+import warnings
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from types import SimpleNamespace
+from typing import Any, NoReturn
 
 from utils.setup import gpu, packages
 
@@ -56,9 +58,7 @@ def prepare() -> Preparation:
     global _preparation
     restored = ()
     with contextlib.suppress(ImportError):  # before anything is installed there is no numpy
-        from utils.setup import numpy_names
-
-        restored = numpy_names.restore()
+        restored = restore_numpy_names()
     packages.use()
     met = _preparation or _set_threads()
     _preparation = replace(met, restored=met.restored + restored)
@@ -68,6 +68,56 @@ def prepare() -> Preparation:
 def preparation() -> Preparation:
     """Return what `prepare` met and did in this process."""
     return _preparation or prepare()
+
+
+def removed_numpy_names() -> dict[str, Any]:
+    """Return what MXNet 1.9.1 reads of numpy by names that numpy has removed since 1.23.
+
+    They come from every use of numpy in MXNet 1.9.1 and d2l 1.0.3. A test collects the uses again
+    and looks for them in Colab's numpy. Raises ImportError where there is no numpy.
+    """
+    import numpy
+
+    return {
+        "bool": bool,
+        "int": int,
+        "Inf": math.inf,
+        "NaN": math.nan,
+        "NAN": math.nan,
+        "PINF": math.inf,
+        "NINF": -math.inf,
+        "PZERO": 0.0,
+        "NZERO": -0.0,
+        "alltrue": numpy.all,
+        "sometrue": numpy.any,
+        "product": numpy.prod,
+        "round_": numpy.round,
+        "in1d": numpy.isin,
+        "trapz": getattr(numpy, "trapezoid", None),
+        "msort": lambda a: numpy.sort(a, axis=0),
+        "compat": SimpleNamespace(basestring=str),
+        **dict.fromkeys(("mirr", "npv", "pmt", "ppmt", "pv", "rate"), _financial),
+    }
+
+
+def restore_numpy_names() -> tuple[str, ...]:
+    """Add the missing names to numpy, and return them; nothing else changes for other code."""
+    import numpy
+
+    removed = removed_numpy_names()
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # numpy warns about names that it will remove
+        missing = tuple(name for name in removed if not hasattr(numpy, name))
+    for name in missing:
+        setattr(numpy, name, removed[name])
+    return missing
+
+
+def _financial(*_: Any, **__: Any) -> NoReturn:
+    raise NotImplementedError(
+        "numpy's financial functions have moved to the package numpy-financial. MXNet only passes "
+        "them on, and nothing in this course uses them."
+    )
 
 
 def _set_threads() -> Preparation:

@@ -5,16 +5,16 @@ Notebook 00 shows it.
 
 from __future__ import annotations
 
+import html
 import importlib
 import os
 import platform
 import shutil
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from utils._table import html_table
-from utils.setup import fetch, machine, pip
+from utils.setup import fetch, machine, packages
 
 GIB = 2**30
 ENVIRONMENT = "`make lab` installs the environment of the course and opens the notebooks in it."
@@ -128,7 +128,7 @@ def mxnet_fact(version: str, error: str = "") -> Fact:
     return Fact(
         "MXNet",
         "cannot be imported ({error})".format(error=error),
-        fix.format(remedy=pip.remedy(error) or ENVIRONMENT),
+        fix.format(remedy=packages.remedy(error) or ENVIRONMENT),
     )
 
 
@@ -202,3 +202,31 @@ def data_fact() -> Fact:
             "cell again, or set FASHION_MNIST_DIR to a folder that holds its four files."
         )
     return Fact("Data", f"{source.what}, {source.verified}", fix)
+
+
+CELL = "text-align:left;vertical-align:top;padding:0.3em 1.2em 0.3em 0;line-height:1.45;"
+
+
+def html_table(caption: str, rows: Iterable[tuple[str, str, Sequence[str]]]) -> str:
+    """Return an HTML table in the colors of the page around it, for light and dark themes.
+
+    Each row has a mark, a name and lines of text; the second line, which says what is wrong, is
+    bold.
+    """
+    return (
+        "<table style='color:inherit;border-collapse:collapse;font-size:0.95em;margin:0'>"
+        f"<caption style='{CELL}color:inherit;font-weight:bold;caption-side:top'>"
+        f"{html.escape(caption)}</caption><tbody>"
+        f"{''.join(_row(mark, name, lines) for mark, name, lines in rows)}</tbody></table>"
+    )
+
+
+def _row(mark: str, name: str, lines: Sequence[str]) -> str:
+    text = [html.escape(line) for line in lines]
+    text[1:2] = [f"<strong>{line}</strong>" for line in text[1:2]]
+    return (
+        "<tr style='background:none;border-top:1px solid rgba(128,128,128,0.4)'>"
+        f"<td style='{CELL}white-space:nowrap'>{html.escape(mark)}</td>"
+        f"<th scope='row' style='{CELL}white-space:nowrap'>{html.escape(name)}</th>"
+        f"<td style='{CELL}'>{'<br>'.join(text)}</td></tr>"
+    )
