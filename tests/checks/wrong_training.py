@@ -435,7 +435,7 @@ def fit_with_another_signature(net, fashion):
 
 def history(**others):
     """Return the history of a good run, with some of its values replaced."""
-    good = train.History(10, [], [0.9, 0.5], [0.7, 0.8], [0.8, 0.6], [0.75, 0.78], [1, 1])
+    good = History(10, [], [0.9, 0.5], [0.7, 0.8], [0.8, 0.6], [0.75, 0.78], [1, 1])
     return dataclasses.replace(good, **others)
 
 
