@@ -11,6 +11,7 @@ import pandas
 from mxnet import autograd, gluon, np, npx
 
 from utils import data, train
+from utils.runs.history import History
 from utils.train import loss_function
 
 WRONG_TRAINING = {name: {} for name in ("train_step", "train_epoch", "evaluate", "fit", "history")}
