@@ -23,6 +23,8 @@ def runs():
     return experiments.run_all([*trials, trials[0]])
 
 
+@pytest.mark.slow
+@pytest.mark.xdist_group("experiments")
 def test_a_result_says_which_run_it_was_and_what_every_epoch_measured(runs):
     assert [(run["family"], run["depth"], run["seed"]) for run in runs] == [
         ("plain", 8, 0),
@@ -34,12 +36,16 @@ def test_a_result_says_which_run_it_was_and_what_every_epoch_measured(runs):
     assert all(len(run[name]) == TINY.epochs for run in runs for name in experiments.MEASURED)
 
 
+@pytest.mark.slow
+@pytest.mark.xdist_group("experiments")
 def test_a_seed_gives_the_same_run_in_any_process(runs):
     first, again = ({k: v for k, v in run.items() if k != "seconds"} for run in (runs[0], runs[-1]))
     assert first == again
     assert runs[0]["train_loss"] != runs[1]["train_loss"]
 
 
+@pytest.mark.slow
+@pytest.mark.xdist_group("experiments")
 def test_the_processes_compute_with_one_thread_and_this_one_as_before(runs):
     before = os.environ["OMP_NUM_THREADS"]
     with experiments.threads(1):
@@ -55,6 +61,8 @@ def test_where_nobody_has_set_the_number_of_threads_it_is_unset_again(monkeypatc
     assert "OMP_NUM_THREADS" not in os.environ
 
 
+@pytest.mark.slow
+@pytest.mark.xdist_group("experiments")
 def test_a_sweep_goes_on_with_the_runs_that_are_not_stored_yet(runs, tmp_path, capsys):
     kept = tmp_path / "kept.json"
     trials = experiments.depth_trials((8,), (0, 1), TINY, images=64)[:2]
@@ -90,12 +98,15 @@ def test_results_of_other_code_are_not_taken(tmp_path, monkeypatch):
     assert experiments._key(trial) != before
 
 
+@pytest.mark.slow
 def test_an_error_in_a_run_ends_the_sweep_with_that_error():
     too_few = experiments.depth_trials((8,), (0,), TINY, images=16)
     with pytest.raises(ValueError, match="batch_size is 32, but there are only 16"):
         experiments.run_all(too_few)
 
 
+@pytest.mark.slow
+@pytest.mark.xdist_group("experiments")
 def test_the_table_holds_the_last_epoch_of_each_run(runs):
     table = final(runs)
     assert len(table) == len(runs)
@@ -172,6 +183,7 @@ def test_each_variant_of_a_recipe_differs_from_it_in_one_thing():
         assert len(changed) == 1, trial.labels
 
 
+@pytest.mark.slow
 def test_a_run_that_diverges_says_so_in_the_process_that_asked():
     wild = dataclasses.replace(TINY, learning_rate=1e30, warm_up=0.0)
     with pytest.raises(DivergedError, match="Lower the learning rate"):
@@ -213,6 +225,8 @@ def test_the_stored_claim_holds():
     assert residual.difference <= residual.spread
 
 
+@pytest.mark.slow
+@pytest.mark.xdist_group("experiments")
 def test_a_sweep_writes_what_the_notebooks_read(runs, tmp_path, monkeypatch):
     trials = experiments.depth_trials((8,), (0, 1), TINY, images=64)
     monkeypatch.setattr(experiments, "RESULTS", tmp_path)

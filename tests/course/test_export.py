@@ -116,6 +116,7 @@ def test_onnx_runtime_gives_the_scores_of_mxnet_for_all_test_images(
     numpy.testing.assert_array_equal(elsewhere.argmax(axis=1), scores.argmax(axis=1))
 
 
+@pytest.mark.slow
 def test_the_file_is_valid_and_says_what_goes_in_and_out(file):
     model = onnx.load(file)
     onnx.checker.check_model(model, full_check=True)
@@ -140,6 +141,7 @@ def test_a_process_without_mxnet_gives_the_same_answers(file, images, scores, tm
 
 
 @pytest.mark.filterwarnings("ignore:Cannot decide type")  # MXNet warns without need
+@pytest.mark.slow
 def test_the_symbol_files_come_back_to_exactly_the_same_scores(net, sample, tmp_path):
     graph, numbers = export.to_symbol(net, tmp_path)
     assert (graph.name, numbers.name) == ("resnet18-symbol.json", "resnet18-0000.params")
@@ -148,6 +150,7 @@ def test_the_symbol_files_come_back_to_exactly_the_same_scores(net, sample, tmp_
     numpy.testing.assert_array_equal(again(X).asnumpy(), net(X).asnumpy())
 
 
+@pytest.mark.slow
 def test_the_symbol_files_are_those_of_mxnet_itself(net, tmp_path):
     ours, theirs = export.to_symbol(net, tmp_path / "ours"), tmp_path / "theirs"
     net.export(str(theirs))
@@ -187,6 +190,7 @@ def test_operators_of_np_arrays_are_renamed(few, tmp_path):
     assert apart(net(X).asnumpy(), scores_elsewhere(file, X.asnumpy())) < LIMIT
 
 
+@pytest.mark.slow
 def test_mxnets_own_exporter_stops_at_an_operator_of_np_arrays(net, tmp_path):
     """This is why operators are renamed. Without the tables of types it would fail even earlier."""
     export.put_back_mapping()
@@ -206,6 +210,7 @@ def test_the_tables_of_types_are_put_back_only_where_they_are_missing(monkeypatc
     assert onnx.mapping.TENSOR_TYPE_TO_NP_TYPE[onnx.TensorProto.INT64] == numpy.dtype("int64")
 
 
+@pytest.mark.slow
 def test_what_the_last_step_has_learned_is_exported(few, tmp_path):
     """Right after a step of a compiled network, MXNet may return outdated running statistics."""
     net = named(first=StatisticsFirst(), pool=nn.GlobalAvgPool2D(), dense=nn.Dense(10))

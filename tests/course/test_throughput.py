@@ -32,6 +32,7 @@ def threads_here(batch_size):
     return batch_size / machine.threads_used()
 
 
+@pytest.mark.slow
 def test_each_rate_is_measured_with_its_own_number_of_threads(monkeypatch):
     monkeypatch.setattr(throughput, "_measure", threads_here)
     rates = throughput.by_threads([1, 2, 3], batch_size=12)

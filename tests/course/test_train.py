@@ -16,6 +16,7 @@ from utils.runs.history import DivergedError
 pytestmark = pytest.mark.usefixtures("numpy_mode")
 
 
+@pytest.mark.slow
 def test_it_learns_real_images(sample):
     history = run(small_net(), sample, dataclasses.replace(RECIPE, batch_size=64))
     assert history.valid_accuracy[-1] > 0.6
@@ -130,6 +131,7 @@ def test_progress_goes_to_standard_output_with_the_time_left(few, capsys):
     assert printed.err == ""
 
 
+@pytest.mark.slow
 def test_a_seed_gives_the_same_run_in_two_processes(few, tmp_path):
     """The same SHA-256 of parameters and history, the second one beside a busy neighbour."""
     printed = []

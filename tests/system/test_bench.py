@@ -111,6 +111,7 @@ def test_where_pytorch_cannot_be_installed_it_is_left_out_with_a_sentence(
     assert "PyTorch is left out: no-such-package==1 could not be" in capsys.readouterr().out
 
 
+@pytest.mark.slow
 def test_a_part_that_does_not_exist_is_refused_with_those_that_do():
     command = [sys.executable, "-m", "bench", "speed"]
     refused = subprocess.run(command, cwd=ROOT / "tools", capture_output=True, text=True)

@@ -109,6 +109,7 @@ class MyResidual(Residual):
 """
 
 
+@pytest.mark.slow
 def test_learners_do_not_see_the_menus_of_nbgrader():
     """In the JupyterLab of `make lab`, and of no other."""
     setting = re.search(r"JUPYTER_CONFIG_PATH=(\S+)", make("--dry-run", "lab").stdout)[1]

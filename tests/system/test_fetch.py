@@ -396,6 +396,7 @@ sys.exit(fetch.find()[0].what not in good)
 
 
 @pytest.mark.parametrize(("count", "manner"), [(2, "together"), (10, "good")])
+@pytest.mark.slow
 def test_many_processes_may_fetch_at_once(server, cache, count, manner):
     processes = [start(f"{server.url}/{manner}/") for _ in range(count)]
     outputs = [process.communicate()[0] for process in processes]

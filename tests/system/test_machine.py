@@ -172,6 +172,7 @@ def test_mxnet_computes_with(wish, expected):
         ({"OMP_WAIT_POLICY": "PASSIVE"}, "GOMP_SPINCOUNT = '0'"),
     ],
 )
+@pytest.mark.slow
 def test_waiting_threads_sleep_soon_unless_the_reader_wishes_otherwise(wish, expected):
     """As the OpenMP library understands it: it shows its settings when it is loaded."""
     code = "import os; os.dup2(1, 2); import utils, mxnet"
