@@ -4,7 +4,6 @@ import contextlib
 import ipaddress
 import json
 import os
-import random
 import secrets
 import shutil
 import signal
@@ -17,8 +16,6 @@ import pytest
 from test_launch import Running, learned
 
 from utils.runs import launch as launcher
-
-pytestmark = [pytest.mark.slow, pytest.mark.root, pytest.mark.xdist_group("launch")]
 
 SSHD = shutil.which("sshd") or "/usr/sbin/sshd"
 MARK = secrets.token_hex(3)  # other runs of these tests may be making hosts at the same time
@@ -35,7 +32,7 @@ def free_subnet():
     routes = [route["dst"] for route in json.loads(run("ip", "-json", "route"))]
     taken = [ipaddress.ip_network(to, strict=False) for to in routes if to != "default"]
     while True:
-        subnet = ipaddress.ip_network(f"10.{random.randrange(256)}.{random.randrange(256)}.0/24")
+        subnet = ipaddress.ip_network(f"10.{secrets.randbelow(256)}.{secrets.randbelow(256)}.0/24")
         if not any(subnet.overlaps(other) for other in taken):
             return subnet
 
@@ -149,6 +146,9 @@ def alive(processes):
     return [process for process in processes if Path(f"/proc/{process}").exists()]
 
 
+@pytest.mark.slow
+@pytest.mark.root
+@pytest.mark.xdist_group("launch")
 def test_two_hosts_learn_what_two_local_workers_learn(over_ssh, machines, tmp_path):
     running = over_ssh()
     assert running.finish() == 0, running.output
@@ -160,6 +160,9 @@ def test_two_hosts_learn_what_two_local_workers_learn(over_ssh, machines, tmp_pa
     assert learned(running) == learned(local)
 
 
+@pytest.mark.slow
+@pytest.mark.root
+@pytest.mark.xdist_group("launch")
 def test_what_dies_on_a_host_ends_the_processes_of_all_hosts(over_ssh):
     running = over_ssh("epochs=50")
     running.read_until("step 3")
@@ -169,6 +172,9 @@ def test_what_dies_on_a_host_ends_the_processes_of_all_hosts(over_ssh):
     assert alive(running.roles.values()) == []
 
 
+@pytest.mark.slow
+@pytest.mark.root
+@pytest.mark.xdist_group("launch")
 def test_a_lost_connection_ends_the_processes_of_all_hosts(over_ssh):
     running = over_ssh("epochs=50")
     running.read_until("step 3")
@@ -185,6 +191,9 @@ def test_a_lost_connection_ends_the_processes_of_all_hosts(over_ssh):
     assert alive(running.roles.values()) == []
 
 
+@pytest.mark.slow
+@pytest.mark.root
+@pytest.mark.xdist_group("launch")
 def test_a_host_that_nobody_knows_or_that_does_not_answer_is_named(machines, tmp_path):
     ssh, _ = machines
     file = tmp_path / "hosts.txt"

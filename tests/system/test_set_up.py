@@ -116,6 +116,7 @@ def test_set_up_waits_for_the_uv_that_a_killed_one_left_behind(tmp_path):
         while not working.exists():
             time.sleep(0.01)
         killed.kill()
+        killed.wait()
         following = start(course, environment)
         assert following.stdout.readline().startswith("Another set-up is at work")
     finally:

@@ -21,6 +21,7 @@ def spread_net():
     return net
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("kvstore", "count"), [("local", 2), ("device", 2), ("device", 4)])
 def test_several_devices_learn_what_one_learns(sample, kvstore, count):
     """Twenty steps of ResNet-18 on real images, without what cannot be compared.
