@@ -1,6 +1,7 @@
 """Several devices: they share every batch, and learn what one device learns from the whole."""
 
 import dataclasses
+import threading
 
 import mxnet as mx
 import numpy
@@ -9,6 +10,7 @@ import team
 from small_runs import CPU, RECIPE, equal, interrupt_at, run, small_net
 
 from utils import _gluon, data, train
+from utils.runs import team as sharing
 
 pytestmark = pytest.mark.usefixtures("numpy_mode")
 
@@ -96,3 +98,26 @@ def test_the_parts_of_a_batch_are_the_whole_one_without_overlap(few, parts):
     for whole, *pieces in zip(batches((0, 1)), *divided):
         for expected, found in zip(whole, map(list, zip(*pieces))):
             assert numpy.array_equal(expected.asnumpy(), mx.np.concatenate(found).asnumpy())
+
+
+def test_a_worker_that_waits_in_vain_raises_in_the_thread_that_asked(monkeypatch, capsys):
+    """The process is left to its owner, and one thread serves all exchanges."""
+    end = threading.Event()
+
+    class HangingStore:
+        type, num_workers, rank = "local", 2, 0
+
+        def init(self, *_):
+            end.wait(60)
+
+    monkeypatch.setattr(sharing, "PATIENCE", 0.01)
+    monkeypatch.setattr(sharing, "GIVE_UP", 0.05)
+    workers = sharing.Workers(HangingStore())
+    try:
+        for _ in range(2):
+            with pytest.raises(sharing.TeamError, match="Worker 0 gives up"):
+                workers.sums(1.0)
+    finally:
+        end.set()
+    assert "Worker 0 has waited" in capsys.readouterr().out
+    assert [thread.name for thread in threading.enumerate()].count("exchange") == 1
