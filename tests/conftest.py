@@ -29,7 +29,7 @@ numpy_module = pytest.fixture(_numpy_arrays, name="numpy_module", scope="module"
 
 @pytest.fixture(scope="session")
 def real_data():
-    """All 70,000 images: found on this machine, or fetched once."""
+    """All 70,000 images, found on this machine or fetched once."""
     from utils import data
     from utils.setup import fetch
 
@@ -49,7 +49,7 @@ def sample():
 
 @pytest.fixture
 def few(sample):
-    """A small part of the sample: 275 images to train, all to validate."""
+    """A small part of the sample: 275 images for training, all of those for validation."""
     from small_runs import few_images
 
     return few_images(sample)
@@ -57,7 +57,7 @@ def few(sample):
 
 @pytest.fixture(scope="session")
 def colab():
-    """The Python of an environment with the packages of Colab."""
+    """The Python of an environment with Colab's packages."""
     from environments import stand_ins
 
     environment = stand_ins.ENVIRONMENTS[0]

@@ -56,7 +56,7 @@ def few_images(sample):
 
 
 class OnStep(Callback):
-    """Call a function with the history after each step, and where a run goes on."""
+    """Call a function with the history after each step, and when a run resumes."""
 
     def __init__(self, function):
         self.function = function
@@ -82,7 +82,7 @@ def run(
     every=60,
     on_step=None,
 ):
-    """Train with the callbacks that the options ask for."""
+    """Train with the callbacks that these options need."""
     devices = [device] if isinstance(device, mx.Context) else device
     callbacks = []
     if len(devices) > 1 or kvstore != "device":

@@ -1,4 +1,4 @@
-"""Checkpoints: whatever stops a run, it goes on to the same end, and nothing good is lost."""
+"""Checkpoints: whatever stops a run, it resumes to the same end, and no good file is lost."""
 
 import contextlib
 import dataclasses
@@ -37,27 +37,27 @@ def path(tmp_path):
 
 @pytest.fixture
 def undisturbed(few):
-    """The fingerprint of the run as it is when nothing happens."""
+    """The fingerprint of a run that nothing disturbs."""
     net = small_net()
     return run(net, few).fingerprint(net)
 
 
 @pytest.fixture
 def written(few, path):
-    """The checkpoint of a finished run, the one before it beside it."""
+    """The checkpoint of a finished run, with the previous one beside it."""
     run(small_net(), few, checkpoint=path)
     return path
 
 
 def resumed(few, path, recipe=RECIPE):
-    """Go on with a network whose own weights are others, and return the fingerprint."""
+    """Resume the run with a network that starts from other weights; return its fingerprint."""
     net = small_net(seed=5)
     return run(net, few, recipe, checkpoint=path, resume=True).fingerprint(net)
 
 
 @pytest.mark.parametrize("step", [1, 5, 8, 12, 16])
 def test_an_interrupted_run_goes_on_to_the_same_end(few, path, undisturbed, step):
-    """Also between two epochs (step 8) and after the last step, before it was judged (16)."""
+    """Step 8 is between two epochs; step 16 is the last one, before its evaluation."""
     with pytest.raises(KeyboardInterrupt):
         run(small_net(), few, checkpoint=path, on_step=interrupt_at(step))
     seen = []
@@ -69,7 +69,7 @@ def test_an_interrupted_run_goes_on_to_the_same_end(few, path, undisturbed, step
 
 
 def test_an_interruption_waits_until_the_step_is_whole(few, path, undisturbed, monkeypatch):
-    """Half a step would be weights of which some have moved."""
+    """After half a step, only some of the weights would have moved."""
     computed = train.loss_function
 
     def pressed_meanwhile(scores, y):
@@ -94,7 +94,7 @@ print(small_runs.run(net, few, recipe, **options).fingerprint(net))
 
 @pytest.mark.slow
 def test_the_stop_button_saves_and_the_cell_goes_on_when_it_runs_again(few, tmp_path):
-    """In a kernel of Jupyter's, which is interrupted as JupyterLab does it."""
+    """In a Jupyter kernel, interrupted the way JupyterLab does it."""
     recipe = dataclasses.replace(RECIPE, epochs=8)
     net = small_net()
     undisturbed = run(net, few, recipe).fingerprint(net)
@@ -135,7 +135,7 @@ def test_time_spent_counts_on_both_sides_of_an_interruption(few, path):
 
 @pytest.mark.slow
 def test_killed_at_random_moments_it_goes_on_to_the_same_end(few, path):
-    """Twenty times, each in a process of its own that saves after every step."""
+    """Twenty times, each in its own process, which saves after every step."""
     recipe = dataclasses.replace(RECIPE, epochs=20)  # 160 steps; each process takes at most six
     net = small_net()
     undisturbed = run(net, few, recipe).fingerprint(net)
@@ -162,7 +162,7 @@ def test_killed_while_it_saves_it_goes_on_to_the_same_end(few, path, undisturbed
 
 @pytest.mark.slow
 def test_two_processes_may_save_to_one_file(few, path, undisturbed):
-    """A notebook that is open twice: each time the file is one's or the other's, and whole."""
+    """The same notebook, open twice: the file always comes whole from one of the two."""
     processes = [small_runs.start(path, RECIPE.epochs) for _ in range(2)]
     outputs = [process.communicate(timeout=120) for process in processes]
     assert not any(process.returncode for process in processes), outputs
@@ -192,7 +192,7 @@ def test_a_finished_run_resumes_to_itself(few, path):
 
 
 def test_a_checkpoint_of_the_first_edition_is_read(few, tmp_path):
-    """The file was written by its code, at an interruption after step 5."""
+    """That edition's code wrote the file, interrupted after step 5."""
 
     def net_like_its(seed):
         net = named(pool=nn.GlobalAvgPool2D(), dense=nn.Dense(10))
@@ -266,7 +266,7 @@ class TestADamagedCheckpoint:
 
 
 def test_a_changed_byte_anywhere_is_refused_or_changes_no_number(written, tmp_path):
-    """Some bytes of a ZIP archive say nothing that is read, such as the date of a part."""
+    """Nobody reads some bytes of a ZIP archive, such as the date of an entry."""
     checkpoint.previous(written).unlink()
     whole, states = written.read_bytes(), tmp_path / "states"
     net = small_net(seed=3)
@@ -279,7 +279,7 @@ def test_a_changed_byte_anywhere_is_refused_or_changes_no_number(written, tmp_pa
         return history, states.read_bytes()
 
     expected, values = loaded(), parameters(net)
-    # The table of contents is at the end, and the shortest of its parts as likely as the longest.
+    # The archive's directory is at the end; weights fill most of the rest.
     near_the_end = st.integers(1, 5_000).map(lambda back: len(whole) - back)
 
     @given(place=st.integers(0, len(whole) - 1) | near_the_end, change=st.integers(1, 255))
@@ -301,12 +301,12 @@ def test_a_missing_checkpoint_gives_way_to_the_one_before(few, written, undistur
 
 
 def refused(few, path, match, net=None, error=checkpoint.CheckpointError, **options):
-    """The run does not go on, with a sentence; the network and the files are as they were."""
+    """Check that resuming fails with this message and leaves network and files unchanged."""
     net = net or small_net(seed=3)
     before, files = parameters(net), contents(path)
     with pytest.raises(error, match=match):
         run(net, few, **{"checkpoint": path, "resume": True, **options})
-    if not options:  # without a run to go on with, the network is all that is asked
+    if not options:  # the file is at fault, so that loading only the network fails, too
         with pytest.raises(error, match=match):
             checkpoint.load_parameters(path, net)
     assert equal(parameters(net), before)
@@ -318,7 +318,7 @@ def contents(path):
 
 
 def archive(**parts):
-    """The bytes of a ZIP archive with these parts."""
+    """Return the bytes of a ZIP archive with these entries."""
     content = io.BytesIO()
     with zipfile.ZipFile(content, "w") as file:
         for name, part in parts.items():
@@ -342,7 +342,7 @@ def test_an_archive_of_another_kind_is_refused(few, path, content):
 
 
 def test_an_error_of_the_program_is_not_taken_for_damage(few, written, monkeypatch):
-    """Nobody is told to delete a good file."""
+    """Nobody should be told to delete a good file."""
 
     def mistaken(*_, **__):
         raise TypeError("a mistake in the code")
@@ -389,7 +389,7 @@ class TestACheckpointIsRefused:
 
 
 class TestWhatCannotBeWritten:
-    """Training goes on with a sentence, and the earlier checkpoints are as they were."""
+    """Training goes on and says so; earlier checkpoints stay unchanged."""
 
     def goes_on(self, few, path, capsys, **options):
         kept = contents(path)
@@ -407,7 +407,7 @@ class TestWhatCannotBeWritten:
         return path
 
     def test_on_a_full_disk(self, few, begun, undisturbed, capsys):
-        """The system takes no more than 100 kB for a file, and says so in the middle of one."""
+        """The system limits files to 100 kB, so that a write fails halfway."""
         limits = resource.getrlimit(resource.RLIMIT_FSIZE)
 
         def fill_the_disk(_):
@@ -433,7 +433,7 @@ class TestWhatCannotBeWritten:
 
 
 class as_another_user:  # noqa: N801
-    """Root may write everywhere; anybody else may not write into another user's folder."""
+    """Give up root's right to write everywhere, for a while."""
 
     def __enter__(self):
         self.user = os.geteuid()

@@ -27,7 +27,7 @@ def rng():
 
 
 def numbered(count):
-    """Images that can be told apart, mirrored or not, each with its number modulo 10 as label."""
+    """Return images that stay distinct when mirrored; the label is the number modulo 10."""
     images = numpy.zeros((count, 28, 28), "uint8")
     images[:, 0, 0] = numpy.arange(count)
     images[:, 1, 0] = 255
@@ -35,13 +35,13 @@ def numbered(count):
 
 
 def pixels(X):
-    """Undo normalize: X back to uint8 (N, 28, 28)."""
+    """Undo `normalize`: return uint8 images (N, 28, 28)."""
     values = (X.asnumpy()[:, 0] * data.STD + data.MEAN) * 255
     return numpy.rint(values).astype("uint8")
 
 
 def numbers(X):
-    """The numbers of numbered images, mirrored or not."""
+    """Return the numbers of numbered images, mirrored or not."""
     images = pixels(X)
     return numpy.maximum(images[:, 0, 0], images[:, 0, 27])
 
@@ -74,7 +74,7 @@ def test_the_sample_is_5500_and_500_and_1000_images_with_classes_in_equal_number
 
 
 def test_training_and_validation_images_are_the_original_training_file_split_in_two(sample):
-    """No image is lost, none is in both."""
+    """No image is lost and none is in both parts."""
     contents = fetch.sample()[1]["train-images-idx3-ubyte"][16:]
     original = [contents[start : start + 784] for start in range(0, len(contents), 784)]
     split = [image.tobytes() for part in (sample.train, sample.valid) for image in part.images]
@@ -104,7 +104,7 @@ def test_an_unknown_budget_is_refused():
 
 @pytest.mark.network
 def test_the_sample_is_what_its_tool_makes_of_the_real_data(real_data):
-    """Each of its images is in the real data, and nobody changed it by hand."""
+    """Each of its images is in the real data, and nobody has edited it by hand."""
     spec = importlib.util.spec_from_file_location("make_sample", ROOT / "tools/make_sample.py")
     tool = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(tool)
@@ -213,8 +213,8 @@ def test_flips_mirror_half_of_the_images_left_right_and_leave_the_originals_alon
     assert numpy.array_equal(split.images, originals)
 
 
-def test_images_move_by_up_to_so_many_pixels_with_black_behind_them(rng):
-    """Each of the 25 moves occurs, about as often as the others."""
+def test_images_shift_by_at_most_the_given_pixels_with_black_behind_them(rng):
+    """Each of the 25 shifts occurs about equally often."""
     images = rng.integers(1, 256, (2000, 28, 28), "uint8")
     split = data.Split(images, numpy.zeros(2000, "int32"))
     originals, counts = images.copy(), Counter()
@@ -256,7 +256,7 @@ def test_a_pass_that_goes_on_has_the_batches_of_the_whole_one(start):
 
 @st.composite
 def passes(draw):
-    """Draw how many images there are, for training or not, and the batches, parts and start."""
+    """Draw the number of images, training or evaluation, batches, parts and the first step."""
     parts = draw(st.integers(1, 4))
     batch_size = parts * draw(st.integers(1, 6))
     training = draw(st.booleans())
@@ -297,7 +297,7 @@ def test_nothing_is_changed_unless_asked_nor_in_a_pass_for_evaluation(rng):
 
 @pytest.mark.parametrize("size", [14, 96])
 def test_another_size_is_interpolated_between_the_pixels(sample, size):
-    """Against numpy's interpolation, along each row and then along each column."""
+    """Compared with numpy's interpolation along each row, then along each column."""
     X, _ = next(data.batches(sample.test, 4, CPU, size=size))
     assert X.shape == (4, 1, size, size)
     assert isinstance(X, mx.np.ndarray)
@@ -321,7 +321,7 @@ def test_a_shift_that_leaves_nothing_of_an_image_is_refused(shift):
 
 @pytest.mark.parametrize("batch_size", [0, -8, 2.5, "64", True, None])
 def test_a_batch_size_that_is_not_a_positive_whole_number_is_refused(sample, batch_size):
-    """At once, and not when the first batch is asked for."""
+    """At the call, not when the first batch is drawn."""
     with pytest.raises(ValueError, match=r"batch_size is .*whole number of at least 1"):
         data.batches(sample.test, batch_size, CPU)
 

@@ -1,4 +1,4 @@
-"""Training: it learns, it repeats, and stops with a sentence where it cannot go on."""
+"""Training: it learns, it is reproducible, and it explains why it stops when it diverges."""
 
 import dataclasses
 import math
@@ -133,7 +133,7 @@ def test_progress_goes_to_standard_output_with_the_time_left(few, capsys):
 
 @pytest.mark.slow
 def test_a_seed_gives_the_same_run_in_two_processes(few, tmp_path):
-    """The same SHA-256 of parameters and history, the second one beside a busy neighbour."""
+    """Both give one SHA-256 of parameters and history, though the second has a busy neighbor."""
     printed = []
     for name in ("first", "second"):
         process = small_runs.start(tmp_path / name, RECIPE.epochs)
