@@ -128,7 +128,7 @@ MOMENTS = {
     "before the disk has it": (os, "fsync", 1),
     "before the first renaming": (os, "replace", 1),
     "between the renamings": (os, "replace", 2),
-    "after the renamings": (os, "fsync", 2),
+    "after the renamings": (os, "fsync", 3),
 }
 
 

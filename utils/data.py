@@ -102,7 +102,7 @@ def normalize(images: numpy.ndarray) -> numpy.ndarray:
 
 @dataclass(frozen=True)
 class Augmentation:
-    """How training images are changed at random, so that a network never sees one twice alike.
+    """How training images are changed at random: a network hardly sees the same one twice.
 
     `flip` mirrors each image left-right half of the time. `shift` moves each by up to that many
     pixels, right or left and up or down, with black behind it. Raises ValueError for a shift that
@@ -113,7 +113,7 @@ class Augmentation:
     shift: int = 0
 
     def __post_init__(self) -> None:
-        if self.shift not in range(28):
+        if not isinstance(self.shift, int) or self.shift not in range(28):
             raise ValueError(
                 "shift is {given!r}, but it must be a whole number of pixels from 0 to 27, or "
                 "nothing of an image is left. 2 is a good first choice.".format(given=self.shift)
@@ -151,7 +151,7 @@ def batches(
     start: int = 0,
     part: tuple[int, int] = (0, 1),
 ) -> Iterator[tuple[np.ndarray, np.ndarray]]:
-    """Yield X, float32 (batch_size, 1, size, size), and y, int32 (batch_size,), on the device.
+    """Iterate over X, float32 (batch_size, 1, size, size), and y, int32 (batch_size,).
 
     With an `rng` it is a pass for training: in random order, with the augmentation, and without an
     incomplete last batch. Without one it is a pass for evaluation: in order, every image once and

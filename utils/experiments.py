@@ -14,7 +14,7 @@ import multiprocessing
 import os
 import sys
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import ProcessPoolExecutor, as_completed
+from concurrent.futures import Future, ProcessPoolExecutor, as_completed
 from dataclasses import asdict, dataclass, field, replace
 from functools import partial
 from pathlib import Path
@@ -59,6 +59,13 @@ def run(trial: Trial) -> dict:
     device, _ = machine.best_device()
     fashion = data.load(trial.budget)
     chosen = fashion.train.first(trial.images)
+    if len(chosen) < trial.images:
+        raise ValueError(
+            "The trial needs {wanted} training images, but there are only {found}: {source}. "
+            "Results of the sample must not pass for those of all images.".format(
+                wanted=trial.images, found=len(chosen), source=fashion.source.what
+            )
+        )
     net = trial.build()
     train.initialize(net, seed=trial.seed, device=device)
     with contextlib.redirect_stdout(io.StringIO()):  # one bar for all trials, not one for each
@@ -89,15 +96,22 @@ def run_all(trials: Sequence[Trial], kept: Path | None = None) -> list[dict]:
         tqdm(total=len(left), unit="run", file=sys.stdout) as bar,
     ):
         running = {pool.submit(run, trials[place]): place for place in left}
+
+        def keep(future: Future) -> None:
+            place = running[future]
+            results[place] = done[keys[place]] = future.result()
+            if kept is not None:
+                storage.write_whole(kept, json.dumps(done))
+
         try:
             for future in as_completed(running):
-                place = running[future]
-                results[place] = done[keys[place]] = future.result()
-                if kept is not None:
-                    storage.write_whole(kept, json.dumps(done))
+                keep(future)
                 bar.update()
         except BaseException:
-            pool.shutdown(cancel_futures=True)
+            pool.shutdown(cancel_futures=True)  # waits for the runs that have begun
+            for future, place in running.items():
+                if not (results[place] or future.cancelled() or future.exception()):
+                    keep(future)
             raise
     return results
 
@@ -165,14 +179,14 @@ def loss_log_trials(seeds: Sequence[int], recipe: Recipe, images: int = 5500) ->
     no_flips = replace(recipe, flip=False)
     constant = replace(no_flips, one_cycle=False)
     normalized = partial(network18, NormalizedShortcut)
-    final = partial(_without_biases, normalized)
+    bias_free = partial(_without_biases, normalized)
     rows = {
         "plain-18": (partial(network18, Plain), constant),
         "+ shortcut": (partial(network18, Residual), constant),
         "+ batch normalization on the shortcut": (normalized, constant),
-        "− convolution bias": (final, constant),
-        "+ schedule": (final, no_flips),
-        "+ flips": (final, recipe),
+        "− convolution bias": (bias_free, constant),
+        "+ schedule": (bias_free, no_flips),
+        "+ flips": (bias_free, recipe),
     }
     return [
         Trial(

@@ -42,6 +42,12 @@ class Recipe:
                 "learning_rate is {given!r}, but it must be a finite number above 0. 0.1 is a good "
                 "first choice for this network.".format(given=rate)
             )
+        if not 0 <= self.warm_up < 1:
+            raise ValueError(
+                "warm_up is {given!r}, but it must be the part of the steps in which the learning "
+                "rate climbs: at least 0 and less than 1.".format(given=self.warm_up)
+            )
+        data.Augmentation(self.flip, self.shift)  # refuses a shift that leaves nothing
 
     def steps_per_epoch(self, split: data.Split) -> int:
         """Return how many full batches the images give; raise ValueError if they give none."""
@@ -105,5 +111,5 @@ class Recipe:
 SHORT = Recipe(epochs=5, learning_rate=0.05, flip=True)
 # A quarter of an hour on the same cores.
 LONG = Recipe(epochs=16, learning_rate=0.05, flip=True, shift=2)
-# For a GPU, on images as large as d2l's. It was never run on one.
+# For a GPU, on images as large as d2l's. It has never been run on one.
 ON_GPU = Recipe(epochs=30, learning_rate=0.05, flip=True, shift=2, size=96)

@@ -1,8 +1,8 @@
 """Training: one step, one epoch, and the whole run by a recipe.
 
-Notebook 05 writes `train_step`, `train_epoch`, `predict` and `evaluate`; `fit` puts them together.
-What else belongs to a long run, such as checkpoints and live curves, hangs on it as callbacks
-(`utils.runs`).
+Notebook 05 writes `train_step`, `train_epoch`, `predict` and `evaluate`. `fit` holds the same step
+inside two loops, over epochs and batches, and calls what else belongs to a long run, such as
+checkpoints and live curves, as callbacks (`utils.runs`).
 """
 
 from __future__ import annotations
@@ -93,7 +93,8 @@ def fit(
 
     All chance, the order of the images, how they are augmented, and layers such as dropout, follows
     from `seed`, the epoch and the step alone, whatever ran before. `callbacks` are called during
-    the run: for example `plots.LiveCurves()`, `checkpoint.Checkpoint(path, resume=True)`.
+    the run: for example `plots.LiveCurves()`, `checkpoint.Checkpoint(path, resume=True)`. The
+    network is compiled for speed and stays so; `net.hybridize(False)` undoes it.
 
     Raises ValueError where the images do not fill one batch. Raises DivergedError when a loss is
     not a finite number; the network then has the parameters with which the epoch began.
@@ -115,11 +116,11 @@ def fit(
                         scores = run.forward(X)
                         losses = loss_function(scores, y)
                     losses.backward()
-                    npx.waitall()
+                    npx.waitall()  # as in train_step
                     recognized = (scores.argmax(axis=1).astype("int32") == y).sum()
                     run.loss, run.hits = losses.mean().item(), recognized.item()
                     callback.before_update(run)
-                    trainer.step(recipe.batch_size)
+                    trainer.step(recipe.batch_size)  # of all workers together
                     history.add_step(run.loss, run.hits)
                 callback.after_step(run)
             valid_loss, valid_accuracy = evaluate(net, fashion.valid, device, recipe.size)

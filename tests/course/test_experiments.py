@@ -99,6 +99,12 @@ def test_results_of_other_code_are_not_taken(tmp_path, monkeypatch):
 
 
 @pytest.mark.slow
+def test_results_of_the_sample_do_not_pass_for_those_of_all_images():
+    (trial,) = experiments.depth_trials((8,), (0,), TINY, families=["plain"], images=10_000)
+    with pytest.raises(ValueError, match="needs 10000 training images, but there are only 5500"):
+        experiments.run(trial)
+
+
 def test_an_error_in_a_run_ends_the_sweep_with_that_error():
     too_few = experiments.depth_trials((8,), (0,), TINY, images=16)
     with pytest.raises(ValueError, match="batch_size is 32, but there are only 16"):

@@ -2,6 +2,7 @@
 
 import dataclasses
 import math
+import signal
 
 import numpy
 import pytest
@@ -11,6 +12,7 @@ from small_runs import CPU, RECIPE, equal, parameters, run, small_net
 
 from utils import train
 from utils.recipes import Recipe
+from utils.runs.callbacks import Callback, deferred
 from utils.runs.history import DivergedError
 
 pytestmark = pytest.mark.usefixtures("numpy_mode")
@@ -144,3 +146,52 @@ def test_a_seed_gives_the_same_run_in_two_processes(few, tmp_path):
     here = run(net, few).fingerprint(net)
     assert printed == [f"fingerprint {here}"] * 2
     assert run(small_net(), few, seed=1).fingerprint(net) != here
+
+
+def test_a_network_that_the_last_step_has_ruined_is_not_kept(few, tmp_path):
+    """The loss before the step was a number; that of the validation images is none."""
+    recipe = Recipe(epochs=1, batch_size=len(few.train), learning_rate=3e38, one_cycle=False)
+    net, path = small_net(), tmp_path / "run.zip"
+    before = parameters(net)
+    with pytest.raises(DivergedError, match="The loss became nan at step 1, in epoch 1") as error:
+        run(net, few, recipe, checkpoint=path)
+    assert equal(parameters(net), before)
+    assert error.value.history.epochs == 0
+    assert not path.exists()
+
+
+@pytest.mark.parametrize("warm_up", [-0.5, 1, 1.2])
+def test_a_warm_up_that_leaves_no_step_to_fall_is_refused(warm_up):
+    with pytest.raises(ValueError, match=r"warm_up is .* at least 0 and less than 1"):
+        Recipe(warm_up=warm_up)
+
+
+def test_every_callback_leaves_the_run_even_if_another_one_fails(few, capsys):
+    left = []
+
+    class Leaves(Callback):
+        def __init__(self, name):
+            self.name = name
+
+        def end(self, run, error):
+            left.append((self.name, type(error)))
+            raise OSError(f"{self.name} cannot leave")
+
+    callbacks = [Leaves("first"), Leaves("second")]
+    too_high = dataclasses.replace(RECIPE, learning_rate=1e30)
+    with pytest.raises(DivergedError):
+        train.fit(small_net(), few, too_high, seed=0, device=CPU, callbacks=callbacks)
+    assert left == [("second", DivergedError), ("first", DivergedError)]
+    assert "Leaves could not leave the run: first cannot leave" in capsys.readouterr().out
+    with pytest.raises(OSError, match="second cannot leave"):
+        train.fit(small_net(), few, RECIPE, seed=0, device=CPU, callbacks=callbacks)
+
+
+def test_an_ignored_interruption_stays_ignored():
+    """As in a job that a shell runs in the background."""
+    before = signal.signal(signal.SIGINT, signal.SIG_IGN)
+    try:
+        with deferred():
+            signal.raise_signal(signal.SIGINT)
+    finally:
+        signal.signal(signal.SIGINT, before)

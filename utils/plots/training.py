@@ -70,6 +70,10 @@ class LiveCurves(Callback):
     def after_step(self, run: Run) -> None:
         self.draw(run.history)
 
+    def end(self, run: Run, error: BaseException | None) -> None:
+        if run.history.step_losses:  # with the last evaluation
+            self.shown.update(curves(run.history))
+
     def draw(self, history: History) -> None:
         """Redraw, unless drawing again so soon would slow the training down."""
         started = time.monotonic()

@@ -1,4 +1,4 @@
-"""What hangs on a training run, such as drawing, saving and sharing; `train.fit` says when.
+"""What is called during a training run, for drawing, saving and sharing; `train.fit` says when.
 
 Here is also what every run has: a progress bar, steps that are whole or not done, and weights that
 are numbers.
@@ -47,13 +47,13 @@ class Run:
 
     @property
     def is_first(self) -> bool:
-        """Whether this process is the one that judges, saves and speaks."""
+        """Whether this process is the one whose evaluation counts, and which saves."""
         return self.part[0] == 0
 
     @property
     def settings(self) -> dict:
         """What tells this run from others: equal settings give equal curves."""
-        return {"recipe": asdict(self.recipe), "seed": self.seed, "images": self.images}
+        return {"recipe": asdict(self.recipe), "seed": int(self.seed), "images": self.images}
 
     def seed_of_step(self) -> int:
         """Return a seed of 31 bits from the run's seed, the step and the rank.
@@ -76,7 +76,7 @@ class Callback:
         """Every callback is set up; the first step follows."""
 
     def before_update(self, run: Run) -> None:
-        """The gradients are there, the weights have not moved yet."""
+        """The gradients are computed; the weights have not moved yet."""
 
     def after_step(self, run: Run) -> None:
         """The step is done and in the history."""
@@ -121,10 +121,6 @@ class _All(Callback):
         for callback in self.callbacks:
             callback.at_stop(run)
 
-    def end(self, run: Run, error: BaseException | None) -> None:
-        for callback in self.callbacks:
-            callback.end(run, error)
-
 
 @contextmanager
 def running(run: Run, callbacks: Sequence[Callback]) -> Iterator[Callback]:
@@ -136,46 +132,63 @@ def running(run: Run, callbacks: Sequence[Callback]) -> Iterator[Callback]:
         try:
             yield everyone
         except KeyboardInterrupt:
-            everyone.at_stop(run)
+            with deferred():  # a second press does not cut the save in two
+                everyone.at_stop(run)
             raise
     except BaseException as raised:
         error = raised
         raise
     finally:
-        everyone.end(run, error)
+        _leave(run, callbacks, error)
+
+
+def _leave(run: Run, callbacks: Sequence[Callback], error: BaseException | None) -> None:
+    """Let all callbacks leave, the last first; what one raises does not hide an earlier error."""
+    fault = None
+    for callback in reversed(callbacks):
+        try:
+            callback.end(run, error)
+        except Exception as raised:
+            print(f"{type(callback).__name__} could not leave the run: {raised}")
+            fault = fault or raised
+    if fault and error is None:
+        raise fault
 
 
 class DivergenceGuard(Callback):
-    """Raise DivergedError at a loss that is not finite, before the weights move by it.
+    """Raise DivergedError at a loss that is not finite, in training before the weights move by it.
 
     The network gets the parameters back with which the epoch began, or with which the run was
     resumed in the middle of it.
     """
 
     def __init__(self) -> None:
-        self.good: list[numpy.ndarray] = []
-        self.steps = 0  # done when the good parameters were read
+        self.good_parameters: list[numpy.ndarray] = []
+        self.good_steps = 0  # done when they were read
 
     def begin(self, run: Run) -> None:
-        self.good, self.steps = _gluon.read(run.net), len(run.history.step_losses)
-
-    def after_epoch(self, run: Run) -> None:
-        self.begin(run)
+        self.good_parameters = _gluon.read(run.net)
+        self.good_steps = len(run.history.step_losses)
 
     def before_update(self, run: Run) -> None:
-        if math.isfinite(run.loss):
-            return
+        if not math.isfinite(run.loss):
+            self._go_back(run, run.loss, len(run.history.step_losses) + 1, run.history.epochs + 1)
+
+    def after_epoch(self, run: Run) -> None:
         history = run.history
-        step = len(history.step_losses) + 1
-        del history.step_losses[self.steps :], history.step_hits[self.steps :]
-        _gluon.put(run.net, self.good)
+        if not history.is_finite:
+            self._go_back(run, history.valid_loss[-1], len(history.step_losses), history.epochs)
+        self.begin(run)
+
+    def _go_back(self, run: Run, loss: float, step: int, epoch: int) -> None:
+        run.history.forget_after(self.good_steps)
+        _gluon.put(run.net, self.good_parameters)
         raise DivergedError(
             "The loss became {loss} at step {step}, in epoch {epoch}. The network has the "
-            "parameters from after step {kept} again. Lower the learning rate, and make sure that "
-            "every number in the images is finite.".format(
-                loss=run.loss, step=step, epoch=history.epochs + 1, kept=self.steps
+            "parameters from after step {kept} again. Lower the learning rate.".format(
+                loss=loss, step=step, epoch=epoch, kept=self.good_steps
             ),
-            history,
+            run.history,
         )
 
 
@@ -186,11 +199,13 @@ def deferred() -> Iterator[None]:
     KeyboardInterrupt is raised there. Python delivers signals to its main thread alone, so in any
     other thread there is nothing to do.
     """
-    if threading.current_thread() is not threading.main_thread():
+    handler = signal.getsignal(signal.SIGINT)
+    is_main = threading.current_thread() is threading.main_thread()
+    if not is_main or not callable(handler):  # where it is ignored, it stays ignored
         yield
         return
     pressed = []
-    handler = signal.signal(signal.SIGINT, lambda *_: pressed.append(True))
+    signal.signal(signal.SIGINT, lambda *_: pressed.append(True))
     try:
         yield
     finally:

@@ -90,7 +90,7 @@ class Checkpoint(Callback):
 
     def _save(self, run: Run) -> None:
         """Save, or say why not and go on: a full disk must not end a run that took an hour."""
-        if not run.is_first:
+        if not run.is_first or not run.history.is_finite:  # a diverged network is not kept
             return
         try:
             save(self.path, run.net, run.trainer, run.settings, asdict(run.history))
@@ -125,11 +125,11 @@ def exists(path: str | os.PathLike) -> bool:
 
 
 def save(
-    path: str | os.PathLike, net: gluon.Block, trainer: gluon.Trainer, run: dict, history: dict
+    path: str | os.PathLike, net: gluon.Block, trainer: gluon.Trainer, settings: dict, history: dict
 ) -> None:
     """Write the run to `path`; the checkpoint that was there becomes the previous one.
 
-    `run` says which run it is (its recipe and seed), `history` what it has measured so far.
+    `settings` say which run it is (recipe and seed), `history` what it has measured so far.
     Whenever the process or the machine stops, one of the two files is whole.
     Raises OSError (full disk, no permission); the older files are then still there.
     """
@@ -138,14 +138,19 @@ def save(
         states = folder / OPTIMIZER
         trainer.save_states(str(states))
         _write(
-            folder / path.name, values, states, {"format": FORMAT, "run": run, "history": history}
+            folder / path.name,
+            values,
+            states,
+            {"format": FORMAT, "run": settings, "history": history},
         )
         states.unlink()
+        with (folder / path.name).open("rb") as written:  # on the disk before any name moves
+            os.fsync(written.fileno())
         if _is_whole(path):  # a damaged one must not take the place of a good one
             os.replace(path, previous(path))
 
 
-def load(path: str | os.PathLike, net: gluon.Block, trainer: gluon.Trainer, run: dict) -> dict:
+def load(path: str | os.PathLike, net: gluon.Block, trainer: gluon.Trainer, settings: dict) -> dict:
     """Put parameters and optimizer state back and return the history that `save` was given.
 
     Where the newest file is damaged or missing the previous one is used, with a sentence.
@@ -154,12 +159,12 @@ def load(path: str | os.PathLike, net: gluon.Block, trainer: gluon.Trainer, run:
     then as it was.
     """
     stored = _newest(path, net)
-    run = json.loads(json.dumps(run))  # as it was stored: tuples are lists
-    if stored.run != run:
+    settings = json.loads(json.dumps(settings))  # as they were stored: tuples are lists
+    if stored.run != settings:
         raise CheckpointError(
             "{path} belongs to another run, with {differences}. Use the settings of the first "
             "call, or give the new run a file of its own.".format(
-                path=path, differences=_differences(stored.run, run)
+                path=path, differences=_differences(stored.run, settings)
             )
         )
     with tempfile.TemporaryDirectory() as folder:  # the trainer takes nothing but a file

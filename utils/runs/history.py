@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import math
 import time
 from dataclasses import asdict, dataclass, field
 
@@ -59,6 +60,20 @@ class History:
         self.valid_accuracy.append(valid_accuracy)
         self.seconds.append(time.monotonic() - self._started)
         self.unfinished = 0.0
+
+    @property
+    def is_finite(self) -> bool:
+        """Return whether the network's last evaluation gave a number; True before the first."""
+        return not self.valid_loss or math.isfinite(self.valid_loss[-1])
+
+    def forget_after(self, step: int) -> None:
+        """Remove what was measured after `step` steps of the run."""
+        epochs = step // self.steps_per_epoch
+        for of_steps in (self.step_losses, self.step_hits):
+            del of_steps[step:]
+        for of_epochs in (self.train_loss, self.train_accuracy, self.valid_loss):
+            del of_epochs[epochs:]
+        del self.valid_accuracy[epochs:], self.seconds[epochs:]
 
     def restore(self, stored: dict) -> None:
         """Become the history that `asdict` gave."""

@@ -41,9 +41,9 @@ class Team(Callback):
     """Share a run among devices, and among the workers of a distributed KVStore.
 
     `recipe.batch_size` is that of all of them together, and so is the history. The running
-    statistics that count are those of worker 0's first device. Worker 0 evaluates and saves; name a
-    `Team` before a `Checkpoint`, so that only worker 0 reads the file. What worker 0 starts with is
-    sent to the others: the machines need not share a disk.
+    statistics that count are those of worker 0's first device. Worker 0's evaluation counts, and
+    worker 0 saves. Name a `Team` before a `Checkpoint`, so that only worker 0 reads the file. What
+    worker 0 starts with is sent to the others: the machines need not share a disk.
 
     Raises ValueError where a batch does not divide or a store cannot work, TeamError where the
     workers differ.
@@ -286,6 +286,7 @@ class _ExchangeThread:
                 future.set_result(function(*arguments))
             except BaseException as error:
                 future.set_exception(error)
+            del future, function, arguments  # all gradients, until the next exchange
 
 
 @functools.cache
