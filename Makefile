@@ -43,8 +43,6 @@ style: set-up ## check the form of the code, as the commit hooks do
 	@$(BIN)/pyright
 	@$(BIN)/check-jsonschema --builtin-schema vendor.github-workflows .github/workflows/tests.yml
 	@$(BIN)/check-jsonschema --builtin-schema vendor.citation-file-format CITATION.cff
-	@$(BIN)/check-jsonschema --builtin-schema vendor.github-workflows .github/workflows/tests.yml
-	@$(BIN)/check-jsonschema --builtin-schema vendor.citation-file-format CITATION.cff
 
 refresh: set-up ## rewrite the outputs in notebooks/, the pictures and the page of errors (NOTEBOOKS=... for some)
 	@$(BIN)/python tools/run_course.py --in-place $(NOTEBOOKS)
