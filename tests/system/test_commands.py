@@ -45,6 +45,14 @@ def test_commit_hooks_run_what_make_style_runs():
     assert [hook["entry"] for hook in hooks] == commands
 
 
+@pytest.mark.xdist_group("checked")
+def test_tests_of_one_group_stay_together(request, worker_id):
+    """pytest-xdist deals tests out by their ids, which then end with the name of the group."""
+    if worker_id == "master":
+        pytest.skip("no tests run beside this one")
+    assert request.node.nodeid.endswith("@checked")
+
+
 def test_what_pyright_is_told_to_overlook_has_a_reason():
     """Two lines today; whoever needs a third counts it here."""
     files = [file for name in ("utils", "coursework") for file in (ROOT / name).rglob("*.py")]

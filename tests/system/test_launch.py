@@ -221,7 +221,7 @@ def test_workers_with_another_seed_or_other_code_are_refused(launch, tmp_path):
     assert running.finish() == 1
     assert "Worker 1 does not run what worker 0 runs: seed 1 (worker 0: 0)." in running.output
     for rank in (0, 1):  # the same script, with a line more for worker 1
-        shutil.copy(TESTS / "small_runs.py", tmp_path)
+        shutil.copy(TESTS.parent / "small_runs.py", tmp_path)
         text = (TESTS / "team.py").read_text("utf-8")
         (tmp_path / f"team{rank}.py").write_text(text + "\n# newer" * rank, "utf-8")
     start = tmp_path / "start.py"
