@@ -111,7 +111,7 @@ def build(lock: int) -> None:
     )
     say("Installing the packages (280 MB: a minute or two, longer on a slow line).")
     packages.run_or_explain(
-        [uv, "pip", "sync", "--python", PYTHON, "--require-hashes", LOCK],
+        [uv, "pip", "sync", "--compile-bytecode", "--python", PYTHON, "--require-hashes", LOCK],
         "The packages of requirements.txt could not be installed.",
         pass_fds=[lock],
     )
