@@ -33,7 +33,7 @@ EXPECTED = {
 pytestmark = [
     pytest.mark.slow,
     pytest.mark.xdist_group("jail"),
-    pytest.mark.timeout(3000),  # the first test waits for a whole batch to be graded
+    pytest.mark.timeout(1800),  # the first test waits for a whole batch to be graded
     pytest.mark.skipif(bool(jail.missing()), reason=jail.missing()),
 ]
 
@@ -45,7 +45,7 @@ def allowed():
     Not much less: beside another test the imports of a notebook take several seconds.
     """
     usual = limits.read()
-    short = dataclasses.replace(usual.jail, seconds=56)
+    short = dataclasses.replace(usual.jail, seconds=30)
     return dataclasses.replace(usual, jail=short)
 
 
