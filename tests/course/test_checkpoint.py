@@ -331,17 +331,17 @@ def archive(**parts):
 
 
 @pytest.mark.parametrize(
-    "content",
+    "entries",
     [
-        archive(readme__txt="of another program"),
-        archive(run__json="[1, 2]"),
-        archive(run__json="not JSON"),
-        archive(run__json='{"format": 2}'),
-        archive(run__json='{"format": 2, "run": {}, "history": {}, "parameters": 3}'),
+        {"readme__txt": "of another program"},
+        {"run__json": "[1, 2]"},
+        {"run__json": "not JSON"},
+        {"run__json": '{"format": 2}'},
+        {"run__json": '{"format": 2, "run": {}, "history": {}, "parameters": 3}'},
     ],
 )
-def test_an_archive_of_another_kind_is_refused(few, path, content):
-    path.write_bytes(content)
+def test_an_archive_of_another_kind_is_refused(few, path, entries):
+    path.write_bytes(archive(**entries))
     refused(few, path, r"is not a whole checkpoint .* bytes, where \d+ arrays")
 
 
