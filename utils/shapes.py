@@ -146,9 +146,12 @@ def _pixels(width: float) -> str:
 
 
 def compare(guess: object, answer: object) -> str:
-    """Return a sentence that compares a learner's guess with the answer."""
+    """Return a sentence that compares a learner's guess with the answer.
+
+    Without a guess, it does not give the answer away.
+    """
     if guess is None:
-        return "No guess yet. The answer is {answer}.".format(answer=answer)
+        return "No guess yet: write yours in the cell above, then run both cells."
     if guess == answer or (isinstance(guess, list) and tuple(guess) == answer):
         return "Right: {answer}.".format(answer=answer)
     return "You guessed {guess}, but it is {answer}. Which step did you see differently?".format(

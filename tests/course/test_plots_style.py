@@ -2,6 +2,7 @@
 
 import base64
 import struct
+import xml.etree.ElementTree
 from pathlib import Path
 
 import nbformat
@@ -14,13 +15,19 @@ from utils.plots._style import Figure, bars
 
 in_a_kernel = pytest.mark.xdist_group("figures")  # one kernel for all tests
 ROOT = Path(__file__).parents[2]
+DRAW = """
+from utils.plots._style import Figure
+drawn = Figure(9, 5.4)
+drawn.subplots().set(title="A line")
+drawn.alt = "Nothing but a title."
+"""
 CELLS = {
-    "last value": "from utils import plots\nplots.two_blocks()",
-    "display": "display(plots.two_blocks())",
+    "last value": f"{DRAW}drawn",
+    "display": "display(drawn)",
     "update": "handle = display('to be replaced', display_id=True)",
-    "the update": "handle.update(plots.two_blocks())",
+    "the update": "handle.update(drawn)",
     "imported": "import sys\nprint('matplotlib.pyplot' in sys.modules)",
-    "last value beside pyplot": "%matplotlib inline\nplots.two_blocks()",
+    "last value beside pyplot": "%matplotlib inline\ndrawn",
     "pyplot's own": "from matplotlib import pyplot\npyplot.figure(figsize=(9, 5.4)).subplots();",
 }
 
@@ -46,9 +53,8 @@ def pixels(output):
 def test_a_notebook_shows_a_figure_at_twice_its_resolution(outputs, name):
     (output,) = outputs[name]
     width, height = pixels(output)
-    assert width == pytest.approx(2 * 9 * 100, rel=0.1), "9 inches of 100 dots, without the margins"
+    assert width == pytest.approx(2 * 9 * 100, rel=0.1), "9 inches of 100 dots, and margins"
     assert output.metadata["image/png"] == {"width": width // 2, "height": height // 2}
-    assert output.data["text/plain"] == "<Figure size 900x540 with 2 Axes>"
     assert "image/svg+xml" not in output.data
 
 
@@ -58,6 +64,29 @@ def test_pyplot_is_not_imported_and_its_own_figures_stay_as_they_are(outputs):
     assert outputs["imported"][0].text == "False\n", "utils.plots does not need pyplot"
     width, _ = pixels(outputs["pyplot's own"][0])
     assert width < 1000
+
+
+@in_a_kernel
+@pytest.mark.slow
+@pytest.mark.parametrize("name", ["last value", "display", "update", "last value beside pyplot"])
+def test_a_notebook_says_what_a_figure_shows(outputs, name):
+    """In HTML, which viewers prefer to the PNG; in a terminal the text stands for the picture."""
+    (output,) = outputs[name]
+    image = xml.etree.ElementTree.fromstring(output.data["text/html"].replace(">", "/>"))
+    assert image.get("alt") == output.data["text/plain"] == "Nothing but a title."
+    assert image.get("src") == f"data:image/png;base64,{output.data['image/png']}"
+
+
+def test_an_alternative_text_may_hold_any_character():
+    figure = Figure(2, 1)
+    figure.alt = 'a < b, "c" & d'
+    bundle, _ = figure._repr_mimebundle_()
+    assert 'alt="a &lt; b, &quot;c&quot; &amp; d"' in bundle["text/html"]
+
+
+def test_a_figure_without_an_alternative_text_is_refused():
+    with pytest.raises(ValueError, match="Set its `alt` to what the picture shows"):
+        Figure(2, 1)._repr_mimebundle_()
 
 
 def test_the_first_bar_is_on_top_even_where_axes_are_shared():

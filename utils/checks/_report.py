@@ -6,6 +6,8 @@ from dataclasses import dataclass
 
 from utils.setup.report import html_table
 
+UNANSWERED = {"not written yet", "no prediction yet"}
+
 
 @dataclass(eq=False)
 class Mistake(Exception):  # noqa: N818 (the learner's, not an error of the program)
@@ -87,8 +89,15 @@ class Report:
         return self.first_wrong.diagnosis if self.first_wrong else ""
 
     @property
+    def _is_unanswered(self) -> bool:
+        """Whether nothing has been written yet: then there is nothing to explain."""
+        return all(answer.diagnosis in UNANSWERED for answer in self.answers)
+
+    @property
     def verdict(self) -> str:
         """The result in a sentence, and the first mistake."""
+        if self._is_unanswered:
+            return "{title}: {diagnosis}.".format(title=self.title, diagnosis=self.diagnosis)
         verdict = "{title}: {right} of {count} answers are right."
         if not self.passed:
             verdict = "{title}: {right} of {count} answers are right. Look first at: {diagnosis}."
@@ -100,11 +109,13 @@ class Report:
     @property
     def _shown(self) -> tuple[Answer, ...]:
         """The answers that get a row: only the first if all questions met the same mistake."""
+        if self._is_unanswered:
+            return ()
         all_alike = len({answer.message for answer in self.answers}) == 1
         return self.answers[:1] if all_alike and not self.passed else self.answers
 
     def __repr__(self) -> str:
-        width = max(len(answer.name) for answer in self._shown)
+        width = max((len(answer.name) for answer in self._shown), default=0)
         lines = [self.verdict]
         for answer in self._shown:
             lines.append(f"{answer.mark:<7}  {answer.name:<{width}}  {answer.question}")
