@@ -7,10 +7,8 @@ come in many styles.
 from __future__ import annotations
 
 import functools
-import runpy
 from collections.abc import Callable
 from dataclasses import dataclass
-from pathlib import Path
 
 import mxnet as mx
 import numpy
@@ -28,9 +26,8 @@ from wrong_networks import WRONG_NETWORKS, WRONG_STAGES, WRONG_STEMS
 from wrong_scaling import RIGHT_SCALING
 from wrong_training import RIGHT_TRAINING, WRONG_TRAINING
 
+from solutions import solution
 from utils import checks
-
-SOLUTIONS = Path(__file__).resolve().parents[2] / "coursework" / "solutions"
 
 SHAPES = {
     "stem": (1, 64, 24, 24),
@@ -161,7 +158,7 @@ SOLVED = {
 
 def _exercise(check: str) -> list[Version]:
     file, name = SOLVED[check]
-    right = [runpy.run_path(str(SOLUTIONS / f"{file}.py"))[name], *RIGHT_SCALING.get(check, [])]
+    right = [solution(file, name), *RIGHT_SCALING.get(check, [])]
     if check in ("bottleneck", "preactivation"):
         right.append(with_large_epsilon(right[0]))
     options = {"like": LIKE, "warm_up": 0.0} if check == "experiment" else {}
