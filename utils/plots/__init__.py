@@ -15,6 +15,7 @@ from utils.plots.experiments import (
     lesions,
     moves,
 )
+from utils.plots.images import image_grid, image_in_numbers
 from utils.plots.scale import data_parallel, operators, threads, workers
 from utils.plots.training import LiveCurves, class_accuracy, confusion, curves, schedule
 
@@ -30,6 +31,8 @@ __all__ = [
     "data_parallel",
     "depths",
     "feature_maps",
+    "image_grid",
+    "image_in_numbers",
     "ingredients",
     "learning",
     "lesions",
