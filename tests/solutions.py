@@ -5,6 +5,7 @@ import re
 
 import nbformat
 
+import colab
 from notebooks import NOTEBOOKS, code_cells, tags
 
 SUFFIX = re.compile(r"(_solution|Solution)\b")  # a learner's own answer keeps its name
@@ -15,8 +16,7 @@ def is_collapsed(cell):
     """Whether JupyterLab, Colab and exported pages show the code only when it is opened."""
     return (
         "hide-input" in tags(cell)
-        and cell.metadata.get("jupyter", {}).get("source_hidden") is True
-        and cell.metadata.get("cellView") == "form"
+        and colab.HIDDEN.items() <= cell.metadata.items()
         and cell.source.startswith("# @title ")
     )
 
