@@ -54,6 +54,40 @@ def test_the_curves_can_be_drawn_before_the_first_epoch_is_over():
     assert "Validation accuracy: not measured yet" in texts(figure)
 
 
+def test_the_words_for_the_curves_hold_every_number_of_a_short_run():
+    said = plots.curves(HISTORY).alt
+    assert "begins at 2.00 and ends at 0.50 after 25 steps, which are 2.5 epochs" in said
+    assert "between 2.00 and 2.00 in epoch 1, between 1.00 and 1.00 in epoch 2" in said
+    assert "Epoch 1: loss 2.000 in training and 1.500 in validation" in said
+    assert "Epoch 2: loss 1.000 in training and 0.900 in validation" in said
+    assert "accuracy 0.600 and 0.700" in said
+    assert "highest after epoch 2. At the end" in said
+    assert "-0.100" in said
+
+
+def test_the_words_for_the_curves_of_a_long_run_name_the_first_and_the_last_epoch_and_few_others():
+    long = History(1, [1.0] * 30)
+    for name in ("train_loss", "valid_loss", "train_accuracy", "valid_accuracy", "seconds"):
+        setattr(long, name, [epoch / 30 for epoch in range(1, 31)])
+    said = plots.curves(long).alt
+    assert said.count("Epoch ") == training.EPOCHS_SAID
+    assert "Epoch 1: loss 0.033" in said
+    assert "Epoch 30: loss 1.000" in said
+
+
+def test_the_words_for_the_first_steps_of_a_run_say_that_no_epoch_is_complete():
+    assert "ends at 1.00 after 2 steps" in plots.curves(History(10, [2.0, 1.0])).alt
+    assert "No epoch is complete yet" in plots.curves(History(10, [2.0, 1.0])).alt
+
+
+def test_the_last_mark_of_the_curves_is_not_cut_at_the_edge():
+    whole = History(
+        10, HISTORY.step_losses[:20], [2, 1], [0.3, 0.6], [1.5, 0.9], [0.5, 0.7], [1, 1]
+    )
+    for axes in plots.curves(whole).axes:
+        assert axes.get_xlim()[1] > 2
+
+
 def test_lines_differ_in_more_than_their_color():
     _, accuracy = plots.curves(HISTORY).axes
     styles = {(line.get_linestyle(), line.get_marker()) for line in accuracy.lines}
@@ -99,7 +133,26 @@ def test_the_costs_add_up_to_the_whole_network(table):
 def test_the_learning_rate_is_drawn_for_every_step():
     (axes,) = plots.schedule(Recipe(), 50).axes
     assert len(axes.lines[0].get_ydata()) == 50
-    assert drawn_on_axes(axes)[1:] == ["step", "learning rate"]
+    assert drawn_on_axes(axes) == [
+        "The learning rate climbs, then falls to zero",
+        "step",
+        "learning rate",
+    ]
+
+
+def test_the_words_for_the_learning_rate_say_where_it_climbs_and_falls():
+    said = plots.schedule(Recipe(learning_rate=0.05, warm_up=0.2), 100).alt
+    assert "each of 100 steps. It begins at 0.0" in said
+    assert "to 0.05 at step 20" in said
+    assert "0.025 at step 60, and 0 at the last one" in said
+
+
+def test_a_learning_rate_that_never_changes_is_called_so():
+    figure = plots.schedule(Recipe(learning_rate=0.3, one_cycle=False), 10)
+    assert figure.axes[0].get_title() == "The learning rate stays where it is"
+    assert (
+        figure.alt == "A curve of the learning rate at each of 10 steps. It is 0.3 at each of them."
+    )
 
 
 def test_the_confusion_matrix_names_the_most_common_mistake():
@@ -110,10 +163,26 @@ def test_the_confusion_matrix_names_the_most_common_mistake():
     assert [label.get_text() for label in axes.get_yticklabels()] == CLASSES
 
 
+def test_the_words_for_the_confusion_matrix_count_right_answers_and_mistakes():
+    said = plots.confusion(COUNTS).alt
+    assert "T-shirt/top 90, trouser 90" in said
+    assert "shirt 80, sneaker 90" in said
+    assert "together 890 of 900" in said
+    assert "The most common ones: shirt taken for T-shirt/top 10 times. None" in said
+    assert "89 of the 90 fields outside the diagonal hold a zero" in said
+
+
 def test_the_class_accuracies_name_the_hardest_class():
     (axes,) = plots.class_accuracy(COUNTS).axes
     assert axes.get_title().startswith("shirt is the hardest class")
     assert sorted(bar.get_width() for bar in axes.patches)[0] == pytest.approx(80 / 90)
+
+
+def test_the_words_for_the_class_accuracies_hold_each_of_them_and_the_whole():
+    said = plots.class_accuracy(COUNTS).alt
+    assert "as long as its accuracy: shirt 0.889, " in said
+    assert "bag 1.000" in said
+    assert "all images, 0.989; 1 of 10 classes are below it" in said
 
 
 def test_both_blocks_are_drawn_with_the_same_layers():

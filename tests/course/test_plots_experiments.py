@@ -63,8 +63,21 @@ def test_panels_share_their_axis_only_if_they_have_one_unit():
 
 def test_lesions_names_the_block_that_is_missed_most():
     (axes,) = plots.lesions({"residual": LEFT}).axes
-    assert axes.get_title() == "residual: stage2.block1 is missed most (0.600 lost)"
+    assert axes.get_title() == "residual\nmissed most: stage2.block1 (0.600 lost)"
     assert [bar.get_width() for bar in axes.patches] == [0.8, 0.3]
+    assert axes.get_xlim() == (0, 1)
+
+
+def test_the_words_for_lesions_hold_what_is_left_without_each_block_of_each_family():
+    said = plots.lesions({"residual": LEFT, "plain": LEFT / 2}).alt
+    assert "The residual network has 0.900 as a whole" in said
+    assert "it has: stage1.block1 0.800, stage2.block1 0.300. It loses most without stage2" in said
+    assert (
+        "(0.600) and least without stage1.block1 (0.100). It stays above one half without 1 of"
+        in said
+    )
+    assert "The plain network has 0.450 as a whole" in said
+    assert "It stays above one half without 0 of these 2 blocks" in said
 
 
 def test_moves_names_the_blocks_that_change_least_and_most():
@@ -72,6 +85,12 @@ def test_moves_names_the_blocks_that_change_least_and_most():
     (axes,) = plots.moves(table).axes
     assert axes.get_title() == "a changes its input least, b most"
     assert axes.get_xlim()[1] > 2
+
+
+def test_the_words_for_moves_hold_each_length():
+    said = plots.moves(pandas.DataFrame({"ratio": [0.5, 2.0, 3.0]}, ["a", "b", "c"])).alt
+    assert "a 0.50, b 2.00, c 3.00. a changes its input least, c most" in said
+    assert "longer than that: 2 of 3" in said
 
 
 def test_feature_maps_shows_the_strongest_channels_first():
@@ -84,6 +103,21 @@ def test_feature_maps_shows_the_strongest_channels_first():
     assert figure.axes[6].get_ylabel() == "stem\n4×4"
 
 
+def test_the_words_for_feature_maps_say_which_maps_look_like_the_image():
+    image = numpy.zeros((28, 28))
+    image[:7, 21:] = 200
+    copy, other = numpy.zeros((2, 4, 4))
+    copy[0, 3], other[1] = 5, 1
+    maps = {"stem": numpy.stack([other, copy]), "stage4": numpy.ones((8, 1, 1))}
+    said = plots.feature_maps(image, maps, "An image").alt
+    assert said.startswith("An image. Below the image")
+    assert "stem, 4 by 4 pixels, channels 1, 0 of 2" in said
+    assert "between 0.15 and 1.00 in size" in said
+    assert "the strongest map is brightest at the upper right" in said
+    assert "stage4, 1 by 1 pixels" in said
+    assert said.endswith("So few pixels show plain squares and no outline.")
+
+
 def test_class_activations_share_one_scale_around_zero():
     row = (numpy.zeros((28, 28)), "shirt", numpy.full((7, 7), -2.0), "coat", numpy.eye(7))
     figure = plots.class_activations([row])
@@ -94,6 +128,30 @@ def test_class_activations_share_one_scale_around_zero():
         "for shirt (true)",
         "for coat (answer)",
     ]
+
+
+def test_the_color_bar_of_class_activations_shows_the_colors_that_occur():
+    row = (numpy.zeros((28, 28)), "shirt", numpy.full((7, 7), -2.0), "coat", numpy.eye(7))
+    assert plots.class_activations([row]).axes[-1].get_ylim() == (-2, 1)
+
+
+def test_the_words_for_class_activations_say_what_each_map_scores_and_where():
+    for_coat = numpy.zeros((7, 7))
+    for_coat[0, 6] = 4.9
+    row = (numpy.zeros((28, 28)), "shirt", numpy.full((7, 7), -2.0), "coat", for_coat)
+    said = plots.class_activations([row, row]).alt
+    assert said.count("True class shirt, answer coat: for shirt the pixels score from -2.0") == 2
+    assert "for coat the pixels score from 0.0 to 4.9, most at the upper right, 0.1 on" in said
+    assert "leads by 2.1 on average, and by 6.9 where it leads most, at the upper right" in said
+
+
+def test_ingredients_name_the_most_costly_change_and_the_words_hold_every_mean_and_range():
+    runs = {"change": ["recipe"] * 2 + ["no flips"] * 2, "valid_accuracy": [0.8, 0.9, 0.5, 0.7]}
+    figure = plots.ingredients(pandas.DataFrame(runs))
+    assert figure.axes[0].get_title() == "The most costly change: no flips (-0.250)"
+    assert figure.alt.startswith("The most costly change: no flips (-0.250). ")
+    assert "For recipe, the mean is 0.8500; the runs go from 0.8000 to 0.9000." in figure.alt
+    assert "For no flips, the mean is 0.6000; the runs go from 0.5000 to 0.7000." in figure.alt
 
 
 def test_the_slider_is_there_in_jupyterlab_and_a_sentence_elsewhere(monkeypatch):

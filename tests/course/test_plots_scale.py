@@ -14,6 +14,13 @@ def test_the_bars_of_the_operators_add_up_to_the_step():
     assert axes.get_title() == "Convolutions (orange) take 70% of a training step"
 
 
+def test_the_words_for_the_operators_hold_every_bar_the_sum_and_the_share():
+    times = pandas.Series({"Convolution": 60.0, "Pooling": 30, "a": 6, "b": 4})
+    said = plots.operators(times, shown=2).alt
+    assert "Convolution 60.0, Pooling 30.0, all others 10.0. Together they take 100.0." in said
+    assert "60% of the step" in said
+
+
 def test_threads_are_drawn_beside_a_perfect_gain():
     (axes,) = plots.threads(pandas.Series({1: 100.0, 2: 180.0, 4: 300.0})).axes
     perfect, measured = axes.lines
@@ -22,11 +29,31 @@ def test_threads_are_drawn_beside_a_perfect_gain():
     assert axes.get_title() == "4 threads do 3.00 times the work of 1"
 
 
+def test_the_words_for_the_threads_hold_every_rate_and_the_perfect_one():
+    said = plots.threads(pandas.Series({1: 100.0, 2: 180.0, 4: 300.0})).alt
+    assert "with 1: 100, with 2: 180, with 4: 300" in said
+    assert "400 with 4, where 300 were measured, 75% of it" in said
+
+
 def test_workers_are_drawn_beside_what_they_would_do_without_sending():
     predicted = pandas.DataFrame({"a slow line": [10.0, 8.0]}, index=[1, 2])
     (axes,) = plots.workers(predicted, pandas.Series([10.0, 20.0], index=[1, 2])).axes
     assert [list(line.get_ydata()) for line in axes.lines] == [[10, 20], [10, 8]]
     assert axes.get_title() == "Over a slow line, 2 workers do 0.8 times the work of one"
+
+
+def test_the_words_for_the_workers_hold_every_line_and_where_it_is_highest():
+    predicted = pandas.DataFrame({"a slow line": [10.0, 8.0], "a fast one": [10, 16]}, index=[1, 2])
+    said = plots.workers(predicted, pandas.Series([10.0, 20.0], index=[1, 2])).alt
+    assert "If sending took no time: with 1: 10, with 2: 20." in said
+    assert "a slow line: with 1: 10, with 2: 8; most with 1, at the end 40%" in said
+    assert "a fast one: with 1: 10, with 2: 16; most with 2, at the end 80%" in said
+
+
+def test_the_words_for_shared_batches_tell_the_way_of_the_images_and_of_the_gradients():
+    said = plots.data_parallel().alt
+    for part in ("4 images go to device 0, 4 to device 1", "the sum of the gradients"):
+        assert part in said
 
 
 @pytest.mark.parametrize("shown", ["batch\n8 images", "4 images\non device 1"])

@@ -73,6 +73,12 @@ def bars(axes: Axes, values: pandas.Series, color: str | list[str]) -> BarContai
     return drawn
 
 
+def listed(values: pandas.Series, form: str) -> str:
+    """Return values in words, each behind its name, for an alternative text: "a 1.0, b 2.0"."""
+    pairs = zip(values.index, map(form.format, values))
+    return ", ".join("{name} {value}".format(name=name, value=value) for name, value in pairs)
+
+
 def arrow(axes: Axes, start: tuple[float, float], end: tuple[float, float], color: str) -> None:
     """Draw an arrow between two points of a diagram."""
     style = {"arrowstyle": "-|>", "mutation_scale": 12, "shrinkA": 0, "shrinkB": 0, "lw": 1.5}

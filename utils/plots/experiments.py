@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from itertools import cycle
 
 import ipywidgets as widgets
@@ -15,12 +15,18 @@ from matplotlib.colors import LinearSegmentedColormap
 from matplotlib.ticker import MaxNLocator
 
 from utils.data import CLASSES
-from utils.plots._style import BLUE, GRAY, GREEN, ORANGE, SKY, Figure, bars
+from utils.plots._style import BLUE, GRAY, GREEN, ORANGE, SKY, Figure, bars, listed
 
 # Color, marker and line style of each family.
 STYLES = {"plain": (ORANGE, "s", "--"), "residual": (BLUE, "o", "-")}
 # Together they give 20 different lines.
 DEPTH_COLORS, DEPTH_LINES = (SKY, BLUE, GREEN, ORANGE, GRAY), ("-", "--", "-.", ":")
+GUESSING = 1 / len(CLASSES)
+PLACES = (
+    ("at the upper left", "at the top", "at the upper right"),
+    ("at the left", "in the middle", "at the right"),
+    ("at the lower left", "at the bottom", "at the lower right"),
+)
 BLUE_FOR_ORANGE_AGAINST = LinearSegmentedColormap.from_list("for", [ORANGE, "white", BLUE])
 
 
@@ -112,24 +118,48 @@ def lesions(accuracies: dict[str, pandas.Series]) -> Figure:
 
     Each value is what `probes.lesions` returns; its first entry is that of the whole network.
     """
-    height = 1.8 + 0.28 * max(map(len, accuracies.values()))
+    height = 2.0 + 0.28 * max(map(len, accuracies.values()))
     figure = Figure(9, height)
     panels = figure.subplots(1, len(accuracies), squeeze=False)[0]
     for axes, (family, series) in zip(panels, accuracies.items()):
         whole, left = series.iloc[0], series.iloc[1:]
         bars(axes, left, STYLES[family][0])
-        _values_at(axes, 1.02, left, "{:.3f}")
+        _values_beside(axes, left, "{:.3f}")
         label = "nothing removed: {accuracy:.3f}".format(accuracy=whole)
         axes.axvline(whole, color="black", ls="--", label=label)
-        axes.axvline(1 / len(CLASSES), color=GRAY, ls=":", label="guessing")
-        axes.set(xlabel="accuracy, share of images", xlim=(0, 1.3), ylabel="block removed")
+        axes.axvline(GUESSING, color=GRAY, ls=":", label="guessing")
+        axes.set(xlabel="accuracy, share of images", xlim=(0, 1), ylabel="block removed")
         axes.set_title(
-            "{family}: {block} is missed most ({lost:.3f} lost)".format(
+            "{family}\nmissed most: {block} ({lost:.3f} lost)".format(
                 family=family, block=left.idxmin(), lost=whole - left.min()
             )
         )
         axes.legend(loc="upper center", bbox_to_anchor=(0.5, -0.6 / height), ncols=2)
+    figure.alt = "Bars: the accuracy that is left when one block is removed. {families}".format(
+        families=" ".join(_lesions_in_words(*item) for item in accuracies.items())
+    )
     return figure
+
+
+def _lesions_in_words(family: str, series: pandas.Series) -> str:
+    whole, left = series.iloc[0], series.iloc[1:]
+    return (
+        "The {family} network has {whole:.3f} as a whole, a dashed line; guessing, a dotted line, "
+        "gives {guessing:.1f}. Without one block it has: {left}. It loses most without {worst} "
+        "({most:.3f}) and least without {best} ({least:.3f}). It stays above one half without "
+        "{half} of these {count} blocks, each removed alone.".format(
+            family=family,
+            whole=whole,
+            guessing=GUESSING,
+            left=listed(left, "{:.3f}"),
+            worst=left.idxmin(),
+            most=whole - left.min(),
+            best=left.idxmax(),
+            least=whole - left.max(),
+            half=(left > 0.5).sum(),
+            count=len(left),
+        )
+    )
 
 
 def moves(table: pandas.DataFrame) -> Figure:
@@ -137,21 +167,32 @@ def moves(table: pandas.DataFrame) -> Figure:
     figure = Figure(7, 1.4 + 0.3 * len(table))
     axes = figure.subplots()
     bars(axes, table.ratio, BLUE)
+    _values_beside(axes, table.ratio, "{:.2f}")
     axes.axvline(1, color=ORANGE, ls="--", label="as long as x")
     axes.set(xlabel="length of f(x) − x, in lengths of x", ylabel="block")
-    longest = max(1, table.ratio.max())
-    _values_at(axes, 1.03 * longest, table.ratio, "{:.2f}")
-    axes.set_xlim(0, 1.15 * longest)
+    axes.set_xlim(0, 1.05 * max(1, table.ratio.max()))
+    least, most = table.ratio.idxmin(), table.ratio.idxmax()
     title = "{least} changes its input least, {most} most"
-    axes.set_title(title.format(least=table.ratio.idxmin(), most=table.ratio.idxmax()))
+    axes.set_title(title.format(least=least, most=most))
     figure.legend(loc="outside lower right")
+    figure.alt = (
+        "A bar for each block, in the order of the network: the length of f(x) − x, in lengths of "
+        "x: {ratios}. {least} changes its input least, {most} most. A dashed line at 1 marks a "
+        "change as long as x itself; longer than that: {longer} of {count}.".format(
+            ratios=listed(table.ratio, "{:.2f}"),
+            least=least,
+            most=most,
+            longer=(table.ratio > 1).sum(),
+            count=len(table),
+        )
+    )
     return figure
 
 
-def _values_at(axes: Axes, x: float, values: pandas.Series, form: str) -> None:
-    """Write the values of all bars in a column at x, where no line crosses them."""
+def _values_beside(axes: Axes, values: pandas.Series, form: str) -> None:
+    """Write the values of all bars in a column to the right of the axes."""
     for row, value in enumerate(values):
-        axes.text(x, row, form.format(value), va="center")
+        axes.text(1.02, row, form.format(value), va="center", transform=axes.get_yaxis_transform())
 
 
 def feature_maps(image: numpy.ndarray, maps: dict[str, numpy.ndarray], title: str) -> Figure:
@@ -164,14 +205,60 @@ def feature_maps(image: numpy.ndarray, maps: dict[str, numpy.ndarray], title: st
     rows[0, 0].imshow(image, cmap="gray")
     rows[0, 0].set_ylabel("image")
     for row, (name, channels) in zip(rows[1:], maps.items()):
-        strongest = channels.mean(axis=(1, 2)).argsort()[::-1][:6]
-        for axes, channel in zip(row, strongest):
+        for axes, channel in zip(row, _strongest(channels)):
             axes.imshow(channels[channel], cmap="cividis", vmin=0, vmax=channels.max())
             axes.set_title("channel {number}".format(number=channel), size=8)
         height, width = channels.shape[1:]
         row[0].set_ylabel(f"{name}\n{height}×{width}")
     figure.suptitle(title)
+    figure.alt = (
+        "{title}. Below the image, a row of six maps for each part of the network: the channels "
+        "that answer most strongly, brighter where they answer more. {rows}".format(
+            title=title, rows=" ".join(_maps_in_words(image, *item) for item in maps.items())
+        )
+    )
     return figure
+
+
+def _strongest(channels: numpy.ndarray) -> numpy.ndarray:
+    """Return the numbers of the six channels with the largest mean, the largest first."""
+    return channels.mean(axis=(1, 2)).argsort()[::-1][:6]
+
+
+def _maps_in_words(image: numpy.ndarray, name: str, channels: numpy.ndarray) -> str:
+    count, height, width = channels.shape
+    chosen = _strongest(channels)
+    said = "{name}, {height} by {width} pixels, channels {numbers} of {count}.".format(
+        name=name,
+        height=height,
+        width=width,
+        numbers=", ".join(map(str, chosen)),
+        count=count,
+    )
+    if min(height, width) < 4:
+        return "{said} So few pixels show plain squares and no outline.".format(said=said)
+    return "{said} {likeness}".format(said=said, likeness=_likeness(image, channels[chosen]))
+
+
+def _likeness(image: numpy.ndarray, shown: numpy.ndarray) -> str:
+    """Say how much maps look like the image, and where the strongest of them is brightest."""
+    ys, xs = (len(image) * (2 * numpy.arange(n) + 1) // (2 * n) for n in shown.shape[1:])
+    small = image[ys][:, xs].ravel()
+    varied = [channel.ravel() for channel in shown if channel.std() and small.std()]
+    alike = [abs(numpy.corrcoef(small, channel)[0, 1]) for channel in varied]
+    return (
+        "Pixel by pixel, their correlations with the image are between {low:.2f} and {high:.2f} "
+        "in size, where 1 would be a copy of it or of its negative; the strongest map is "
+        "brightest {place}.".format(
+            low=min(alike, default=0), high=max(alike, default=0), place=_brightest(shown[0])
+        )
+    )
+
+
+def _brightest(field: numpy.ndarray) -> str:
+    """Say where the largest value of a map is: "at the upper left", ..., "in the middle"."""
+    row, column = numpy.unravel_index(field.argmax(), field.shape)
+    return PLACES[int(3 * row / field.shape[0])][int(3 * column / field.shape[1])]
 
 
 def by_image(draw: Callable[[int], Figure], count: int) -> object:
@@ -196,7 +283,8 @@ def class_activations(rows: Sequence[tuple]) -> Figure:
     All maps share one scale: blue speaks for the class, orange against it.
     """
     figure = Figure(6.4, 1.75 * len(rows))
-    limit = max(abs(activation).max() for _, *row in rows for activation in row[1::2])
+    maps = [activation for _, *row in rows for activation in row[1::2]]
+    limit = max(abs(activation).max() for activation in maps)
     for axes, (image, true, for_true, answer, for_answer) in zip(
         figure.subplots(len(rows), 3, squeeze=False), rows
     ):
@@ -216,9 +304,48 @@ def class_activations(rows: Sequence[tuple]) -> Figure:
             panel.axis("off")
         axes[1].set_title("for {name} (true)".format(name=true), size=9)
         axes[2].set_title("for {name} (answer)".format(name=answer), size=9)
-    figure.colorbar(shown, ax=figure.axes, label="score of the pixel", shrink=0.5)
-    figure.suptitle("The most confident mistakes: what speaks for the truth, what for the answer")
+    bar = figure.colorbar(shown, ax=figure.axes, label="score of the pixel", shrink=0.5)
+    bar.ax.set_ylim(numpy.min(maps), numpy.max(maps))  # of the colors, only those that occur
+    title = "The most confident mistakes: what speaks for the truth, what for the answer"
+    figure.suptitle(title)
+    figure.alt = (
+        "{title}. Each row has an image, the class-activation map of its true class and that of "
+        "the network's answer. {rows}".format(
+            title=title, rows=" ".join(_activations_in_words(*row) for row in rows)
+        )
+    )
     return figure
+
+
+def _activations_in_words(
+    _: numpy.ndarray, true: str, for_true: numpy.ndarray, answer: str, for_answer: numpy.ndarray
+) -> str:
+    lead = for_answer - for_true
+    return (
+        "True class {true}, answer {answer}: {of_true}; {of_answer}. The answer leads by "
+        "{mean:.1f} on average, and by {most:.1f} where it leads most, {place}.".format(
+            true=true,
+            answer=answer,
+            of_true=_map_in_words(true, for_true),
+            of_answer=_map_in_words(answer, for_answer),
+            mean=lead.mean(),
+            most=lead.max(),
+            place=_brightest(lead),
+        )
+    )
+
+
+def _map_in_words(label: str, field: numpy.ndarray) -> str:
+    return (
+        "for {label} the pixels score from {low:.1f} to {high:.1f}, most {place}, {mean:.1f} on "
+        "average".format(
+            label=label,
+            low=field.min(),
+            high=field.max(),
+            place=_brightest(field),
+            mean=field.mean(),
+        )
+    )
 
 
 def ingredients(table: pandas.DataFrame) -> Figure:
@@ -234,10 +361,25 @@ def ingredients(table: pandas.DataFrame) -> Figure:
     axes.plot(means, means.index, "|", color=ORANGE, ms=16, mew=2.5, label="mean of the seeds")
     axes.axvline(means.iloc[0], color=GRAY, ls="--", lw=1, label="mean of the recipe")
     worst = means.iloc[1:].idxmin()
-    title = "The most costly change: {change} ({difference:+.3f})"
-    axes.set_title(title.format(change=worst, difference=means[worst] - means.iloc[0]))
+    title = "The most costly change: {change} ({difference:+.3f})".format(
+        change=worst, difference=means[worst] - means.iloc[0]
+    )
+    axes.set_title(title)
     axes.set(xlabel="accuracy on the validation images")
     axes.invert_yaxis()
     axes.grid(axis="x", alpha=0.3)
     axes.legend()
+    figure.alt = (
+        "{title}. A row of dots for each change: the accuracy of each run on the validation "
+        "images, with a mark at the mean. {changes}".format(
+            title=title, changes=" ".join(_changes_in_words(table))
+        )
+    )
     return figure
+
+
+def _changes_in_words(table: pandas.DataFrame) -> Iterator[str]:
+    accuracies = table.groupby("change", sort=False).valid_accuracy
+    for change, runs in accuracies:
+        said = "For {change}, the mean is {mean:.4f}; the runs go from {low:.4f} to {high:.4f}."
+        yield said.format(change=change, mean=runs.mean(), low=runs.min(), high=runs.max())

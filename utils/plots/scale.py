@@ -8,7 +8,7 @@ import pandas
 from matplotlib.axes import Axes
 from matplotlib.patches import FancyBboxPatch
 
-from utils.plots._style import BLUE, GRAY, GREEN, ORANGE, SKY, Figure, arrow, bars
+from utils.plots._style import BLUE, GRAY, GREEN, ORANGE, SKY, Figure, arrow, bars, listed
 
 # MXNet's names of the operator that computes a convolution, and of the one for its gradients.
 CONVOLUTIONS = ("Convolution", "_backward_Convolution")
@@ -31,6 +31,13 @@ def operators(times: pandas.Series, shown: int = 7) -> Figure:
         title="Convolutions (orange) take {share:.0%} of a training step".format(share=share),
         xlabel="time in one step, ms",
         xlim=(0, 1.12 * longest.max()),
+    )
+    figure.alt = (
+        "A bar for each kind of operator, as long as its time in one training step, in "
+        "milliseconds; the slowest first: {longest}. Together they take {total:.1f}. The bars of "
+        "convolutions and their gradients are orange: {share:.0%} of the step.".format(
+            longest=listed(longest, "{:.1f}"), total=times.sum(), share=share
+        )
     )
     return figure
 
@@ -56,6 +63,17 @@ def threads(rates: pandas.Series) -> Figure:
     axes.set_xticks(rates.index)
     axes.grid(alpha=0.3)
     axes.legend()
+    figure.alt = (
+        "A curve of the images per second in training against the number of threads. Measured: "
+        "{measured}. A dashed straight line shows what would be if each thread brought the same: "
+        "{perfect:.0f} with {most}, where {rate:.0f} were measured, {share:.0%} of it.".format(
+            measured=listed(rates.rename("with {}:".format), "{:.0f}"),
+            perfect=perfect[-1],
+            most=rates.index[-1],
+            rate=rates.iloc[-1],
+            share=rates.iloc[-1] / perfect[-1],
+        )
+    )
     return figure
 
 
@@ -81,6 +99,13 @@ def data_parallel() -> Figure:
         axes.plot([10.6, 10.6, 6.0], [2.3 + 1.1 * toward, back, back], color=ORANGE, lw=1.5)
         arrow(axes, (6.0, back), (6.0, y + 1.1 * toward), ORANGE)
     axes.text(11.8, 2.3, "the same\nstep for\nboth", color=ORANGE, va="center")
+    figure.alt = (
+        "A diagram of two rows, one for each device. A batch of 8 images on the left is cut in "
+        "two: 4 images go to device 0, 4 to device 1. Each device has the whole network and "
+        "computes the gradient of its own 4 images. On the right both gradients meet in one box, "
+        "the sum of the gradients. From this sum, arrows lead back to both networks: each takes "
+        "the same step."
+    )
     return figure
 
 
@@ -115,4 +140,28 @@ def workers(predicted: pandas.DataFrame, perfect: pandas.Series) -> Figure:
     axes.minorticks_off()
     axes.grid(alpha=0.3)
     axes.legend()
+    lines = [_line_in_words(name, rates, perfect) for name, rates in predicted.items()]
+    figure.alt = (
+        "Lines of predicted images per second against the number of workers, both axes "
+        "logarithmic. If sending took no time: {perfect}. {lines}".format(
+            perfect=_by_workers(perfect), lines=" ".join(lines)
+        )
+    )
     return figure
+
+
+def _line_in_words(name: str, rates: pandas.Series, perfect: pandas.Series) -> str:
+    best = rates.idxmax()
+    return (
+        "{name}: {rates}; most with {best}, at the end {share:.0%} of what it would be if sending "
+        "took no time.".format(
+            name=name,
+            rates=_by_workers(rates),
+            best=best,
+            share=rates.iloc[-1] / perfect.iloc[-1],
+        )
+    )
+
+
+def _by_workers(rates: pandas.Series) -> str:
+    return listed(rates.rename("with {}:".format), "{:.0f}")

@@ -4,18 +4,21 @@ from __future__ import annotations
 
 import math
 import time
+from collections.abc import Iterator
 
 import numpy
 import pandas
 from IPython.display import DisplayHandle
+from matplotlib.ticker import MaxNLocator
 
 from utils.data import CLASSES
-from utils.plots._style import BLUE, ORANGE, SKY, Figure, bars
+from utils.plots._style import BLUE, GRAY, ORANGE, Figure, bars, listed
 from utils.recipes import Recipe
 from utils.runs.callbacks import Callback, Run
 from utils.runs.history import History
 
 DRAWING_SHARE = 0.02  # the largest share of a run's time that live curves may take
+EPOCHS_SAID, MISTAKES_SAID = 8, 10  # the most that an alternative text lists
 
 
 def schedule(recipe: Recipe, steps: int) -> Figure:
@@ -23,11 +26,39 @@ def schedule(recipe: Recipe, steps: int) -> Figure:
     figure = Figure(6.5, 2.8)
     axes = figure.subplots()
     rate = recipe.schedule(steps)
-    axes.plot([rate(step) for step in range(1, steps + 1)], color=BLUE)
-    axes.set(title="The learning rate climbs, then falls to zero", xlabel="step")
-    axes.set(ylabel="learning rate", ylim=(0, None))
+    rates = numpy.array([rate(step) for step in range(1, steps + 1)])
+    axes.plot(range(1, steps + 1), rates, color=BLUE)
+    title = "The learning rate stays where it is"
+    if recipe.one_cycle:
+        title = "The learning rate climbs, then falls to zero"
+    axes.set(title=title, xlabel="step", ylabel="learning rate", ylim=(0, None))
     axes.grid(alpha=0.3)
+    figure.alt = "A curve of the learning rate at each of {count:,} steps. {course}".format(
+        count=steps, course=_climb_and_fall(rates) if recipe.one_cycle else _constant(rates)
+    )
     return figure
+
+
+def _constant(rates: numpy.ndarray) -> str:
+    return "It is {rate:g} at each of them.".format(rate=rates[0])
+
+
+def _climb_and_fall(rates: numpy.ndarray) -> str:
+    highest = rates.argmax()
+    half = highest + (rates[highest:] <= rates.max() / 2).argmax()
+    return (
+        "It begins at {begin:.2g} and climbs in a straight line to {peak:.2g} at step {highest:,}. "
+        "From there it falls to zero along a smooth curve, slow at first, fast in the middle and "
+        "slow at the end: it is down to {middle:.2g} at step {half:,}, and {end:.2g} at the "
+        "last one.".format(
+            begin=rates[0],
+            peak=rates.max(),
+            highest=highest + 1,
+            middle=rates[half],
+            half=half + 1,
+            end=rates[-1],
+        )
+    )
 
 
 def curves(history: History) -> Figure:
@@ -36,8 +67,8 @@ def curves(history: History) -> Figure:
     loss, accuracy = figure.subplots(1, 2)
     ends = numpy.arange(1, history.epochs + 1)
     steps = numpy.arange(1, len(history.step_losses) + 1) / history.steps_per_epoch
-    loss.plot(steps, history.step_losses, color=SKY, lw=0.6, alpha=0.7, label="training, each step")
-    loss.plot(ends - 0.5, history.train_loss, "o-", color=BLUE, label="training, mean of the epoch")
+    loss.plot(steps, history.step_losses, color=GRAY, lw=0.4, alpha=0.4, label="training, a step")
+    loss.plot(ends - 0.5, history.train_loss, "o-", color=BLUE, label="training, mean of an epoch")
     loss.plot(ends, history.valid_loss, "s--", color=ORANGE, label="validation")
     loss.set_title("Loss after {epochs:.1f} epochs".format(epochs=steps[-1]))
     loss.set_ylabel("cross-entropy, nats")
@@ -49,10 +80,72 @@ def curves(history: History) -> Figure:
         title = "Validation accuracy: {reached:.3f}".format(reached=history.valid_accuracy[-1])
     accuracy.set(title=title, ylabel="accuracy, share of images")
     for axes in (loss, accuracy):
-        axes.set(xlabel="epoch", xlim=(0, max(1, math.ceil(steps[-1]))))
+        end = max(1, math.ceil(steps[-1]))
+        axes.set(xlabel="epoch", xlim=(0, 1.03 * end))  # room for the whole of the last mark
+        axes.xaxis.set_major_locator(MaxNLocator(integer=True))
         axes.grid(alpha=0.3)
         axes.legend()
+    loss.get_legend().legend_handles[0].set(alpha=1, linewidth=1)  # else hardly to be seen
+    figure.alt = " ".join([_beginning(history), *_each_epoch(history), _end(history)])
     return figure
+
+
+def _beginning(history: History) -> str:
+    """Say what the charts are, and what the loss of single steps does."""
+    said = (
+        "Two line charts against the epoch: on the left the loss, on the right the accuracy. "
+        "The loss of single steps, a thin line that jumps up and down, begins at {first:.2f} and "
+        "ends at {last:.2f} after {count:,} steps, which are {epochs:.1f} epochs.".format(
+            first=history.step_losses[0],
+            last=history.step_losses[-1],
+            count=len(history.step_losses),
+            epochs=len(history.step_losses) / history.steps_per_epoch,
+        )
+    )
+    if not history.epochs:
+        return said
+    steps = history.steps_per_epoch
+    last = history.step_losses[(history.epochs - 1) * steps : history.epochs * steps]
+    return (
+        "{said} Nine in ten of them lie between {low:.2f} and {high:.2f} in epoch 1, between "
+        "{last_low:.2f} and {last_high:.2f} in epoch {epochs}.".format(
+            said=said,
+            low=numpy.quantile(history.step_losses[:steps], 0.05),
+            high=numpy.quantile(history.step_losses[:steps], 0.95),
+            last_low=numpy.quantile(last, 0.05),
+            last_high=numpy.quantile(last, 0.95),
+            epochs=history.epochs,
+        )
+    )
+
+
+def _each_epoch(history: History) -> Iterator[str]:
+    """Say a sentence on each epoch; where there are many, on some of them."""
+    epochs = numpy.arange(1, history.epochs + 1)
+    few = numpy.linspace(0, history.epochs - 1, EPOCHS_SAID).round().astype(int)
+    for epoch in epochs[few] if history.epochs > EPOCHS_SAID else epochs:
+        yield (
+            "Epoch {epoch}: loss {train_loss:.3f} in training and {valid_loss:.3f} in validation, "
+            "accuracy {train_accuracy:.3f} and {valid_accuracy:.3f}.".format(
+                epoch=epoch,
+                train_loss=history.train_loss[epoch - 1],
+                valid_loss=history.valid_loss[epoch - 1],
+                train_accuracy=history.train_accuracy[epoch - 1],
+                valid_accuracy=history.valid_accuracy[epoch - 1],
+            )
+        )
+
+
+def _end(history: History) -> str:
+    if not history.epochs:
+        return "No epoch is complete yet, so nothing else is drawn."
+    return (
+        "The validation accuracy is highest after epoch {best}. At the end, the accuracy in "
+        "training minus that in validation is {gap:+.3f}.".format(
+            best=1 + numpy.argmax(history.valid_accuracy),
+            gap=history.train_accuracy[-1] - history.valid_accuracy[-1],
+        )
+    )
 
 
 class LiveCurves(Callback):
@@ -89,29 +182,64 @@ def confusion(matrix: numpy.ndarray) -> Figure:
     figure = Figure(7.5, 6.2)
     axes = figure.subplots()
     errors = matrix * (1 - numpy.eye(len(matrix), dtype=matrix.dtype))
-    row, column = numpy.unravel_index(errors.argmax(), errors.shape)
-    axes.imshow(errors, cmap="cividis_r")
+    axes.imshow(errors, cmap="Blues")
     for (i, j), count in numpy.ndenumerate(matrix):
         dark = errors[i, j] > errors.max() / 2
         axes.text(j, i, count, ha="center", va="center", color="white" if dark else "black")
     axes.set_xticks(range(len(matrix)), CLASSES, rotation=45, ha="right")
     axes.set_yticks(range(len(matrix)), CLASSES)
     axes.set(xlabel="the network's answer", ylabel="the true class")
-    title = "The most common mistake: {true} taken for {answer}"
-    axes.set_title(title.format(true=CLASSES[row], answer=CLASSES[column]))
+    mistakes = _mistakes(errors)
+    axes.set_title("The most common mistake: {mistake}".format(mistake=mistakes.index[0]))
+    figure.alt = _confusion_in_words(matrix, mistakes)
     return figure
+
+
+def _mistakes(errors: numpy.ndarray) -> pandas.Series:
+    """Return how often each class was taken for each other, the most common first."""
+    form = "{true} taken for {answer}"
+    names = [form.format(true=true, answer=answer) for true in CLASSES for answer in CLASSES]
+    return pandas.Series(errors.ravel(), names).sort_values(ascending=False, kind="stable")
+
+
+def _confusion_in_words(matrix: numpy.ndarray, mistakes: pandas.Series) -> str:
+    return (
+        "A table of counts: a row for each true class, a column for each answer of the network. "
+        "Right answers are on the diagonal: {right}; together {trace:,} of {total:,}. The color "
+        "of a field grows darker with the number of mistakes. The most common ones: {most}. "
+        "None of the others is more common, and {never} of the {fields} fields outside the "
+        "diagonal hold a zero.".format(
+            right=listed(pandas.Series(matrix.diagonal(), CLASSES), "{}"),
+            trace=matrix.trace(),
+            total=matrix.sum(),
+            most=listed(mistakes[mistakes > 0].iloc[:MISTAKES_SAID], "{} times"),
+            never=(mistakes == 0).sum() - len(matrix),
+            fields=matrix.size - len(matrix),
+        )
+    )
 
 
 def class_accuracy(matrix: numpy.ndarray) -> Figure:
     """Draw the accuracy on each class, the hardest class first, from (10, 10) counts."""
     share = pandas.Series(matrix.diagonal() / matrix.sum(axis=1), CLASSES).sort_values()
-    figure = Figure(7, 3.4)
+    whole = matrix.trace() / matrix.sum()
+    figure = Figure(7, 3.6)
     axes = figure.subplots()
     drawn = bars(axes, share, BLUE)
     axes.bar_label(drawn, fmt="%.3f", label_type="center", color="white")
-    axes.axvline(matrix.trace() / matrix.sum(), color=ORANGE, ls="--", label="all images")
+    axes.axvline(whole, color=ORANGE, ls="--", label="all images")
     axes.set(xlabel="accuracy, share of the images of the class", xlim=(0, 1))
     title = "{hardest} is the hardest class, {easiest} the easiest"
     axes.set_title(title.format(hardest=share.index[0], easiest=share.index[-1]))
-    axes.legend(loc="lower left")
+    figure.legend(loc="outside lower right")
+    figure.alt = (
+        "A bar for each class, the hardest first, as long as its accuracy: {shares}. A dashed "
+        "line marks the accuracy on all images, {whole:.3f}; {below} of {count} classes are "
+        "below it.".format(
+            shares=listed(share, "{:.3f}"),
+            whole=whole,
+            below=(share < whole).sum(),
+            count=len(share),
+        )
+    )
     return figure
