@@ -27,6 +27,83 @@ def diagnosed_as(diagnosis, check):
     return enter
 
 
+# negative(image)
+
+
+@diagnosed_as("nothing changed", "negative")
+def the_image_itself(image):
+    return image
+
+
+@diagnosed_as("256 taken for white", "negative")
+def from_256(image):
+    return 256 - image
+
+
+@diagnosed_as("256 taken for white", "negative")
+def with_a_minus_sign(image):
+    return -image
+
+
+@diagnosed_as("the wrong way round", "negative")
+def minus_255(image):
+    return image - 255
+
+
+@diagnosed_as("the wrong way round", "negative")
+def minus_255_as_numbers(image):
+    return image.astype("float32") - 255
+
+
+@diagnosed_as("wrong numbers", "negative")
+def black_and_white_only(image):
+    return numpy.where(image > 127, 0, 255)
+
+
+@diagnosed_as("returns something else", "negative")
+def the_darkest_pixel(image):
+    return 255 - image.max()
+
+
+@diagnosed_as("the image itself changed", "negative")
+def in_place(image):
+    image[:] = 255 - image
+    return image
+
+
+# average_image(images, labels, label)
+
+
+@diagnosed_as("all classes averaged", "average_image")
+def of_all_classes(images, labels, label):
+    return images.mean(axis=0)
+
+
+@diagnosed_as("a sum", "average_image")
+def sum_of_the_class(images, labels, label):
+    return images[labels == label].sum(axis=0)
+
+
+@diagnosed_as("one image only", "average_image")
+def first_of_the_class(images, labels, label):
+    return images[labels == label][0]
+
+
+@diagnosed_as("returns something else", "average_image")
+def one_number_for_each_image(images, labels, label):
+    return images[labels == label].mean(axis=(1, 2))
+
+
+@diagnosed_as("returns something else", "average_image")
+def one_number_for_all(images, labels, label):
+    return images[labels == label].mean()
+
+
+@diagnosed_as("wrong numbers", "average_image")
+def average_of_another_class(images, labels, label):
+    return images[labels != label].mean(axis=0)
+
+
 # difference_counts(first, second)
 
 

@@ -341,6 +341,15 @@ def test_the_report_shows_every_fact_and_every_fix_in_text_and_in_html():
     assert "Switch it &lt;on&gt;." in page
 
 
+def test_where_all_is_in_order_one_line_is_enough_unless_all_is_asked_for():
+    facts = (report.Fact("Speed", "fast"), report.Fact("Light", "on"))
+    assert str(report.Findings(facts)) == "Everything is in order."
+    assert "Speed" not in report.Findings(facts)._repr_html_()
+    in_full = report.Findings(facts, in_full=True)
+    assert str(in_full).splitlines()[1:] == ["✓ fine  Speed       fast", "✓ fine  Light       on"]
+    assert "Speed" in in_full._repr_html_()
+
+
 def test_without_mxnet_the_report_still_stands(monkeypatch):
     """A library that cannot be loaded gets one line of the report, with what to do."""
     monkeypatch.setattr(fetch, "find", fetch.sample)

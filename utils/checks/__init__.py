@@ -12,7 +12,9 @@ from utils.checks.batch_part import batch_part
 from utils.checks.experiment import experiment
 from utils.checks.identity import identity
 from utils.checks.numbers import (
+    average_image,
     difference_counts,
+    negative,
     parameter_count,
     receptive_field,
     resnet18_parameters,
@@ -30,11 +32,13 @@ __all__ = [
     "Report",
     "accumulated_step",
     "accuracy_without",
+    "average_image",
     "batch_part",
     "bottleneck",
     "difference_counts",
     "experiment",
     "identity",
+    "negative",
     "paper_resnet18",
     "parameter_count",
     "preactivation",

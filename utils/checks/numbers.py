@@ -1,13 +1,13 @@
 """Check the numbers that a learner calculates or predicts: shapes, parameters, pixels, seconds.
 
-Exercises of notebooks 01, 03, 04 and 08.
+Exercises of notebooks 00, 01, 03, 04 and 08.
 """
 
 from __future__ import annotations
 
 import copy
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from typing import Any, NamedTuple
 
@@ -222,6 +222,120 @@ def _compare_result(
 
 def _said(result: Any) -> str:
     return f"{result:.6g}" if isinstance(result, (float, numpy.floating)) else str(result)
+
+
+# Functions that return an image
+
+
+def negative(function: Callable[..., Any]) -> Report:
+    """Check a function `negative(image)` of a gray image, with numbers from 0 to 255.
+
+    It returns a new image, in which light and dark have changed places.
+    """
+    image = numpy.array([[0, 100, 200], [55, 254, 255]], dtype="uint8")
+    numbers = image.astype(int)
+    wrong = []
+    for name, values in (
+        ("nothing changed", numbers),
+        ("256 taken for white", 256 - numbers),
+        ("the wrong way round", numbers - 255),
+    ):
+        wrong += [(name, values), (name, values.astype("uint8"))]  # a byte goes on from 255 to 0
+    compare = partial(
+        _compare_image,
+        "negative(image)",
+        (image,),
+        255 - numbers,
+        wrong,
+        why="A network sees only numbers, so to change an image is to calculate with them.",
+        look="Which number is black, and which is white? Write down what 0, 100 and 255 should "
+        "become, then find the rule.",
+    )
+    questions = [
+        Question("light and dark", "Is what was dark now light, and the reverse?", compare),
+        Question("original", "Is the image that was passed still the same?", _keeps_its_image),
+    ]
+    return ask_all("Negative", questions, function)
+
+
+def average_image(function: Callable[..., Any]) -> Report:
+    """Check a function `average_image(images, labels, label)`, the mean of all images of a class.
+
+    `images` is (N, height, width), `labels` (N,); the mean is taken pixel by pixel.
+    """
+    images = numpy.array([[[0, 10, 20], [30, 40, 50]], [[9, 9, 9], [8, 8, 8]]], dtype="uint8")
+    images = numpy.concatenate([images, images[:, ::-1] * 2])
+    labels = numpy.array([3, 5, 3, 5], dtype="int32")
+    chosen = images[labels == 3]
+    compare = partial(
+        _compare_image,
+        "average_image(images, labels, 3)",
+        (images, labels, 3),
+        chosen.mean(axis=0),
+        [
+            ("all classes averaged", images.mean(axis=0)),
+            ("a sum", chosen.sum(axis=0)),
+            ("one image only", chosen[0]),
+        ],
+        why="The average shows what the images of a class have in common.",
+        look="Which images have this label? How many numbers are averaged for one pixel of the "
+        "result?",
+    )
+    questions = [Question("average", "Is each pixel the average over the class?", compare)]
+    return ask_all("Average image", questions, function)
+
+
+def _compare_image(
+    call: str,
+    arguments: tuple,
+    expected: numpy.ndarray,
+    wrong: Sequence[tuple[str, numpy.ndarray]],
+    function: Callable[..., Any],
+    *,
+    why: str,
+    look: str,
+) -> None:
+    check_function(function)
+    result = function(*copy.deepcopy(arguments))
+    if not isinstance(result, numpy.ndarray) or result.shape != expected.shape:
+        raise Mistake(
+            "returns something else",
+            "`{call}` should return an array with the shape {shape}, but it returned "
+            "{result}.".format(call=call, shape=expected.shape, result=short(result)),
+            "An image has one number for each pixel: the result is one image.",
+            "Read the last line of your function. What does it return?",
+        )
+    if numpy.allclose(result, expected):
+        return
+    matching = [name for name, image in wrong if numpy.array_equal(result, image)]
+    place = tuple(numpy.argwhere(~numpy.isclose(result, expected))[0].tolist())
+    raise Mistake(
+        matching[0] if matching else "wrong numbers",
+        "The pixel in row {row} and column {column} should be {expected}, but it is "
+        "{result}.".format(
+            row=place[0],
+            column=place[1],
+            expected=_said(expected[place]),
+            result=_said(result[place]),
+        ),
+        why,
+        look,
+    )
+
+
+def _keeps_its_image(function: Callable[..., Any]) -> None:
+    check_function(function)
+    image = numpy.full((2, 3), 100, dtype="uint8")
+    function(image)
+    if (image != 100).any():
+        raise Mistake(
+            "the image itself changed",
+            "The image that was passed had the number 100 everywhere. Now it has {number}.".format(
+                number=_said(image.flat[0])
+            ),
+            "A changed image stays changed in every cell below.",
+            "Which line writes into `image`? Let the function calculate a new array.",
+        )
 
 
 # Predictions about ResNet-18, by the names of its layers

@@ -36,9 +36,13 @@ class Fact:
 
 @dataclass(frozen=True, repr=False)
 class Findings:
-    """What was found on this machine: a table in Jupyter, text anywhere else."""
+    """What was found on this machine: a table in Jupyter, text anywhere else.
+
+    Where nothing is wrong, one line is enough, unless it is asked for `in_full`.
+    """
 
     facts: tuple[Fact, ...]
+    in_full: bool = False
 
     @property
     def verdict(self) -> str:
@@ -46,9 +50,14 @@ class Findings:
         wrong = ", ".join(fact.name for fact in self.facts if fact.fix)
         return "To look at: {names}.".format(names=wrong) if wrong else "Everything is in order."
 
+    @property
+    def _shown(self) -> tuple[Fact, ...]:
+        wrong = any(fact.fix for fact in self.facts)
+        return self.facts if wrong or self.in_full else ()
+
     def __repr__(self) -> str:
         lines = [self.verdict]
-        for fact in self.facts:
+        for fact in self._shown:
             lines.append(f"{fact.mark}  {fact.name:<10}  {fact.value}")
             lines += [f"{'':20}{fact.fix}"] if fact.fix else []
         return "\n".join(lines)
@@ -56,15 +65,16 @@ class Findings:
     def _repr_html_(self) -> str:
         rows = [
             (fact.mark, fact.name, [fact.value, fact.fix] if fact.fix else [fact.value])
-            for fact in self.facts
+            for fact in self._shown
         ]
         return html_table(self.verdict, rows)
 
 
-def this_machine() -> Findings:
+def this_machine(in_full: bool = False) -> Findings:
     """Look at this machine, find or fetch the data, and return what was found.
 
-    If MXNet cannot be imported, the facts that need it are left out.
+    It is shown in one line, or in full where something is wrong or `in_full` is True. If MXNet
+    cannot be imported, the facts that need it are left out.
     """
     preparation = machine.preparation()
     numpy, mxnet, d2l = (_import(name) for name in ("numpy", "mxnet", "d2l"))
@@ -91,7 +101,7 @@ def this_machine() -> Findings:
         disk_fact(cache, shutil.disk_usage(home).free),
         data_fact(),
     ]
-    return Findings(tuple(facts))
+    return Findings(tuple(facts), in_full)
 
 
 def _import(name: str) -> tuple[str, str]:
