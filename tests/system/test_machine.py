@@ -344,7 +344,8 @@ def test_the_report_shows_every_fact_and_every_fix_in_text_and_in_html():
 def test_where_all_is_in_order_one_line_is_enough_unless_all_is_asked_for():
     facts = (report.Fact("Speed", "fast"), report.Fact("Light", "on"))
     assert str(report.Findings(facts)) == "Everything is in order."
-    assert "Speed" not in report.Findings(facts)._repr_html_()
+    assert "table" not in report.Findings(facts)._repr_html_(), "a caption alone would be narrow"
+    assert ">Everything is in order.<" in report.Findings(facts)._repr_html_()
     in_full = report.Findings(facts, in_full=True)
     assert str(in_full).splitlines()[1:] == ["✓ fine  Speed       fast", "✓ fine  Light       on"]
     assert "Speed" in in_full._repr_html_()

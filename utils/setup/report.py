@@ -221,8 +221,11 @@ def html_table(caption: str, rows: Iterable[tuple[str, str, Sequence[str]]]) -> 
     """Return an HTML table in the colors of the page around it, for light and dark themes.
 
     Each row has a mark, a name and lines of text; the second line, which says what is wrong, is
-    bold.
+    bold. Without rows, the caption alone is left, as one line.
     """
+    rows = list(rows)
+    if not rows:
+        return f"<p style='font-weight:bold;margin:0'>{html.escape(caption)}</p>"
     return (
         "<table style='color:inherit;border-collapse:collapse;font-size:0.95em;margin:0'>"
         f"<caption style='{CELL}color:inherit;font-weight:bold;caption-side:top'>"
