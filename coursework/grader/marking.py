@@ -33,6 +33,7 @@ FOR_ANOTHER = (
     "This is the answer for the numbers of another student. Write the name under which you hand in "
     "into the cell `student`, and use the numbers that it then shows."
 )
+PATIENCE = 5  # times the limits for the solution: it ends, on a busy machine too
 KNOWN_ERRORS = {
     "EndlessError": "Your code did not finish in time.",
     "MissingError": "Your code ends before it defines what was asked for, or names it differently.",
@@ -95,7 +96,9 @@ def expected(solution: list[str], items: list[Item], jail: Jail) -> list[dict[Va
         for item in items
         for variant in (VARIANTS if item.personal else VARIANTS[:1])
     ]
-    answers, stopped = _ask(solution, requests, jail)
+    seconds, item_seconds = jail.limits.seconds, jail.limits.item_seconds
+    patient = replace(jail.limits, seconds=PATIENCE * seconds, item_seconds=PATIENCE * item_seconds)
+    answers, stopped = _ask(solution, requests, replace(jail, limits=patient))
     found: dict[str, list[Frame]] = {}
     for number, (title, _) in enumerate(requests):
         frame = answers.get(number)

@@ -1,9 +1,14 @@
-"""The folder that is shown inside the jail stands alone."""
+"""The folder that is shown inside the jail stands alone, and limits the time of answers."""
 
 import ast
+import itertools
 import sys
+import time
 
+import pytest
 from submissions import COURSEWORK
+
+from jailed.program import EndlessError, limited
 
 JAILED = COURSEWORK / "jailed"
 ALLOWED = {*sys.stdlib_module_names, "jailed", "mxnet", "numpy", "utils"}
@@ -22,3 +27,19 @@ def test_it_imports_nothing_of_the_grader_or_of_the_items():
     modules = list(JAILED.rglob("*.py"))
     assert len(modules) > 3
     assert set().union(*map(imported, modules)) <= ALLOWED
+
+
+def test_a_loop_without_end_is_stopped_after_its_seconds_of_the_processor():
+    """Other programs may have kept the processor busy meanwhile; that is not the answer's fault."""
+    before = time.process_time()
+    with pytest.raises(EndlessError), limited(0.2):
+        for _ in itertools.count():
+            pass
+    assert time.process_time() - before < 2
+
+
+def test_waiting_is_stopped_too_but_later():
+    with limited(0.2):
+        time.sleep(0.4)
+    with pytest.raises(EndlessError), limited(0.2):
+        time.sleep(60)
