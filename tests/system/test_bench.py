@@ -10,6 +10,7 @@ import pytest
 from bench import parts, report
 from generated import block
 from notebooks import ROOT
+from pictures import described
 
 RUN = {"seconds": [60, 120, 180], "valid_accuracy": [0.85, 0.91, 0.92], "test_accuracy": 0.919}
 SLOW = {"seconds": [90, 180, 270], "valid_accuracy": [0.85, 0.90, 0.91], "test_accuracy": 0.912}
@@ -73,7 +74,12 @@ def test_the_figure_says_how_many_times_faster(left_out, said):
     measured["all"] = {name: [rate] * 3 for name, rate in measured["medians"].items()}
     for name in left_out:
         del measured["medians"][f"{name} 96"]
-    rates, accuracies = report.figure(results(throughput=measured, seeds=[RUN, SLOW])).axes
+    drawing = report.figure(results(throughput=measured, seeds=[RUN, SLOW]))
+    rates, accuracies = drawing.axes
+    assert "At 96×96 pixels, this course: 200; " in drawing.alt
+    assert ("PyTorch, eager: 100" in drawing.alt) is not bool(left_out)
+    assert "The recipe, 2 runs: 0.850 after the first epoch, 0.910 to 0.920 at best" in drawing.alt
+    assert "it ends after 3.0 to 4.5 minutes" in drawing.alt
     assert rates.get_title().endswith(f"at 96×96: {said}")
     assert len([line for line in accuracies.lines if len(line.get_xdata()) == 3]) == 2
 
@@ -122,3 +128,10 @@ def test_a_part_that_does_not_exist_is_refused_with_those_that_do():
 def test_the_table_on_its_page_is_that_of_the_stored_results():
     stored = json.loads(report.RESULTS.read_text("utf-8"))
     assert block(report.PAGE, "benchmark") == report.table(stored)
+
+
+def test_the_page_says_in_words_what_its_figure_shows():
+    """`make bench` writes both."""
+    drawing = report.figure(json.loads(report.RESULTS.read_text("utf-8")))
+    page = report.PAGE.read_text("utf-8")
+    assert described(page, "bench", drawing.alt) == page

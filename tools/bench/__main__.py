@@ -3,8 +3,8 @@
     python -m bench [throughput] [seeds] [longer] [cells] [tools] [growth] [load]
 
 Without a name, all parts are measured. The results, with a description of the machine, go to
-tools/bench/results.json, the figure to notebooks/images/bench.png, the table into
-docs/benchmark.md.
+tools/bench/results.json, the figure to notebooks/images/bench.png, the table and the figure's
+alternative text into docs/benchmark.md.
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ from bench.parts import PARTS
 from bench.report import FIGURE, PAGE, RESULTS, figure, table, this_machine, verdicts
 from command_line import chosen
 from generated import write_block
+from pictures import describe
 from utils.setup import storage
 
 
@@ -34,7 +35,9 @@ def main() -> int:
     results = json.loads(RESULTS.read_text("utf-8"))  # with keys of text, as later readers get it
     write_block(PAGE, "benchmark", table(results))
     if "throughput" in results:
-        figure(results).savefig(FIGURE, dpi=150)
+        drawing = figure(results)
+        drawing.savefig(FIGURE, dpi=150)
+        describe(FIGURE.stem, drawing.alt)
     print(table(results), *verdicts(results), sep="\n")
     return 0
 

@@ -10,10 +10,9 @@ from importlib.metadata import version
 from pathlib import Path
 
 from matplotlib.axes import Axes
-from matplotlib.figure import Figure
 
 from notebooks import NOTEBOOKS, ROOT
-from utils.plots._style import BLUE, GRAY, GREEN, ORANGE
+from utils.plots._style import BLUE, GRAY, GREEN, ORANGE, Figure
 from utils.setup import machine
 
 RESULTS = Path(__file__).parent / "results.json"
@@ -169,7 +168,7 @@ def _verdict(goal: str, measured: float, wanted: float, more: bool) -> str:
 
 def figure(results: dict) -> Figure:
     """Draw throughput side by side, and accuracy against minutes from a cold start."""
-    drawing = Figure(figsize=(10, 3.8), layout="constrained")
+    drawing = Figure(10, 3.8)
     left, right = drawing.subplots(1, 2)
     _draw_rates(left, results["throughput"]["is"])
     lines = {"seeds": ("o-", BLUE, "the recipe"), "longer": ("s-", GREEN, "the longer recipe")}
@@ -182,7 +181,48 @@ def figure(results: dict) -> Figure:
     right.set_ylim(0.86, None)
     right.grid(alpha=0.3)
     right.legend()
+    drawing.alt = " ".join(_in_words(results))
     return drawing
+
+
+def _in_words(results: dict) -> Iterator[str]:
+    """Yield what the figure shows, as sentences."""
+    yield "Two plots. Left: images per second in training, the median of several repeats."
+    medians = results["throughput"]["is"]["medians"]
+    for size in SIZES:
+        rates = "; ".join(
+            f"{label}: {medians[f'{name} {size}']:.0f}"
+            for name, label in SYSTEMS.items()
+            if f"{name} {size}" in medians
+        )
+        yield f"At {size}×{size} pixels, {rates}."
+    yield "Right: accuracy on validation images against minutes from a cold start."
+    for part, name in (("seeds", "The recipe"), ("longer", "The longer recipe")):
+        if part in results:
+            yield _runs_in_words(results[part]["is"], name)
+    yield f"A dashed line marks {D2L_MEDIAN}, the median of d2l's builds on the test images."
+
+
+def _runs_in_words(runs: list[dict], name: str) -> str:
+    first, best = (
+        [sort(run["valid_accuracy"]) for run in runs] for sort in (lambda run: run[0], max)
+    )
+    minutes = [run["seconds"][-1] / 60 for run in runs]
+    return (
+        "{name}, {count}: {first} after the first epoch, {best} at best; it ends after {minutes} "
+        "minutes.".format(
+            name=name,
+            count="one run" if len(runs) == 1 else f"{len(runs)} runs",
+            first=_range(first, ".3f"),
+            best=_range(best, ".3f"),
+            minutes=_range(minutes, ".1f"),
+        )
+    )
+
+
+def _range(values: list[float], form: str) -> str:
+    ends = [format(end, form) for end in (min(values), max(values))]
+    return " to ".join(dict.fromkeys(ends))
 
 
 def _draw_rates(axes: Axes, measured: dict) -> None:
