@@ -8,6 +8,7 @@ import nbformat
 import colab
 from notebooks import NOTEBOOKS, code_cells, tags
 
+MAGIC = re.compile(r"^%.*$", re.MULTILINE)  # a line for Jupyter, which is no Python
 SUFFIX = re.compile(r"(_solution|Solution)\b")  # a learner's own answer keeps its name
 DEFINITIONS = (ast.Import, ast.ImportFrom, ast.ClassDef, ast.FunctionDef)
 
@@ -44,7 +45,7 @@ def exercises(notebook):
 def defined(source):
     """Return the names of the functions, classes and variables that a cell defines."""
     names = []
-    for node in ast.parse(source).body:
+    for node in ast.parse(MAGIC.sub("", source)).body:
         if isinstance(node, ast.Assign):
             names += [target.id for target in node.targets if isinstance(target, ast.Name)]
         elif isinstance(node, DEFINITIONS[2:]):
@@ -58,8 +59,8 @@ def solution(stem, name):
     namespace = {}
     for cell in code_cells(notebook)[1:]:
         if not {"exercise", "check", "solution"} & set(tags(cell)):
-            source = re.sub(r"^%.*$", "", cell.source, flags=re.MULTILINE)
-            body = [node for node in ast.parse(source).body if isinstance(node, DEFINITIONS)]
+            nodes = ast.parse(MAGIC.sub("", cell.source)).body
+            body = [node for node in nodes if isinstance(node, DEFINITIONS)]
             exec(compile(ast.Module(body, []), stem, "exec"), namespace)
     source = next(source for cell, source in exercises(notebook) if name in defined(cell.source))
     exec(compile(source, f"solution of {name}", "exec"), namespace)
