@@ -112,10 +112,10 @@ def test_the_words_for_feature_maps_say_which_maps_look_like_the_image():
     said = plots.feature_maps(image, maps, "An image").alt
     assert said.startswith("An image. Below the image")
     assert "stem, 4 by 4 pixels, channels 1, 0 of 2" in said
-    assert "between 0.15 and 1.00 in size" in said
-    assert "the strongest map is brightest at the upper right" in said
-    assert "stage4, 1 by 1 pixels" in said
-    assert said.endswith("So few pixels show plain squares and no outline.")
+    assert "from 0.15 to 1.00; the strongest is brightest at the upper right. stage4" in said
+    assert said.endswith(
+        "stage4, 1 by 1 pixels, channels 7, 6, 5, 4, 3, 2 of 8: plain squares without an outline."
+    )
 
 
 def test_class_activations_share_one_scale_around_zero():

@@ -213,7 +213,9 @@ def feature_maps(image: numpy.ndarray, maps: dict[str, numpy.ndarray], title: st
     figure.suptitle(title)
     figure.alt = (
         "{title}. Below the image, a row of six maps for each part of the network: the channels "
-        "that answer most strongly, brighter where they answer more. {rows}".format(
+        "that answer most strongly, brighter where they answer more. A correlation says how much "
+        "they look like the image, pixel by pixel and without its sign: 1 would be a copy of the "
+        "image or of its negative. {rows}".format(
             title=title, rows=" ".join(_maps_in_words(image, *item) for item in maps.items())
         )
     )
@@ -228,30 +230,26 @@ def _strongest(channels: numpy.ndarray) -> numpy.ndarray:
 def _maps_in_words(image: numpy.ndarray, name: str, channels: numpy.ndarray) -> str:
     count, height, width = channels.shape
     chosen = _strongest(channels)
-    said = "{name}, {height} by {width} pixels, channels {numbers} of {count}.".format(
+    return "{name}, {height} by {width} pixels, channels {numbers} of {count}: {looks}.".format(
         name=name,
         height=height,
         width=width,
         numbers=", ".join(map(str, chosen)),
         count=count,
+        looks=_looks(image, channels[chosen]),
     )
-    if min(height, width) < 4:
-        return "{said} So few pixels show plain squares and no outline.".format(said=said)
-    return "{said} {likeness}".format(said=said, likeness=_likeness(image, channels[chosen]))
 
 
-def _likeness(image: numpy.ndarray, shown: numpy.ndarray) -> str:
+def _looks(image: numpy.ndarray, shown: numpy.ndarray) -> str:
     """Say how much maps look like the image, and where the strongest of them is brightest."""
+    if min(shown.shape[1:]) < 4:
+        return "plain squares without an outline"
     ys, xs = (len(image) * (2 * numpy.arange(n) + 1) // (2 * n) for n in shown.shape[1:])
     small = image[ys][:, xs].ravel()
     varied = [channel.ravel() for channel in shown if channel.std() and small.std()]
     alike = [abs(numpy.corrcoef(small, channel)[0, 1]) for channel in varied]
-    return (
-        "Pixel by pixel, their correlations with the image are between {low:.2f} and {high:.2f} "
-        "in size, where 1 would be a copy of it or of its negative; the strongest map is "
-        "brightest {place}.".format(
-            low=min(alike, default=0), high=max(alike, default=0), place=_brightest(shown[0])
-        )
+    return "correlations from {low:.2f} to {high:.2f}; the strongest is brightest {place}".format(
+        low=min(alike, default=0), high=max(alike, default=0), place=_brightest(shown[0])
     )
 
 
