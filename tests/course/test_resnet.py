@@ -1,8 +1,13 @@
 """The networks of utils.resnet: shapes, parameter counts, and d2l's network as a reference."""
 
+import ast
+import inspect
 import math
+import re
+from pathlib import Path
 
 import mxnet as mx
+import nbformat
 import numpy
 import pytest
 from d2l import mxnet as d2l
@@ -12,6 +17,8 @@ from mxnet.gluon.model_zoo import vision
 
 from utils import _gluon
 from utils.resnet import Residual, resnet18, resnet_block, stem
+
+NOTEBOOK_04 = Path(__file__).resolve().parents[2] / "notebooks" / "04_resnet18.ipynb"
 
 pytestmark = pytest.mark.usefixtures("numpy_module")
 
@@ -167,3 +174,96 @@ def test_a_shortcut_that_cannot_be_added_is_refused_even_where_mxnet_would_repea
     block = ready(Residual(num_channels, strides=strides))
     with pytest.raises(ValueError, match=r"residual branch gives \(4.* use_1x1conv=True"):
         block(images(4, channels, 6, 6))
+
+
+# What notebook 04 says about the class in the toolbox
+
+
+class _Taught(ast.NodeTransformer):
+    """Removes docstrings, types and calls of `_guards`, and notes which guard is called where."""
+
+    def __init__(self):
+        self.guards = {}
+
+    def visit_FunctionDef(self, node):
+        calls = [ast.unparse(line.value.func) for line in node.body if isinstance(line, ast.Expr)]
+        self.guards[node.name] = [name for name in calls if name.startswith("_guards.")]
+        node.body = [line for line in node.body if "_guards" not in ast.unparse(line)]
+        node.returns = None
+        return self.generic_visit(node)
+
+    def visit_ClassDef(self, node):
+        assert ast.get_docstring(node)
+        node.body = node.body[1:]
+        return self.generic_visit(node)
+
+    def visit_arg(self, node):
+        assert node.annotation or node.arg in ("self", "F")
+        node.annotation = None
+        return node
+
+
+def test_notebook_04_says_rightly_what_the_toolbox_adds_to_the_block():
+    cells = nbformat.read(NOTEBOOK_04, as_version=4).cells
+    (taught,) = [cell for cell in cells if cell.source.startswith("class Residual(")]
+    (said,) = [cell for cell in cells if "`Residual` in `utils/resnet.py`" in cell.source]
+    assert re.search(
+        r"has docstrings and types, checks its arguments and the shapes that it adds, and overrides"
+        r" `forward` only to check the input and then hand it on to\s+`super\(\)\.forward`\.",
+        said.source,
+    )
+    bare = _Taught()
+    (toolbox,) = bare.visit(ast.parse(inspect.getsource(Residual))).body
+    (forward,) = [part for part in toolbox.body if part.name == "forward"]
+    assert ast.unparse(forward.body) == "return super().forward(X)"
+    toolbox.body.remove(forward)
+    assert ast.unparse(toolbox) == ast.unparse(ast.parse(taught.source))
+    assert bare.guards == {
+        "__init__": ["_guards.check_positive"],
+        "forward": ["_guards.check_images"],
+        "hybrid_forward": ["_guards.check_addable"],
+    }
+
+
+@pytest.mark.parametrize("method", ["hybrid_forward", "forward"])
+def test_python_runs_a_compiled_block_once_but_one_that_overrides_forward_always(method):
+    called = []
+
+    class Compiled(Residual):
+        def hybrid_forward(self, F, X):
+            called.append(type(X).__name__)
+            return super().hybrid_forward(F, X)
+
+    class NotCompiled(Residual):
+        def forward(self, X):
+            called.append(type(X).__name__)
+            return self.hybrid_forward(None, X)
+
+    block = ready({"hybrid_forward": Compiled, "forward": NotCompiled}[method](3))
+    X = images(4, 3, 6, 6)
+    expected = block(X).asnumpy()
+    called.clear()
+    block.hybridize()
+    for _ in range(3):
+        numpy.testing.assert_array_equal(block(X).asnumpy(), expected)
+    assert called == (["_Symbol"] if method == "hybrid_forward" else 3 * ["ndarray"])
+
+
+# Parameters that never learn: notebook 04
+
+
+def exact_zeros(net, size):
+    """Return the shares of exact zeros in the gradients of the 3x3 kernels of stage 4."""
+    X = images(32, 1, size, size)
+    with autograd.record():
+        loss = (net(X) ** 2).sum()
+    loss.backward()
+    blocks = net.stage4.block1, net.stage4.block2
+    kernels = [conv.weight.grad() for block in blocks for conv in (block.conv1, block.conv2)]
+    return [(kernel.asnumpy() == 0).all(axis=(0, 1)).sum() for kernel in kernels]
+
+
+def test_at_28x28_five_and_eight_of_the_nine_positions_of_the_kernels_in_stage_4_get_no_gradient():
+    net = ready(resnet18())
+    assert exact_zeros(net, 28) == [5, 8, 8, 8]
+    assert exact_zeros(net, 33) == [0, 0, 0, 0]

@@ -16,6 +16,7 @@ from utils.plots.experiments import (
     moves,
 )
 from utils.plots.images import image_grid, image_in_numbers
+from utils.plots.networks import kernels_on_padding, residual_network
 from utils.plots.scale import data_parallel, operators, threads, workers
 from utils.plots.training import LiveCurves, class_accuracy, confusion, curves, schedule
 
@@ -34,12 +35,14 @@ __all__ = [
     "image_grid",
     "image_in_numbers",
     "ingredients",
+    "kernels_on_padding",
     "learning",
     "lesions",
     "moves",
     "nested_classes",
     "network",
     "operators",
+    "residual_network",
     "schedule",
     "threads",
     "two_blocks",
