@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import html
 import math
 import zlib
 from collections import Counter
@@ -12,7 +13,6 @@ import numpy
 import pandas
 from mxnet import gluon, np
 from mxnet.gluon import nn
-from pandas.io.formats.style import Styler
 
 from utils import _gluon, _guards
 
@@ -122,19 +122,65 @@ def verify_shapes(
     return len(expected)
 
 
-def styled(table: pandas.DataFrame) -> Styler:
-    """Return the table formatted for reading: parts indented below their block, blocks bold."""
+@dataclass(frozen=True)
+class Shown:
+    """A table as Jupyter shows it, and as text for everything else."""
+
+    html: str
+    text: str
+
+    def __repr__(self) -> str:
+        return self.text
+
+    def _repr_html_(self) -> str:
+        return self.html
+
+
+def overview(table: pandas.DataFrame) -> Shown:
+    """Return the network and its parts, in millions and megabytes, for reading."""
+    rows = table[table.depth <= 1]
+    units = {
+        "output": rows.output.map(_times),
+        "parameters, millions": rows.parameters / 1e6,
+        "MACs, millions": rows.macs / 1e6,
+        "outputs, MB": rows.memory / 1e6,
+        "receptive field, pixels": rows.receptive_field.map(_pixels),
+    }
+    units = pandas.DataFrame(units).rename(columns=lambda name: name.replace(", ", ",\u00a0"))
+    return _shown(units, {}, bold=rows.depth == 0)
+
+
+def every_layer(table: pandas.DataFrame) -> Shown:
+    """Return the whole table, folded until a reader opens it, with exact numbers.
+
+    Parts are indented below their block, and blocks are bold.
+    """
     is_block = ~table.depth.shift(-1, fill_value=0).le(table.depth)
-    numbers = dict.fromkeys(COSTS, "{:,}")
-    style = table.drop(columns=["depth", "input"]).style.format(
-        {**numbers, "output": _times, "receptive_field": _pixels}
+    columns = {
+        "kind": table.kind,
+        "output": table.output.map(_times),
+        "parameters": table.parameters,
+        "MACs": table.macs,
+        "outputs, bytes": table.memory,
+        "receptive field": table.receptive_field.map(_pixels),
+    }
+    shown = _shown(pandas.DataFrame(columns), dict(table.depth), bold=is_block)
+    summary = "All {count} rows: every layer of the network, with exact numbers"
+    fold = "<details><summary>{summary}</summary>{table}</details>".format(
+        summary=html.escape(summary.format(count=len(table))), table=shown.html
     )
-    style.format_index(lambda name: "\u2003" * table.depth[name] + name)
-    style.apply(lambda column: numpy.where(is_block, "font-weight: bold", ""))
+    return Shown(fold, shown.text)
+
+
+def _shown(rows: pandas.DataFrame, indents: dict[str, int], bold: pandas.Series) -> Shown:
+    style = rows.style.format(precision=3, thousands=",")
+    style.format_index(lambda name: "\u2003" * indents.get(name, 0) + name)
+    style.apply(lambda column: numpy.where(bold, "font-weight: bold", ""))
     rules = {"th": "white-space: nowrap", "th.row_heading": "text-align: left"}
     rules["td"] = "white-space: nowrap; text-align: right"
     style.set_table_styles([{"selector": name, "props": rule} for name, rule in rules.items()])
-    return style.set_uuid(f"{zlib.crc32(table.to_csv().encode()):x}")  # the same in every run
+    style.set_uuid(f"{zlib.crc32(rows.to_csv().encode()):x}")  # the same in every run
+    return Shown(style.to_html(), rows.to_string(float_format="{:,.3f}".format))
 
 
 def _times(shape: tuple[int, ...]) -> str:

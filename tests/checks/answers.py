@@ -147,6 +147,7 @@ SOLVED = {
     "bottleneck": ("02_residual_block", "Bottleneck"),
     "preactivation": ("02_residual_block", "PreActivation"),
     "receptive_field": ("03_layer_by_layer", "receptive_field"),
+    "stage_macs": ("03_layer_by_layer", "stage_macs"),
     "resnet18_parameters": ("04_resnet18", "resnet18_parameters"),
     "resnet34": ("04_resnet18", "my_resnet34"),
     "paper_resnet18": ("04_resnet18", "paper_resnet18"),

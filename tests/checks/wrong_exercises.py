@@ -194,6 +194,80 @@ def own_stride(layers):
     return pixels
 
 
+# stage_macs(channels_in, channels, pixels)
+
+
+def half(pixels):
+    return (pixels + 1) // 2
+
+
+def macs(channels_in, channels, positions, others=3, shortcut=1):
+    weights = 9 * channels_in * channels + others * 9 * channels**2
+    return positions * (weights + shortcut * channels_in * channels)
+
+
+@diagnosed_as("1x1 convolution forgotten", "stage_macs")
+def without_the_shortcut(channels_in, channels, pixels):
+    return macs(channels_in, channels, half(pixels) ** 2, shortcut=0)
+
+
+@diagnosed_as("one block only", "stage_macs")
+def one_block(channels_in, channels, pixels):
+    return macs(channels_in, channels, half(pixels) ** 2, others=1)
+
+
+@diagnosed_as("channels of the second block", "stage_macs")
+def twice_the_first_block(channels_in, channels, pixels):
+    weights = 18 * (channels_in + channels) * channels + channels_in * channels
+    return half(pixels) ** 2 * weights
+
+
+@diagnosed_as("channels of the first convolution", "stage_macs")
+def all_convolutions_alike(channels_in, channels, pixels):
+    return (36 * channels**2 + channels_in * channels) * half(pixels) ** 2
+
+
+@diagnosed_as("positions of the input", "stage_macs")
+def at_full_size(channels_in, channels, pixels):
+    return macs(channels_in, channels, pixels**2)
+
+
+@diagnosed_as("positions forgotten", "stage_macs")
+def weights_alone(channels_in, channels, pixels):
+    return macs(channels_in, channels, 1)
+
+
+@diagnosed_as("positions of one row", "stage_macs")
+def one_row(channels_in, channels, pixels):
+    return macs(channels_in, channels, half(pixels))
+
+
+@diagnosed_as("half rounded down", "stage_macs")
+def rounded_down(channels_in, channels, pixels):
+    return macs(channels_in, channels, (pixels // 2) ** 2)
+
+
+@diagnosed_as("one position too many", "stage_macs")
+def one_too_many(channels_in, channels, pixels):
+    return macs(channels_in, channels, (pixels // 2 + 1) ** 2)
+
+
+@diagnosed_as("biases counted", "stage_macs")
+def with_biases(channels_in, channels, pixels):
+    positions = half(pixels) ** 2
+    return macs(channels_in, channels, positions) + 5 * channels * positions
+
+
+@diagnosed_as("additions counted on their own", "stage_macs")
+def operations(channels_in, channels, pixels):
+    return 2 * macs(channels_in, channels, half(pixels) ** 2)
+
+
+@diagnosed_as("wrong result", "stage_macs")
+def one_too_many_in_all(channels_in, channels, pixels):
+    return macs(channels_in, channels, half(pixels) ** 2) + 1
+
+
 # resnet18_parameters(channels, classes)
 
 

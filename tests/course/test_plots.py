@@ -4,6 +4,7 @@ import time
 
 import numpy
 import pytest
+from matplotlib.colors import to_hex
 
 from utils import plots, shapes
 from utils.data import CLASSES
@@ -119,15 +120,47 @@ def test_live_curves_take_a_small_share_of_the_time(monkeypatch):
 
 
 def test_the_network_is_drawn_with_every_array_and_its_shape(table):
-    drawn = texts(plots.network(table))
-    for label in ("input\n1 × 96 × 96", "stem\n64 × 24 × 24", "stage4\n512 × 3 × 3", "pool\n512"):
-        assert label in drawn
+    figure = plots.network(table)
+    for label in ("input   1 × 96 × 96", "stem   64 × 24 × 24", "pool   512 × 1 × 1"):
+        assert label in texts(figure)
+    assert "stage2: 128 × 12 × 12." in figure.alt
+
+
+def test_a_channel_is_drawn_as_long_as_a_pixel(table):
+    (axes,) = plots.network(table).axes
+    assert axes.get_aspect() == 1
+    sides, _, fronts = (axes.patches[i::3] for i in range(3))
+    for side, front, (_, channels, height, width) in zip(sides, fronts, arrays_of(table)):
+        corners = front.get_xy()
+        numpy.testing.assert_allclose(numpy.linalg.norm(corners[1] - corners[0]), channels)
+        numpy.testing.assert_allclose(numpy.linalg.norm(corners[3] - corners[0]), height)
+        corners = side.get_xy()
+        numpy.testing.assert_allclose(numpy.linalg.norm(corners[1] - corners[0]), width)
+
+
+def arrays_of(table):
+    return [table.input.iloc[0], *table.output[table.depth == 1][:-1]]
 
 
 def test_the_costs_add_up_to_the_whole_network(table):
-    for axes in plots.costs(table).axes:
+    figure = plots.costs(table)
+    for axes in figure.axes:
         assert sum(bar.get_width() for bar in axes.patches) == pytest.approx(100)
         assert axes.get_xlabel() == "share of the network, %"
+    assert "Parameters: stem <1, stage1 1," in figure.alt, "a small share is not none"
+    assert "pool 0, dense <1. Memory of the outputs: stem 36," in figure.alt
+
+
+def test_the_window_of_a_number_is_drawn_as_wide_as_the_table_of_shapes_says(table):
+    """The pixels that are filled are those that the number on top sees."""
+    layers = [("convolution", 7, 2), ("pooling", 3, 2)]
+    figure = plots.windows(layers)
+    (axes,) = figure.axes
+    assert axes.get_title() == "One number of the pooling sees 11 pixels of the image"
+    filled = [box for box in axes.patches if to_hex(box.get_facecolor()) != "#ffffff"]
+    assert sum(box.get_y() < 0 for box in filled) == table.receptive_field["stem"]
+    assert "The pooling has a kernel of 3 and a stride of 2" in figure.alt
+    assert figure.alt.endswith("sees 11 pixels of the image; the numbers are 4 pixels apart.")
 
 
 def test_the_learning_rate_is_drawn_for_every_step():

@@ -1,6 +1,7 @@
 """The layer-by-layer table against counts by hand and measurements, and the check of shapes."""
 
 import math
+import re
 
 import numpy
 import pytest
@@ -16,6 +17,7 @@ from utils.resnet import Residual, named, resnet18, resnet_block, stem
 pytestmark = pytest.mark.usefixtures("numpy_module")
 
 SHAPE = (1, 1, 96, 96)
+PARTS = ["stem", "stage1", "stage2", "stage3", "stage4", "pool", "dense"]
 
 
 @pytest.fixture(scope="module")
@@ -221,12 +223,29 @@ def test_a_compiled_network_is_refused_with_a_remedy():
     assert len(shapes.layer_table(net, SHAPE)) > 70
 
 
-def test_the_table_for_reading_shows_every_layer_and_groups_digits(table):
-    html = shapes.styled(table).to_html()
-    assert all(name in html for name in table.index)
-    assert "11,178,378" in html
-    assert "1 × 512 × 3 × 3" in html
-    assert html == shapes.styled(table).to_html(), "no random names in committed notebooks"
+def test_the_overview_shows_the_parts_in_millions_and_megabytes(table):
+    shown = shapes.overview(table)
+    lines = str(shown).splitlines()
+    assert [line.split()[0] for line in lines[1:]] == ["network", *PARTS]
+    assert lines[1].endswith("11.178        318.658        5.366             whole image")
+    for cell in ("11.178", "318.658", "5.366", "1 × 512 × 3 × 3", "435", "whole image"):
+        assert f">{cell}</td>" in shown.html
+    assert "stage1.block1" not in shown.html
+
+
+def test_every_layer_is_shown_with_exact_numbers_once_the_fold_is_opened(table):
+    shown = shapes.every_layer(table)
+    assert shown.html.startswith("<details><summary>All 71 rows")
+    assert all(f"{name}</th>" in shown.html and name in str(shown) for name in table.index)
+    assert ">11,178,378</td>" in shown.html
+
+
+def test_the_tables_of_a_page_do_not_share_their_looks_and_have_no_random_names(table):
+    """Rules of style are for an id; two tables with the same one would mix them up."""
+    both = [shapes.overview(table).html, shapes.every_layer(table).html]
+    names = [re.search(r'<table id="(\w+)"', page)[1] for page in both]
+    assert names[0] != names[1]
+    assert both[0] == shapes.overview(table).html
 
 
 def test_without_a_guess_the_answer_is_not_given_away():

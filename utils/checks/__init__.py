@@ -20,6 +20,7 @@ from utils.checks.numbers import (
     resnet18_parameters,
     ring_step_seconds,
     shapes,
+    stage_macs,
 )
 from utils.checks.other_blocks import bottleneck, preactivation
 from utils.checks.residual_block import residual_block
@@ -51,6 +52,7 @@ __all__ = [
     "scaled_residual",
     "shapes",
     "stage",
+    "stage_macs",
     "stem",
     "training",
 ]

@@ -105,6 +105,49 @@ def receptive_field(function: Callable[..., Any]) -> Report:
     )
 
 
+def stage_macs(function: Callable[..., Any]) -> Report:
+    """Check a function `stage_macs(channels_in, channels, pixels)` of a stage with two blocks.
+
+    It returns the multiply-accumulates for one image. The maps that go in are `pixels` wide and
+    high; the first block halves them, rounded up.
+    """
+    cases = []
+    for topic, arguments in (("even size", (32, 64, 8)), ("odd size", (16, 48, 9))):
+        before, channels, pixels = arguments
+        out = math.ceil(pixels / 2) ** 2
+        first, other, shortcut = 9 * before * channels, 9 * channels**2, before * channels
+        weights = first + 3 * other + shortcut
+        cases.append(
+            Case(
+                topic,
+                arguments,
+                out * weights,
+                {
+                    out * (weights - shortcut): "1x1 convolution forgotten",
+                    out * (first + other + shortcut): "one block only",
+                    out * (2 * first + 2 * other + shortcut): "channels of the second block",
+                    out * (4 * other + shortcut): "channels of the first convolution",
+                    pixels**2 * weights: "positions of the input",
+                    weights: "positions forgotten",
+                    (pixels // 2) ** 2 * weights: "half rounded down",
+                    (pixels // 2 + 1) ** 2 * weights: "one position too many",
+                    math.ceil(pixels / 2) * weights: "positions of one row",
+                    out * (weights + 5 * channels): "biases counted",
+                    2 * out * weights: "additions counted on their own",
+                },
+            )
+        )
+    return _compare_results(
+        "Multiply-accumulates of a stage",
+        function,
+        "stage_macs",
+        tuple(cases),
+        why="The multiply-accumulates decide how long a network computes.",
+        look="List the five convolutions of the stage. For each: how many numbers are in its "
+        "output, and how many weights lead to one of them?",
+    )
+
+
 def resnet18_parameters(function: Callable[..., Any]) -> Report:
     """Check a function `resnet18_parameters(channels, classes)`, with biases as in this course.
 

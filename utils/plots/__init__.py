@@ -3,7 +3,7 @@
 Begin with `blocks` (what a network is made of), then `training` (what a run looks like).
 """
 
-from utils.plots.blocks import costs, nested_classes, network, two_blocks
+from utils.plots.blocks import costs, nested_classes, network, two_blocks, windows
 from utils.plots.experiments import (
     by_image,
     by_layer,
@@ -46,5 +46,6 @@ __all__ = [
     "schedule",
     "threads",
     "two_blocks",
+    "windows",
     "workers",
 ]

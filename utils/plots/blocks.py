@@ -3,11 +3,20 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
+from typing import NamedTuple
 
 import numpy
 import pandas
 from matplotlib.axes import Axes
-from matplotlib.patches import Circle, Ellipse, FancyBboxPatch, Polygon
+from matplotlib.collections import LineCollection
+from matplotlib.patches import (
+    Circle,
+    Ellipse,
+    FancyBboxPatch,
+    Polygon,
+    Rectangle,
+)
 
 from utils.plots._style import BLUE, GRAY, GREEN, ORANGE, SKY, Figure, arrow, bars
 
@@ -69,39 +78,65 @@ def _block(axes: Axes, title: str) -> None:
 
 
 def network(table: pandas.DataFrame) -> Figure:
-    """Draw the arrays between the parts of a network, with height, width and channels to scale.
+    """Draw the arrays between the parts of a network; a channel is as long as a pixel.
 
     `table` is what `shapes.layer_table` returns for a batch of one image.
     """
     parts = table[(table.depth == 1) & (table.output.map(len) == 4)]
     arrays = [("input", table.input.iloc[0]), *zip(parts.index, parts.output)]
-    image = table.input.iloc[0][-1]
-    figure = Figure(10, 3.6)
+    figure = Figure(9, 5)
     axes = figure.subplots()
-    x = 0.0  # each array gets a slot wide enough for the text below it
+    longest = max(channels for _, (_, channels, _, _) in arrays)
+    bottom = 0.0
     for name, (_, channels, height, width) in arrays:
-        slab = (1.1 * channels / 512, 2.2 * height / image, 2.2 * width / image)
-        _slab(axes, x, *slab)
-        drawn = slab[0] + slab[2] * 0.5
-        axes.text(
-            x + drawn / 2, -0.2, f"{name}\n{channels} × {height} × {width}", ha="center", va="top"
-        )
-        x += max(drawn + 0.6, 1.5)
-    axes.set(xlim=(-0.5, x), ylim=(-0.8, 3.4), aspect="equal")
-    axes.set_title("The maps shrink while the channels grow (channels × height × width, to scale)")
+        drawn = height + BACK[1] * width
+        row = max(drawn, 16)  # pixels: room for a line of text
+        bottom -= row + 12
+        _slab(axes, (0, bottom + (row - drawn) / 2), channels, height, width)
+        label = f"{name}   {channels} × {height} × {width}"
+        axes.text(-14, bottom + row / 2, label, ha="right", va="center", size=11)
+    _directions(axes, (longest - 150, -110))
+    axes.set(xlim=(-170, longest + 15), ylim=(bottom - 5, 0), aspect="equal")
+    shapes = [f"{c} × {h} × {w}" for _, (_, c, h, w) in arrays]
+    title = "From {first} numbers to {last}, drawn at one scale"
+    axes.set_title(title.format(first=shapes[0], last=shapes[-1]))
     axes.axis("off")
+    sentences = [
+        "Each array of the network is drawn as a box, one below the other. A channel is as long as "
+        "a pixel is wide and high. The sizes, as channels × height × width, are:"
+    ]
+    sentence = "{name}: {size}."
+    sentences += [sentence.format(name=name, size=s) for (name, _), s in zip(arrays, shapes)]
+    figure.alt = " ".join(sentences)
     return figure
 
 
-def _slab(axes: Axes, x: float, depth: float, height: float, width: float) -> None:
+BACK = numpy.array([0.8, 0.6])  # where a pixel of the width goes; its length is 1
+
+
+def _slab(
+    axes: Axes, corner: tuple[float, float], depth: float, height: float, width: float
+) -> None:
     """Draw a box: `depth` (channels) to the right, `height` upward, `width` slanting back."""
-    depth = max(depth, 0.02)
-    back = numpy.array([width * 0.5, width * 0.35])
-    front = numpy.array([[x, 0], [x + depth, 0], [x + depth, height], [x, height]])
+    x, y = corner
+    back = BACK * width
+    front = numpy.array([[x, y], [x + depth, y], [x + depth, y + height], [x, y + height]])
     side = [front[1], front[1] + back, front[2] + back, front[2]]
     top = [front[3], front[2], front[2] + back, front[3] + back]
     for corners, color in ((side, SKY), (top, "#A6D8F0"), (front, BLUE)):
-        axes.add_patch(Polygon(corners, fc=color, ec="white", lw=0.6))
+        is_thin = min(height, width, depth) < 5
+        axes.add_patch(Polygon(corners, fc=color, ec=color if is_thin else "white", lw=0.6))
+
+
+def _directions(axes: Axes, corner: tuple[float, float], length: float = 50) -> None:
+    """Draw which way channels, height and width are drawn."""
+    x, y = corner
+    ends = {"channels": (length, 0), "height": (0, length), "width": tuple(length * BACK)}
+    for name, (right, up) in ends.items():
+        arrow(axes, (x, y), (x + right, y + up), GRAY)
+        side = {"ha": "center", "va": "bottom"} if name == "height" else {"va": "center"}
+        axes.text(x + 1.08 * right, y + 1.08 * up, name, color=GRAY, **side)
+    axes.text(x, y - 12, f"{length} channels or pixels", color=GRAY, va="center", size=9)
 
 
 def costs(table: pandas.DataFrame) -> Figure:
@@ -110,15 +145,100 @@ def costs(table: pandas.DataFrame) -> Figure:
     `table` is what `shapes.layer_table` returns.
     """
     parts = table[table.depth == 1]
-    figure = Figure(10, 3.2)
-    titles = {"parameters": "Parameters", "macs": "Multiply-accumulates", "memory": "Outputs"}
+    figure = Figure(10, 3.4)
+    titles = {
+        "parameters": "Parameters",
+        "macs": "Multiply-accumulates",
+        "memory": "Memory of the outputs",
+    }
+    sentences = ["Three bar charts show each part's share of the whole network, in percent."]
     for axes, (column, title), color in zip(
         figure.subplots(1, 3, sharey=True), titles.items(), (BLUE, ORANGE, GREEN)
     ):
         share = 100 * parts[column] / parts[column].sum()
-        axes.bar_label(bars(axes, share, color), fmt="%.0f", padding=3)
+        axes.bar_label(bars(axes, share, color), [_percent(x) for x in share], padding=3)
         axes.set(title=title, xlabel="share of the network, %", xlim=(0, 92))
+        values = ", ".join(f"{name} {_percent(x)}" for name, x in share.items())
+        sentences.append("{title}: {values}.".format(title=title, values=values))
     most = parts[list(titles)].idxmax()
     title = "{parameters} has the most parameters, {memory} the largest outputs"
     figure.suptitle(title.format(parameters=most.parameters, memory=most.memory))
+    figure.alt = " ".join(sentences)
     return figure
+
+
+def _percent(share: float) -> str:
+    return "<1" if 0 < share < 0.5 else f"{share:.0f}"
+
+
+def windows(layers: Sequence[tuple[str, int, int]]) -> Figure:
+    """Draw what one number sees of a row of pixels, through layers of (name, kernel, stride).
+
+    Kernels are odd, so that each number stands above the middle of what it sees.
+    """
+    rows = _rows_above_the_image(layers)
+    top = rows[-1]
+    edge = top.window // 2 + 2 * top.distance
+    figure = Figure(10, 1.05 * len(rows))
+    axes = figure.subplots()
+    seen = {0}
+    for level, row in reversed(list(enumerate(rows))):
+        y = 4.0 * level
+        places = range(-(edge // row.distance) * row.distance, edge + 1, row.distance)
+        for x in places:
+            color = ORANGE if row is top else BLUE
+            look = {"fc": color, "ec": color} if x in seen else {"fc": "white", "ec": GRAY}
+            axes.add_patch(Rectangle((x - 0.38, y - 0.38), 0.76, 0.76, zorder=3, **look))
+        _apart(axes, places[-2], y, row.distance)
+        label = "{name}: kernel {kernel}, stride {stride}" if level else "{name}"
+        axes.text(-edge - 1.2, y, label.format(**row._asdict()), ha="right", va="center")
+        if level:
+            pixels = "sees {window} pixels".format(window=row.window)
+            axes.text(edge + 1.2, y, pixels, va="center")
+            step = rows[level - 1].distance
+            reach = [step * j for j in range(-(row.kernel // 2), row.kernel // 2 + 1)]
+            lines = [((x, y), (x + away, y - 4)) for x in seen for away in reach]
+            axes.add_collection(LineCollection(lines, colors=SKY, lw=1))
+            seen = {x + away for x in seen for away in reach}
+    axes.set(xlim=(-edge - 13, edge + 8), ylim=(-0.7, 4 * len(layers) + 1.8), aspect="equal")
+    title = "One number of the {name} sees {window} pixels of the image"
+    axes.set_title(title.format(name=top.name, window=top.window))
+    axes.axis("off")
+    sentences = ["A row of pixels, and above it a row of numbers for each layer."]
+    sentence = (
+        "The {name} has a kernel of {kernel} and a stride of {stride}: each of its numbers is made "
+        "from {kernel} neighbors in the row below and sees {window} pixels of the image; the "
+        "numbers are {distance} pixels apart."
+    )
+    sentences += [sentence.format(**row._asdict()) for row in rows[1:]]
+    figure.alt = " ".join(sentences)
+    return figure
+
+
+class _Row(NamedTuple):
+    """The numbers after a layer; `window` and `distance` are in pixels of the image."""
+
+    name: str
+    kernel: int
+    stride: int
+    window: int
+    distance: int
+
+
+def _rows_above_the_image(layers: Sequence[tuple[str, int, int]]) -> list[_Row]:
+    rows = [_Row("pixels of the image", 1, 1, 1, 1)]
+    for name, kernel, stride in layers:
+        below = rows[-1]
+        window = below.window + (kernel - 1) * below.distance
+        rows.append(_Row(name, kernel, stride, window, below.distance * stride))
+    return rows
+
+
+HEAD = {"arrowstyle": "->", "color": GRAY, "shrinkA": 0, "shrinkB": 0}
+
+
+def _apart(axes: Axes, x: float, y: float, distance: int) -> None:
+    """Mark the distance between a number and its neighbor to the right."""
+    for start, end in ((x, x + distance), (x + distance, x)):
+        axes.annotate("", (end, y + 0.8), (start, y + 0.8), arrowprops=HEAD)
+    axes.text(x + distance / 2, y + 1.0, str(distance), color=GRAY, ha="center", va="bottom")
