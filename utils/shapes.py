@@ -175,7 +175,8 @@ def every_layer(table: pandas.DataFrame) -> Shown:
 def _shown(rows: pandas.DataFrame, indents: dict[str, int], bold: pandas.Series) -> Shown:
     style = rows.style.format(precision=3, thousands=",")
     style.format_index(lambda name: "\u2003" * indents.get(name, 0) + name)
-    style.apply(lambda column: numpy.where(bold, "font-weight: bold", ""))
+    weights = numpy.where(bold, "font-weight: bold", "font-weight: normal")
+    style.apply(lambda column: weights).apply_index(lambda names: weights)
     rules = {"th": "white-space: nowrap", "th.row_heading": "text-align: left"}
     rules["td"] = "white-space: nowrap; text-align: right"
     style.set_table_styles([{"selector": name, "props": rule} for name, rule in rules.items()])

@@ -225,19 +225,9 @@ def test_a_compiled_network_is_refused_with_a_remedy():
 
 def test_the_overview_shows_the_parts_in_millions_and_megabytes(table):
     shown = shapes.overview(table)
-    lines = str(shown).splitlines()
-    assert [line.split()[0] for line in lines[1:]] == ["network", *PARTS]
-    assert lines[1].split() == [
-        "network",
-        "1",
-        "×",
-        "10",
-        "11.178",
-        "318.658",
-        "5.366",
-        "whole",
-        "image",
-    ]
+    rows = [line.split() for line in str(shown).splitlines()[1:]]
+    assert [row[0] for row in rows] == ["network", *PARTS]
+    assert rows[0][-5:] == ["11.178", "318.658", "5.366", "whole", "image"]
     for cell in ("11.178", "318.658", "5.366", "1 × 512 × 3 × 3", "435", "whole image"):
         assert f">{cell}</td>" in shown.html
     assert "stage1.block1" not in shown.html
