@@ -23,17 +23,24 @@ ROOT = COURSE.parent
 
 
 def mark(
-    course: Path, name: str, submissions: Path, allowed: limits.Limits, protected: bool = True
+    course: Path,
+    name: str,
+    submissions: Path,
+    allowed: limits.Limits,
+    protected: bool = True,
+    page: str = "",
 ) -> dict[str, batch.Result]:
     """Mark all submissions; return the results by student, and write them to marks/ in `course`.
 
+    `page` is the code page of names in an archive that does not say which encoding they have.
     Raises AssignmentError, CollectError, JailError, and ValueError where the solution leaves an
     item unanswered.
     """
     loaded = assignment.load(course, name)
     with tempfile.TemporaryDirectory() as scratch:
         folder = Path(scratch)
-        found = collect.collect(_unpacked(submissions, folder, allowed), name)
+        (folder / "unpacked").mkdir()
+        found = collect.collect(submissions, name, folder / "unpacked", allowed, page)
         jail, whole = make_jails(folder, allowed.jail, protected)
         marker = batch.prepare(loaded, jail, whole, allowed)
         return batch.mark_all(found, marker, course / "marks" / name, version(course, name))
@@ -45,7 +52,7 @@ def enter(course: Path, name: str, results: dict[str, batch.Result]) -> list[str
     problems, rows = [], []
     for student, result in tqdm(results.items(), desc="nbgrader", unit="submission"):
         problem = result.get("failed", "")
-        if not problem and collect.is_name(student):
+        if not problem:
             problem = gradebook.enter(student, result) or gradebook.feedback(student)
         if problem:
             problems.append(f"{student}: {problem}")
@@ -88,14 +95,14 @@ def version(course: Path, name: str) -> str:
     return digest.hexdigest()
 
 
-def _unpacked(submissions: Path, scratch: Path, allowed: limits.Limits) -> Path:
-    """The given folder of submissions, or the one where a given archive has been unpacked."""
-    if not submissions.is_file():
-        return submissions
-    folder = scratch / "submissions"
-    folder.mkdir()
-    collect.unpack(submissions, folder, allowed.archive, allowed.file)
-    return folder
+def _code_page(name: str) -> str:
+    """A code page that this Python knows. Raises argparse.ArgumentTypeError."""
+    try:
+        b"a".decode(name)
+    except (LookupError, UnicodeDecodeError) as error:
+        sentence = f"{name!r} is not a code page that Python knows; cp850, gbk and utf-8 are some."
+        raise argparse.ArgumentTypeError(sentence) from error
+    return name
 
 
 def main() -> int:
@@ -106,6 +113,12 @@ def main() -> int:
         "--run-submissions-unprotected",
         action="store_true",
         help="without a jail: students' code runs as you, with all your rights",
+    )
+    parser.add_argument(
+        "--code-page",
+        type=_code_page,
+        default="",
+        help="of names in an archive that does not tell, for example gbk or cp850",
     )
     arguments = parser.parse_args()
     if not arguments.submissions:
@@ -118,7 +131,7 @@ def main() -> int:
     try:
         name = arguments.assignment
         submissions = Path(arguments.submissions).expanduser()
-        results = mark(COURSE, name, submissions, limits.read(), protected)
+        results = mark(COURSE, name, submissions, limits.read(), protected, arguments.code_page)
         problems = enter(COURSE, name, results)
     except (assignment.AssignmentError, collect.CollectError, JailError, ValueError) as error:
         sys.exit(str(error))

@@ -40,9 +40,15 @@ def variant_of(student: str) -> Variant:
     Upper and lower case, accents, the order of the parts of a name, and the characters between them
     make no difference. Raises ValueError for an empty name.
     """
+    name = canonical(student)
+    if not name:
+        raise ValueError("The name of the student is empty. Write the name that you hand in under.")
+    digest = hashlib.sha256(name.encode()).digest()
+    return VARIANTS[int.from_bytes(digest[:8], "big") % len(VARIANTS)]
+
+
+def canonical(student: str) -> str:
+    """Return a name in the form in which names are compared; "" if it has no letter or digit."""
     letters = unicodedata.normalize("NFKD", student).casefold().replace("_", " ")
     parts = re.findall(r"\w+", "".join(c for c in letters if not unicodedata.combining(c)))
-    if not parts:
-        raise ValueError("The name of the student is empty. Write the name that you hand in under.")
-    digest = hashlib.sha256(" ".join(sorted(parts)).encode()).digest()
-    return VARIANTS[int.from_bytes(digest[:8], "big") % len(VARIANTS)]
+    return " ".join(sorted(parts))

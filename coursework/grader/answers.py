@@ -11,10 +11,11 @@ from __future__ import annotations
 from collections import defaultdict
 from dataclasses import dataclass, field
 
-from grader.statements import Statement, python, statements
+from grader.statements import Statement, python, statements, text_of_assignment
 from grader.validate import RefusedError, Submission
 
 MOST_STATEMENTS = 5000  # in one notebook
+STUDENT = "student"  # the variable that holds a student's name
 
 
 @dataclass(frozen=True)
@@ -75,6 +76,17 @@ def find(
         helpers=tuple(text for texts in helpers.values() for text in texts),
         sources=tuple(sources),
     )
+
+
+def written_name(submission: Submission) -> str:
+    """Return the name that the student has written into the notebook, "" if there is none."""
+    found = ""
+    for cell in submission.cells:
+        if cell.is_code and STUDENT in cell.source:
+            for statement in statements(python(cell.source)):
+                if STUDENT in statement.bound:
+                    found = text_of_assignment(statement.text) or found
+    return found
 
 
 def names(source: str) -> set[str]:

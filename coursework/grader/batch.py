@@ -23,7 +23,7 @@ from tqdm import tqdm
 
 from grader import answers, clean, marking, validate
 from grader.assignment import Assignment
-from grader.collect import Found, is_name
+from grader.collect import Found
 from grader.jail import Jail, JailError
 from grader.limits import Limits
 from jailed.frames import Frame
@@ -62,7 +62,8 @@ def mark_all(
     """Mark what each student has handed in, as many at a time as there are processors.
 
     Writes STUDENT.json, the marks, and STUDENT.ipynb, the notebook for nbgrader, to `results`.
-    Where the grader itself fails, the result says why under "failed", and is not written.
+    Where the grader itself fails, or nobody knows whose a submission is, the result says why under
+    "failed", and is not written.
     """
     results.mkdir(parents=True, exist_ok=True)
     processors = len(os.sched_getaffinity(0))
@@ -71,6 +72,8 @@ def mark_all(
         slots.put(slot)
 
     def work(student: str) -> Result:
+        if found[student].unclear:
+            return {"failed": found[student].unclear}
         slot = slots.get()
         jail, whole = replace(marker.jail, slot=slot), replace(marker.whole, slot=slot)
         own = replace(marker, jail=jail, whole=whole)
@@ -88,7 +91,7 @@ def mark_all(
     return dict(zip(found, marked))
 
 
-def mark(student: str, handed_in: Found, marker: Marker) -> tuple[Result, NotebookNode]:
+def mark(handed_in: Found, marker: Marker) -> tuple[Result, NotebookNode]:
     """Mark one submission; return its result and the notebook for nbgrader. Raises JailError."""
     assignment = marker.assignment
     try:
@@ -107,7 +110,7 @@ def mark(student: str, handed_in: Found, marker: Marker) -> tuple[Result, Notebo
         answered=found.cells,
         items=assignment.items,
         solution=marker.solution,
-        variant=variant_of(student),
+        variant=variant_of(handed_in.name),
         jail=marker.jail,
     )
     checks = _checks_to_run(assignment, marks)
@@ -127,15 +130,14 @@ def _resumed(student: str, handed_in: Found, marker: Marker, results: Path, vers
     """The result of an earlier run, or a new one, which is written."""
     path = results / f"{student}.json"
     digest = _digest(handed_in, version, marker.limits.file.megabytes * 2**20 + 1)
-    if is_name(student) and path.exists():
+    if path.exists():
         result = json.loads(path.read_text("utf-8"))
         if result["digest"] == digest:
             return result
-    result, notebook = _tried(lambda: mark(student, handed_in, marker))
+    result, notebook = _tried(lambda: mark(handed_in, marker))
     result["digest"] = digest
-    if is_name(student):
-        write_whole(path.with_name(f"{student}.ipynb"), nbformat.writes(notebook))
-        write_whole(path, json.dumps(result, indent=1, sort_keys=True))
+    write_whole(path.with_name(f"{student}.ipynb"), nbformat.writes(notebook))
+    write_whole(path, json.dumps(result, indent=1, sort_keys=True))
     return result
 
 
@@ -179,11 +181,10 @@ def _tried(work: Callable[[], tuple[Result, NotebookNode]]) -> tuple[Result, Not
 
 
 def _digest(handed_in: Found, version: str, most: int) -> str:
-    """A digest of what a result depends on. Links and unreadable files count by name alone."""
-    digest = hashlib.sha256(f"{version}{handed_in.reason}".encode())
+    """A digest of what a result depends on. Of links and unreadable files only the name counts."""
+    digest = hashlib.sha256(ascii((version, handed_in.name, handed_in.reason)).encode())
     path = handed_in.path
     if path is not None:
-        digest.update(ascii(path.name).encode())
         with contextlib.suppress(OSError):
             if path.is_file() and not path.is_symlink():
                 with path.open("rb") as file:

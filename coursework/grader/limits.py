@@ -22,9 +22,10 @@ class FileLimits:
 
 @dataclass(frozen=True)
 class ArchiveLimits:
-    """Limits on an archive of submissions."""
+    """Limits on an archive: of all submissions, and of one that a student has handed in."""
 
     entries: int
+    megabytes: int
 
 
 @dataclass(frozen=True)

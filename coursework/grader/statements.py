@@ -85,6 +85,14 @@ def statements(source: str) -> list[Statement]:
     return found
 
 
+def text_of_assignment(source: str) -> str:
+    """Return the text that a statement like `name = "text"` assigns; "" for any other."""
+    node = ast.parse(source).body[0]
+    if isinstance(node, (ast.Assign, ast.AnnAssign)) and isinstance(node.value, ast.Constant):
+        return node.value.value if isinstance(node.value.value, str) else ""
+    return ""
+
+
 def _bound(statement: ast.stmt) -> tuple[frozenset[str], frozenset[str]]:
     """The names that a statement binds ("*": a star import), and those whose objects it changes."""
     bound: set[str] = set()

@@ -7,15 +7,11 @@ from __future__ import annotations
 
 import json
 import os
-import re
 import stat
-import unicodedata
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from grader.limits import FileLimits
-
-NAME = re.compile(r"\w[\w ().,+-]{0,100}\.ipynb")
 
 
 class RefusedError(Exception):
@@ -44,11 +40,6 @@ class Submission:
 
 def read(path: Path, limits: FileLimits) -> Submission:
     """Return the cells of a submission. Raises RefusedError."""
-    if not NAME.fullmatch(unicodedata.normalize("NFC", path.name)):
-        raise RefusedError(
-            "The name {name!r} is not that of a notebook. Hand in a file whose name consists of "
-            "letters, digits, spaces and ().,+-_ and ends with .ipynb.".format(name=path.name)
-        )
     return Submission(_cells(_notebook(_contents(path, limits)), limits))
 
 
@@ -57,18 +48,17 @@ def _contents(path: Path, limits: FileLimits) -> bytes:
     try:
         descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK)
     except OSError as error:
-        sentence = "{name} cannot be read: {reason}."
-        raise RefusedError(sentence.format(name=path.name, reason=error.strerror)) from error
+        sentence = "The file cannot be read: {reason}."
+        raise RefusedError(sentence.format(reason=error.strerror)) from error
     if not stat.S_ISREG(os.fstat(descriptor).st_mode):
         os.close(descriptor)
-        sentence = "{name} is not a file. Hand in the notebook itself."
-        raise RefusedError(sentence.format(name=path.name))
+        raise RefusedError("This is not a file. Hand in the notebook itself.")
     with os.fdopen(descriptor, "rb") as file:
         contents = file.read(limits.megabytes * 2**20 + 1)
     if len(contents) > limits.megabytes * 2**20:
         raise RefusedError(
-            "{name} is larger than {most} MB. Clear its outputs (Edit → Clear Outputs of All "
-            "Cells), save it and hand it in again.".format(name=path.name, most=limits.megabytes)
+            "The file is larger than {most} MB. Clear its outputs (Edit → Clear Outputs of All "
+            "Cells), save it and hand it in again.".format(most=limits.megabytes)
         )
     return contents
 

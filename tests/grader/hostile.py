@@ -405,7 +405,7 @@ NOTEBOOKS: dict[str, tuple[Callable[[Path], None], float]] = {
     "a line of 100 MB": (_long_line, 0),
     "a symbolic link": (_link, 0),
     "a pipe": (_pipe, 0),
-    "a path in the name": (_name_with_a_path, 0),
+    "a path in the name": (_name_with_a_path, 20),
     "two notebooks": (_two, 0),
     "no notebook": (lambda path: path.unlink(), 0),
 }

@@ -1,9 +1,11 @@
 """Grading: the points for each kind of submission, and what no submission can do."""
 
 import dataclasses
+import json
 import shutil
 from pathlib import Path
 
+import archives
 import hostile
 import pytest
 import styles
@@ -163,6 +165,35 @@ def test_the_feedback_names_the_mistake_and_the_item(graded, course):
     assert "0 of 2  Training, where the shape changes" in page
 
 
+# Names
+
+
+def test_submissions_keep_their_points_whatever_the_form_of_their_names(course, allowed, tmp_path):
+    """An archive of Chinese Windows, and names that are unsafe in tables and paths."""
+    students = ["张伟", "欧阳娜娜", "=SUM(1)", "a%b", "-x", f"{'long ' * 40}name"]
+    files = [
+        (f"{student}/“ps1.ipynb”的副本.ipynb", json.dumps(solved("ps1", student)).encode())
+        for student in students
+    ]
+    (tmp_path / "all.zip").write_bytes(archives.windows("gbk")(files))
+    results = grade.mark(course, "ps1", tmp_path / "all.zip", allowed)
+    assert grade.enter(course, "ps1", results) == []
+    rows = table(course, "ps1")
+    assert {"张伟", "欧阳娜娜", "%3DSUM(1)", "a%25b", "%2Dx"} < rows.keys()
+    assert [(row["score"], row["remark"]) for row in rows.values()] == 6 * [("20.0", "")]
+
+
+def test_a_submission_of_nobody_in_particular_gets_a_remark_and_no_mark(course, allowed, tmp_path):
+    files = [("张伟/ps1.ipynb", b"{}"), ("replace-me/ps1.ipynb", b"{}")]
+    (tmp_path / "all.zip").write_bytes(archives.windows("gbk")(files))
+    results = grade.mark(course, "ps1", tmp_path / "all.zip", allowed)
+    (problem,) = grade.enter(course, "ps1", results)
+    assert "张伟 (gbk)" in problem
+    row = table(course, "ps1")["%D5%C5%CE%B0"]
+    assert (row["score"], row["block"]) == ("", "")
+    assert "GRADE_ARGS=--code-page" in row["remark"]
+
+
 # A second run, and an interrupted one
 
 
@@ -172,7 +203,7 @@ def test_a_second_run_marks_only_what_is_missing(graded, course, handed_in, allo
     marked = []
     usual = batch.mark
     monkeypatch.setattr(
-        batch, "mark", lambda name, *rest: marked.append(name) or usual(name, *rest)
+        batch, "mark", lambda found, marker: marked.append(found.name) or usual(found, marker)
     )
     again = grade.mark(course, "ps1", handed_in, allowed)
     assert marked == ["right"]

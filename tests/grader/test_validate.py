@@ -72,16 +72,8 @@ def test_anything_but_a_notebook_is_refused_with_a_sentence(tmp_path, contents, 
     assert str(refusal.value).endswith(".")
 
 
-@pytest.mark.parametrize(
-    "name", ["ps1.py", ".ipynb", "-rf.ipynb", "ps1\n.ipynb", "..\\ps1.ipynb", "a;b.ipynb"]
-)
-def test_a_strange_file_name_is_refused(tmp_path, name):
-    with pytest.raises(validate.RefusedError, match="The name"):
-        hand_in(tmp_path, notebook(), name)
-
-
-@pytest.mark.parametrize("name", ["ps1 (1).ipynb", "Lösung.ipynb", "Lo\u0308sung.ipynb"])
-def test_names_by_browsers_and_students_are_accepted(tmp_path, name):
+@pytest.mark.parametrize("name", ["ps1 (1).ipynb", "Lo\u0308sung", "..\\ps1;rm -rf.ipynb", "\n"])
+def test_the_name_of_a_file_does_not_matter(tmp_path, name):
     assert hand_in(tmp_path, b"\xef\xbb\xbf" + notebook().encode(), name).cells
 
 
