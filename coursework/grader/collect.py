@@ -120,7 +120,7 @@ def collect(
         if owner:  # in several ways, for example with composed and with decomposed accents
             handed_in[owner] += hand_in.entries
         else:
-            found[names.identifier(hand_in.plain.name)] = Found(unclear=_unclear(hand_in, likely))
+            found[names.identifier(_full(hand_in.plain))] = Found(unclear=_unclear(hand_in, likely))
     namesakes = Counter(owner.name for owner in handed_in)
     for owner, own in handed_in.items():
         student = names.identifier(_full(owner) if namesakes[owner.name] > 1 else owner.name)

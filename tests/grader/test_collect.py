@@ -405,6 +405,12 @@ def test_where_two_readings_remain_there_is_a_remark_and_no_mark(tmp_path):
     assert collected(path, "gbk").keys() == {"张伟", "李娜", "ada"}
 
 
+def test_no_submission_is_lost_where_namesakes_are_unclear(tmp_path):
+    files = [(f"张伟_{number}_assignsubmission_file_/ps1.ipynb", b"{}") for number in (7, 8)]
+    (tmp_path / "all.zip").write_bytes(archives.windows("gbk")(files))
+    assert collected(tmp_path / "all.zip").keys() == {"%D5%C5%CE%B0 7", "%D5%C5%CE%B0 8"}
+
+
 def test_a_name_in_bytes_on_a_disk_is_read_with_the_help_of_the_notebook(tmp_path):
     """So unzip leaves them that knows no code pages."""
     for name, written in ((b"J\xfcrgen \xdf", "Jürgen ß"), (b"M\xfcller", "replace-me")):
