@@ -201,7 +201,7 @@ def compare(guess: object, answer: object) -> str:
         return "No guess yet: write yours in the cell above, then run both cells."
     if guess == answer or (isinstance(guess, list) and tuple(guess) == answer):
         return "Right: {answer}.".format(answer=answer)
-    return "You guessed {guess}, but it is {answer}. Which step did you see differently?".format(
+    return "You guessed {guess}, but it is {answer}. Where did your reasoning differ?".format(
         guess=guess, answer=answer
     )
 

@@ -38,14 +38,22 @@ def test_a_grid_names_each_image_and_its_text_lists_them_row_by_row(sample):
     names = [f"{name}\n→ bag" for name in CLASSES]
     figure = plots.image_grid(of_each_class(sample.train, 1), names, 5, "Taken for bags")
     assert titles(figure) == names
-    assert "The 10 gray images, row by row: T-shirt/top → bag; trouser → bag; " in figure.alt
-    assert "ankle boot → bag (toe to the left)." in figure.alt
+    assert "The 10 gray images, row by row. T-shirt/top → bag: " in figure.alt
+    assert "; trouser → bag: " in figure.alt
+    assert figure.alt.endswith("toe to the left.")
+
+
+def test_the_text_says_how_light_each_image_of_a_grid_is():
+    pair = numpy.array([[[0, 0, 100, 255]], [[255, 255, 255, 155]]])
+    alt = plots.image_grid(pair, ["one", "its negative"], 2, "Two").alt
+    assert "one: 50% of its pixels dark, 25% gray, 25% light; " in alt
+    assert "its negative: 0% of its pixels dark, 25% gray, 75% light." in alt
 
 
 def test_a_grid_whose_last_row_is_not_full_leaves_the_rest_empty(sample):
     figure = plots.image_grid(sample.train.images[:7], ["one"] * 7, 5, "Seven")
     assert len(shown(figure)) == 7
-    assert not any(axes.axison for axes in figure.axes)
+    assert [axes.axison for axes in figure.axes] == [True] * 7 + [False] * 3
 
 
 def test_all_images_of_a_grid_share_one_scale_of_grays(sample):
@@ -55,7 +63,7 @@ def test_all_images_of_a_grid_share_one_scale_of_grays(sample):
     assert limits == {(chosen.min(), chosen.max())}
 
 
-@pytest.mark.parametrize(("name", "share"), [("sandal", 0.9), ("sneaker", 0.97), ("ankle boot", 1)])
+@pytest.mark.parametrize(("name", "share"), [("sneaker", 0.97), ("ankle boot", 1)])
 def test_the_text_tells_a_mirrored_shoe_from_others(sample, name, share):
     shoes = sample.train.images[sample.train.labels == CLASSES.index(name)]
     assert numpy.mean([images.toe(shoe) == "left" for shoe in shoes]) >= share

@@ -10,9 +10,9 @@ from collections.abc import Sequence
 import numpy
 from matplotlib.patches import Rectangle
 
-from utils.plots._style import ORANGE, Figure
+from utils.plots._style import GRAY, ORANGE, Figure
 
-SHOES = ("sandal", "sneaker", "ankle boot")
+CLOSED_SHOES = ("sneaker", "ankle boot")  # an open one may be high at its toe, too
 LOOKS = {
     "T-shirt/top": "a body with short sleeves or none",
     "trouser": "two long legs",
@@ -40,6 +40,9 @@ def image_grid(images: numpy.ndarray, names: Sequence[str], columns: int, title:
     figure = Figure(side * columns, side * rows + 0.2 * lines * titled + 0.4)
     panels = figure.subplots(rows, columns, squeeze=False).ravel()
     for panel in panels:
+        panel.set(xticks=[], yticks=[])
+        panel.spines[:].set_color(GRAY)  # where a light image would end nowhere on a white page
+    for panel in panels[len(images) :]:
         panel.axis("off")
     for panel, image in zip(panels, images):
         panel.imshow(image, cmap="gray", vmin=images.min(), vmax=images.max())
@@ -52,14 +55,28 @@ def image_grid(images: numpy.ndarray, names: Sequence[str], columns: int, title:
 
 
 def _told_by_image(images: numpy.ndarray, names: Sequence[str]) -> str:
-    """Name the images, and say where a shoe's toe points, which tells a mirrored one."""
+    """Name the images, say how light each is, and where the toe of a shoe points.
+
+    The toe tells a mirrored shoe from another.
+    """
+    darkest, lightest = float(images.min()), float(images.max())
     told = []
     for image, name in zip(images, names):
-        form = "{name}"
-        if name.split("\n")[0] in SHOES:
-            form = "{name} (toe to the {side})"
-        told.append(form.format(name=" ".join(name.split()), side=toe(image)))
-    return "The {count} gray images, row by row: {told}.".format(
+        form = "{name}: {dark:.0%} of its pixels dark, {gray:.0%} gray, {light:.0%} light"
+        if name.split("\n")[0] in CLOSED_SHOES:
+            form += ", toe to the {side}"
+        level = (image - darkest) / (lightest - darkest)
+        dark, light = (level < 1 / 3).mean(), (level > 2 / 3).mean()
+        told.append(
+            form.format(
+                name=" ".join(name.split()),
+                dark=dark,
+                gray=1 - dark - light,
+                light=light,
+                side=toe(image),
+            )
+        )
+    return "The {count} gray images, row by row. {told}.".format(
         count=len(images), told="; ".join(told)
     )
 
@@ -107,7 +124,7 @@ def image_in_numbers(image: numpy.ndarray, top: int, left: int, size: int, name:
     )
     edges = (corner[0], corner[0] + size, corner[1] + size, corner[1])
     close.imshow(piece, cmap="gray", vmin=0, vmax=255, extent=edges)
-    close.set_title("Inside the frame: the lighter, the larger")
+    close.set_title("Inside the frame: the lighter a pixel, the larger its number")
     for (row, column), value in numpy.ndenumerate(piece):
         ink = "black" if value > 127 else "white"
         close.text(left + column, top + row, value, ha="center", va="center", color=ink)
