@@ -9,6 +9,7 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import io
+import itertools
 import json
 import multiprocessing
 import os
@@ -19,6 +20,7 @@ from dataclasses import asdict, dataclass, field, replace
 from functools import partial
 from pathlib import Path
 
+import numpy
 import pandas
 from mxnet import gluon, npx
 from tqdm import tqdm
@@ -258,64 +260,65 @@ def final(runs: Sequence[dict]) -> pandas.DataFrame:
     return table
 
 
-@dataclass(frozen=True)
-class Effect:
-    """What more layers do to a family's training loss in the last epoch: means over seeds, in nats.
+def difference_counts(first: Sequence[float], second: Sequence[float]) -> bool:
+    """Return whether the means of two kinds of runs differ by more than twice the spread.
 
-    `spread` is the larger of the two standard deviations over the seeds. A difference counts if it
-    is more than twice as large.
+    The spread is the standard deviation over the runs, the larger one of the two kinds.
     """
-
-    family: str
-    shallow: int
-    deep: int
-    before: float
-    after: float
-    spread: float
-
-    @property
-    def difference(self) -> float:
-        """Return by how much the deeper network's loss is higher."""
-        return self.after - self.before
-
-    @property
-    def verdict(self) -> str:
-        """Return what can be said in view of the spread between seeds."""
-        if self.difference > 2 * self.spread:
-            return "worse, by {times:.1f} times the spread".format(
-                times=self.difference / self.spread
-            )
-        if self.difference > self.spread:
-            return "perhaps worse, but by less than twice the spread"
-        if self.difference > 0:
-            return "not worse by more than the spread"
-        if self.difference >= -2 * self.spread:
-            return "not worse"
-        return "better, by {times:.1f} times the spread".format(
-            times=-self.difference / self.spread
-        )
-
-    def __str__(self) -> str:
-        return (
-            "{family}: from {shallow} to {deep} layers the training loss goes from {before:.3f} to "
-            "{after:.3f} ({difference:+.3f}, spread {spread:.3f}). {verdict}."
-        ).format(**vars(self), difference=self.difference, verdict=self.verdict.capitalize())
+    spread = max(numpy.std(first, ddof=1), numpy.std(second, ddof=1))
+    return bool(abs(numpy.mean(second) - numpy.mean(first)) > 2 * spread)
 
 
-def effect_of_depth(table: pandas.DataFrame, family: str) -> Effect:
-    """Compare a family's shallowest and deepest networks in a table made by `final`.
+def effects_of_depth(table: pandas.DataFrame) -> pandas.DataFrame:
+    """Compare the training losses of each pair of depths, in a table made by `final`.
+
+    Returns a row for each family and pair of depths. Columns: the means over the seeds, their
+    difference (positive: the deeper network is worse), the larger spread of both, how many times
+    the spread the difference is, and whether it counts.
 
     Raises ValueError if there are fewer than two seeds: they would show no spread.
     """
-    runs = table[table.family == family].groupby("depth").train_loss.agg(["mean", "std", "count"])
-    if runs["count"].min() < 2:
-        raise ValueError(
-            "There is one run for some depth of the {family} family, and one run has no spread. "
-            "Pass at least two seeds.".format(family=family)
+    rows = {}
+    for family, runs in table.groupby("family"):
+        losses = {depth: some.train_loss for depth, some in runs.groupby("depth")}
+        if min(map(len, losses.values())) < 2:
+            raise ValueError(
+                "There is one run for some depth of the {family} family, and one run has no "
+                "spread. Pass at least two seeds.".format(family=family)
+            )
+        for (shallow, first), (deep, second) in itertools.combinations(losses.items(), 2):
+            difference, spread = second.mean() - first.mean(), max(first.std(), second.std())
+            rows[family, shallow, deep] = {
+                "shallower": first.mean(),
+                "deeper": second.mean(),
+                "difference": difference,
+                "spread": spread,
+                "times": difference / spread,
+                "counts": difference_counts(first, second),
+            }
+    effects = pandas.DataFrame.from_dict(rows, orient="index")
+    return effects.rename_axis(["family", "from", "to"])
+
+
+def about_depth(effects: pandas.DataFrame, family: str) -> str:
+    """Return what a table made by `effects_of_depth` says about a family, pair by pair."""
+    kinds = {
+        "worse": "Deeper {family} networks have a higher training loss: {pairs}.",
+        "better": "Deeper {family} networks have a lower training loss: {pairs}.",
+        "open": "Within twice the spread, {family} networks do not differ: {pairs}.",
+    }
+    found: dict[str, list[str]] = {kind: [] for kind in kinds}
+    for (shallow, deep), row in effects.loc[family].iterrows():
+        kind = "open" if not row.counts else "worse" if row.difference > 0 else "better"
+        pair = "{shallow} to {deep} layers ({difference:+.3f}, {times:.1f} times the spread)"
+        found[kind].append(
+            pair.format(shallow=shallow, deep=deep, difference=row.difference, times=abs(row.times))
         )
-    ends = runs.iloc[[0, -1]]
-    (shallow, deep), (before, after) = ends.index.tolist(), ends["mean"].tolist()
-    return Effect(family, shallow, deep, before, after, spread=ends["std"].max())
+    return "\n".join(
+        kinds[kind].format(family=family, pairs="; ".join(pairs))
+        for kind, pairs in found.items()
+        if pairs
+    )
 
 
 def by_change(table: pandas.DataFrame, measure: str) -> pandas.DataFrame:

@@ -22,27 +22,58 @@ from utils.plots._style import BLUE, GRAY, GREEN, ORANGE, SKY, Figure, arrow, ba
 
 
 def nested_classes() -> Figure:
-    """Draw growing function classes twice: not nested on the left, nested on the right."""
-    figure = Figure(9, 3.6)
+    """Draw growing function classes twice, each with its distance to the best function, f*."""
+    figure = Figure(9, 4)
     apart, nested = figure.subplots(1, 2)
-    shapes = [(2.0, 1.2, 1.9, 1.2, 0), (2.9, 1.8, 2.6, 1.6, 35), (1.5, 2.0, 3.4, 1.7, 75)]
-    _classes(apart, "Not nested: the larger class can lie farther from f*", shapes)
-    shapes = [(2.2, 1.6, 1.7, 1.1, 0), (2.5, 1.8, 2.8, 1.9, 20), (2.8, 2.0, 4.0, 2.7, 25)]
-    _classes(nested, "Nested: the larger class can only come closer", shapes)
+    shapes = [(2.3, 1.1, 1.9, 1.2, 0, 0), (3.2, 2.1, 2.4, 1.6, 20, 0), (1.5, 2.6, 3.4, 1.9, 70, 0)]
+    far = _classes(apart, "Not nested: F3 is larger than F2, and farther from f*", shapes)
+    shapes = [
+        (1.9, 1.6, 1.3, 0.8, 0, 0),
+        (2.2, 1.7, 2.7, 1.7, -10, 0.6),
+        (2.45, 2.25, 4.5, 3.3, 40, 1.5),
+    ]
+    near = _classes(nested, "Nested: a larger class is never farther from f*", shapes)
+    figure.alt = (
+        "Two sketches. In each, three ellipses of growing size, F1, F2 and F3, stand for function "
+        "classes, a star for the best function, f*, and a dashed line from each ellipse to the star "
+        "for its distance. Left, not nested: the ellipses overlap only in part; the distances are "
+        "{far}, so that F3, the largest, is farther away than F2. Right, nested: each ellipse "
+        "contains the one before; the distances are {near}, each shorter than the one before."
+    ).format(far=_listed(far), near=_listed(near))
     return figure
 
 
-def _classes(axes: Axes, title: str, shapes: list[tuple]) -> None:
-    axes.set(xlim=(0, 6.4), ylim=(0, 4.2), aspect="equal", title=title)
+def _listed(distances: list[float]) -> str:
+    return ", ".join(map("{:.1f}".format, distances))
+
+
+def _classes(axes: Axes, title: str, shapes: list[tuple]) -> list[float]:
+    """Draw ellipses (x, y, width, height, angle, height of the label above y).
+
+    Return their distances to f*.
+    """
+    star, distances = numpy.array([5.8, 2.6]), []
+    axes.set(xlim=(0, 6.4), ylim=(0.2, 4.4), aspect="equal", title=title)
     axes.axis("off")
-    for number, (x, y, width, height, angle) in reversed(list(enumerate(shapes, start=1))):
-        color = (SKY, BLUE, GRAY)[number - 1]
-        axes.add_patch(Ellipse((x, y), width, height, angle=angle, fc=color, alpha=0.25, ec=color))
-        turn = math.radians(angle)
-        edge = (x + width / 2 * math.cos(turn) * 0.8, y + width / 2 * math.sin(turn) * 0.8)
-        axes.text(*edge, f"F{number}", ha="center", va="center", weight="bold")
-    axes.plot(5.6, 3.5, "*", color=ORANGE, markersize=14)
-    axes.text(5.8, 3.5, "f*", va="center", style="italic", color=ORANGE, size=13)
+    for number, (x, y, width, height, angle, up) in reversed(list(enumerate(shapes, start=1))):
+        color = (SKY, BLUE, "black")[number - 1]
+        axes.add_patch(
+            Ellipse((x, y), width, height, angle=angle, fc="none", ec=color, lw=2, zorder=3)
+        )
+        axes.add_patch(Ellipse((x, y), width, height, angle=angle, fc=color, alpha=0.12, ec="none"))
+        turn, around = math.radians(angle), numpy.linspace(0, 2 * math.pi, 1000)
+        along = numpy.outer(numpy.cos(around) * width / 2, [math.cos(turn), math.sin(turn)])
+        across = numpy.outer(numpy.sin(around) * height / 2, [-math.sin(turn), math.cos(turn)])
+        edge = numpy.array([x, y]) + along + across
+        lengths = numpy.linalg.norm(edge - star, axis=1)
+        nearest = edge[lengths.argmin()]
+        distances.insert(0, float(lengths.min()))
+        axes.plot(*zip(nearest, star), "--", color=color, lw=1.3)
+        axes.plot(*nearest, "o", color=color, ms=4)
+        axes.text(x, y + up, f"F{number}", ha="center", va="center", weight="bold")
+    axes.plot(*star, "*", color=ORANGE, markersize=15, zorder=4)
+    axes.text(star[0] + 0.2, star[1] + 0.1, "f*", style="italic", color=ORANGE, size=13)
+    return distances
 
 
 def two_blocks() -> Figure:

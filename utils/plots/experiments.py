@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator, Sequence
 from itertools import cycle
 
 import ipywidgets as widgets
+import matplotlib
 import numpy
 import pandas
 from IPython.display import HTML
@@ -15,12 +16,12 @@ from matplotlib.colors import LinearSegmentedColormap
 from matplotlib.ticker import MaxNLocator
 
 from utils.data import CLASSES
-from utils.plots._style import BLUE, GRAY, GREEN, ORANGE, SKY, Figure, bars, listed
+from utils.plots._style import BLUE, GRAY, ORANGE, Figure, bars, listed
 
 # Color, marker and line style of each family.
 STYLES = {"plain": (ORANGE, "s", "--"), "residual": (BLUE, "o", "-")}
-# Together they give 20 different lines.
-DEPTH_COLORS, DEPTH_LINES = (SKY, BLUE, GREEN, ORANGE, GRAY), ("-", "--", "-.", ":")
+# From light to dark: the deeper the network, the darker its line.
+DEPTH_SHADES, DEPTH_LINES = matplotlib.colormaps["cividis"], ("-", "--", "-.", ":")
 GUESSING = 1 / len(CLASSES)
 PLACES = (
     ("at the upper left", "at the top", "at the upper right"),
@@ -51,19 +52,39 @@ def depths(table: pandas.DataFrame) -> Figure:
         axes.set_ylim(0, 1 if column == "valid_accuracy" else None)
         axes.grid(alpha=0.3)
         axes.legend()
-    figure.suptitle(_depth_title(table))
+    layers = ", ".join(map(str, sorted(table.depth.unique())))
+    changes = []
+    for family, runs in table.groupby("family"):
+        losses = runs.groupby("depth").train_loss.mean()
+        changes.append("{}: {}".format(family, " → ".join(map("{:.2f}".format, losses))))
+    title = "Training loss at {layers} layers: {changes}"
+    figure.suptitle(title.format(layers=layers, changes=", ".join(changes)))
+    figure.alt = _about_depths(table)
     return figure
 
 
-def _depth_title(table: pandas.DataFrame) -> str:
-    mean = table.groupby(["family", "depth"]).train_loss.mean()
-    changes = []
-    for family in mean.index.unique("family"):
-        losses = mean[family]
-        changes.append(f"{family} {losses.iloc[0]:.2f} → {losses.iloc[-1]:.2f}")
-    return "Training loss from {shallowest} to {deepest} layers: {changes}".format(
-        shallowest=table.depth.min(), deepest=table.depth.max(), changes=", ".join(changes)
+def _about_depths(table: pandas.DataFrame) -> str:
+    said = [
+        "Two plots against the number of layers; each dot is a run, a line joins the means over "
+        "the seeds."
+    ]
+    sentence = (
+        "{family}, {depth} layers: training loss {loss:.2f} nats on average, {lowest:.2f} to "
+        "{highest:.2f} over {count} runs; accuracy on new images {accuracy:.2f}."
     )
+    said += [
+        sentence.format(
+            family=family,
+            depth=depth,
+            loss=runs.train_loss.mean(),
+            lowest=runs.train_loss.min(),
+            highest=runs.train_loss.max(),
+            count=len(runs),
+            accuracy=runs.valid_accuracy.mean(),
+        )
+        for (family, depth), runs in table.groupby(["family", "depth"])
+    ]
+    return " ".join(said)
 
 
 def learning(runs: Sequence[dict]) -> Figure:
@@ -71,45 +92,90 @@ def learning(runs: Sequence[dict]) -> Figure:
     table = pandas.DataFrame(runs)
     figure = Figure(9, 3.4)
     depths = sorted(table.depth.unique())
+    shades = DEPTH_SHADES(numpy.linspace(0.85, 0.0, len(depths)))
+    said = [
+        "Two plots of the training loss, in nats, against the epoch, a line for each depth: the "
+        "mean over the seeds. A band reaches from the lowest to the highest seed."
+    ]
+    sentence = (
+        "{family}, {depth} layers: {first:.2f} in the first epoch, {last:.2f} in the last, where "
+        "the seeds lie between {lowest:.2f} and {highest:.2f}."
+    )
     for axes, family in zip(figure.subplots(1, 2, sharey=True), STYLES):
-        for depth, color, line in zip(depths, cycle(DEPTH_COLORS), cycle(DEPTH_LINES)):
+        for depth, shade, line in zip(depths, shades, cycle(DEPTH_LINES)):
             chosen = table[(table.family == family) & (table.depth == depth)]
             losses = numpy.array(chosen.train_loss.tolist())
+            means, low, high = losses.mean(axis=0), losses.min(axis=0), losses.max(axis=0)
             epochs = numpy.arange(1, losses.shape[1] + 1)
             label = "{depth} layers".format(depth=depth)
-            axes.plot(epochs, losses.mean(axis=0), line, color=color, label=label)
-            axes.fill_between(
-                epochs, losses.min(axis=0), losses.max(axis=0), color=color, alpha=0.2
+            axes.plot(epochs, means, line, color=shade, label=label)
+            axes.fill_between(epochs, low, high, color=shade, alpha=0.2)
+            said.append(
+                sentence.format(
+                    family=family,
+                    depth=depth,
+                    first=means[0],
+                    last=means[-1],
+                    lowest=low[-1],
+                    highest=high[-1],
+                )
             )
-        axes.set(title=family, xlabel="epoch", xticks=epochs)
+        axes.set(title=family, xlabel="epoch")
+        axes.xaxis.set_major_locator(MaxNLocator(integer=True))
         axes.grid(alpha=0.3)
     figure.axes[0].set(ylabel="training loss, nats", ylim=(0, None))
     figure.legend(*axes.get_legend_handles_labels(), loc="outside right upper")
     figure.suptitle("Training loss by epoch: mean over the seeds, and their range")
+    figure.alt = " ".join(said)
     return figure
 
 
 def by_layer(panels: dict[str, tuple[str, dict[str, pandas.Series]]], title: str) -> Figure:
-    """Draw norms against the number of the 3x3 convolution, a line for each family.
+    """Draw norms against the number of the layer, a line for each family.
 
     `panels` maps a title to a unit and the norms of each family. Panels with the same unit share
-    an axis, which is logarithmic where the norms differ by more than a factor of ten.
+    an axis, which is logarithmic where the norms differ by more than a factor of ten. The layers
+    are 3x3 convolutions, unless the index of the norms has another name.
     """
     figure = Figure(9, 3.6)
     units = {unit for unit, _ in panels.values()}
+    said = [title.rstrip(".") + "."]
+    sentence = (
+        "{panel}, {family}: {unit} against the {layer}; {first:.3g} at the first, {middle:.3g} in "
+        "the middle, {last:.3g} at the last of {count}; lowest {lowest:.3g}, highest {highest:.3g}."
+    )
     drawn = figure.subplots(1, len(panels), sharey=len(units) == 1, squeeze=False)[0]
     for axes, (name, (unit, families)) in zip(drawn, panels.items()):
         for family, norms in families.items():
             color, marker, line = STYLES[family]
             numbers = numpy.arange(1, len(norms) + 1)
             axes.plot(numbers, norms, line, marker=marker, ms=3, color=color, label=family)
-        axes.set(title=name, xlabel="3×3 convolution, counted from the input", ylabel=unit)
+            layer = norms.index.name or "3×3 convolution"
+            said.append(
+                sentence.format(
+                    panel=name,
+                    family=family,
+                    unit=unit,
+                    layer=layer,
+                    first=norms.iloc[0],
+                    middle=norms.iloc[len(norms) // 2],
+                    last=norms.iloc[-1],
+                    count=len(norms),
+                    lowest=norms.min(),
+                    highest=norms.max(),
+                )
+            )
+        axes.set(title=name, xlabel="{layer}, from the input".format(layer=layer), ylabel=unit)
         low, high = axes.dataLim.intervaly
-        axes.set_yscale("log" if high > 10 * low else "linear")
+        if high > 10 * low:
+            axes.set_yscale("log")
+        else:
+            axes.set_ylim(0, None)
         axes.xaxis.set_major_locator(MaxNLocator(integer=True))
         axes.grid(alpha=0.3)
     figure.legend(*drawn[0].get_legend_handles_labels(), loc="outside lower center", ncols=2)
     figure.suptitle(title)
+    figure.alt = " ".join(said)
     return figure
 
 
