@@ -305,7 +305,7 @@ def about_depth(effects: pandas.DataFrame, family: str) -> str:
     kinds = {
         "worse": "Deeper {family} networks have a higher training loss: {pairs}.",
         "better": "Deeper {family} networks have a lower training loss: {pairs}.",
-        "open": "Within twice the spread, {family} networks do not differ: {pairs}.",
+        "open": "Of {family} networks, these differences do not count: {pairs}.",
     }
     found: dict[str, list[str]] = {kind: [] for kind in kinds}
     for (shallow, deep), row in effects.loc[family].iterrows():

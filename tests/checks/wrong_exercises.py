@@ -1,5 +1,6 @@
 """Answers to the exercises with one mistake each, with the diagnosis that each should get."""
 
+import math
 from collections import defaultdict
 from dataclasses import replace
 
@@ -143,6 +144,57 @@ def second_spread(first, second):
 @diagnosed_as("returns something else", "difference_counts")
 def the_difference(first, second):
     return gap(first, second)
+
+
+# training_steps(images, batch_size, epochs)
+
+
+@diagnosed_as("incomplete batches counted", "training_steps")
+def rounded_up(images, batch_size, epochs):
+    return -(-images // batch_size) * epochs
+
+
+@diagnosed_as("what is left over carried into the next epoch", "training_steps")
+def all_epochs_at_once(images, batch_size, epochs):
+    return images * epochs // batch_size
+
+
+@diagnosed_as("epochs forgotten", "training_steps")
+def one_epoch(images, batch_size, epochs):
+    return images // batch_size
+
+
+@diagnosed_as("a fixed number of epochs", "training_steps")
+def five_epochs(images, batch_size, epochs):
+    return images // batch_size * 5
+
+
+@diagnosed_as("returns something else", "training_steps")
+def not_whole(images, batch_size, epochs):
+    return images / batch_size * epochs
+
+
+# layer_factor(growth, layers)
+
+
+@diagnosed_as("growth divided by the layers", "layer_factor")
+def divided(growth, layers):
+    return growth / layers
+
+
+@diagnosed_as("a logarithm returned", "layer_factor")
+def logarithm(growth, layers):
+    return math.log(growth) / layers
+
+
+@diagnosed_as("growth alone expected", "layer_factor")
+def at_least_one(growth, layers):
+    return max(1.0, growth ** (1 / layers))
+
+
+@diagnosed_as("wrong result", "layer_factor")
+def three_layers(growth, layers):
+    return growth ** (1 / 3)
 
 
 # receptive_field(layers)

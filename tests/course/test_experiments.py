@@ -9,7 +9,14 @@ import pytest
 
 import sweep
 from utils import experiments, recipes
-from utils.experiments import Effect, effect_of_depth, effects, final, ingredient_trials
+from utils.experiments import (
+    about_depth,
+    difference_counts,
+    effects,
+    effects_of_depth,
+    final,
+    ingredient_trials,
+)
 from utils.recipes import Recipe
 from utils.runs.history import DivergedError
 
@@ -129,32 +136,50 @@ def losses(family, by_depth):
     )
 
 
-def test_the_effect_of_depth_is_seen_against_the_larger_spread():
+def test_every_pair_of_depths_is_compared_by_the_larger_spread():
     table = losses("plain", {8: [0.3, 0.4], 20: [9, 9], 56: [1.0, 1.4]})
-    effect = effect_of_depth(table, "plain")
-    assert (effect.shallow, effect.deep) == (8, 56)
-    assert effect.difference == pytest.approx(0.85)
-    assert effect.spread == pytest.approx(0.2828, abs=1e-4)
-    assert "from 0.350 to 1.200 (+0.850, spread 0.283)" in str(effect)
+    rows = effects_of_depth(table)
+    assert list(rows.index) == [("plain", 8, 20), ("plain", 8, 56), ("plain", 20, 56)]
+    row = rows.loc["plain", 8, 56]
+    assert (row.shallower, row.deeper) == pytest.approx((0.35, 1.2))
+    assert row.difference == pytest.approx(0.85)
+    assert row.spread == pytest.approx(0.2828, abs=1e-4)
+    assert row.times == pytest.approx(3.005, abs=1e-3)
+    assert row.counts
 
 
 @pytest.mark.parametrize(
-    ("after", "verdict"),
+    ("after", "said"),
     [
-        (1.21, "worse, by 2.1 times"),
-        (1.15, "perhaps worse"),
-        (1.05, "not worse by more than the spread"),
-        (0.85, "not worse"),
-        (0.7, "better, by 3.0 times"),
+        (1.3, "Deeper plain networks have a higher training loss: 8 to 56 layers (+0.300, 3.0 "),
+        (1.2, "Of plain networks, these differences do not count: 8 to 56 layers (+0.200, 2.0 "),
+        (0.9, "Of plain networks, these differences do not count: 8 to 56 layers (-0.100, 1.0 "),
+        (0.7, "Deeper plain networks have a lower training loss: 8 to 56 layers (-0.300, 3.0 "),
     ],
 )
-def test_a_difference_within_the_spread_is_not_called_one(after, verdict):
-    assert Effect("plain", 8, 56, 1.0, after, 0.1).verdict.startswith(verdict)
+def test_what_is_said_about_depth_is_what_the_table_says(after, said):
+    table = losses("plain", {8: [0.9, 1.0, 1.1], 56: [after - 0.1, after, after + 0.1]})
+    assert about_depth(effects_of_depth(table), "plain") == f"{said}times the spread)."
+
+
+def test_each_pair_is_in_one_of_the_sentences():
+    table = losses("plain", {8: [1.0, 1.02], 20: [0.5, 0.52], 32: [0.51, 0.53], 56: [2.0, 2.02]})
+    said = about_depth(effects_of_depth(table), "plain")
+    assert len(said.splitlines()) == 3
+    assert said.count(" layers (") == 6
+
+
+@pytest.mark.parametrize(
+    ("first", "second", "counts"),
+    [([1, 2, 3], [4, 5, 6.1], True), ([1, 2, 3], [3, 4, 5], False), ([4, 5, 6.1], [1, 2, 3], True)],
+)
+def test_a_difference_counts_beyond_twice_the_spread(first, second, counts):
+    assert difference_counts(first, second) is counts
 
 
 def test_one_seed_has_no_spread():
     with pytest.raises(ValueError, match="Pass at least two seeds"):
-        effect_of_depth(losses("plain", {8: [0.3], 56: [1.0]}), "plain")
+        effects_of_depth(losses("plain", {8: [0.3], 56: [1.0]}))
 
 
 def test_a_gain_counts_if_it_is_more_than_twice_the_spread_of_both_rows():
@@ -223,12 +248,15 @@ def test_stored_results_are_those_of_the_command_they_name(name):
         assert all(len(run[measure]) == trial.recipe.epochs for measure in experiments.MEASURED)
 
 
-def test_the_stored_claim_holds():
-    """Deeper is worse for plain networks by more than twice the spread, and not for residual."""
-    table = final(experiments.stored("depth")["runs"])
-    plain, residual = (effect_of_depth(table, family) for family in experiments.FAMILIES)
-    assert plain.difference > 2 * plain.spread
-    assert residual.difference <= residual.spread
+@pytest.mark.parametrize("name", ["depth", "longer"])
+def test_the_stored_claim_holds(name):
+    """Deeper is worse for plain networks by more than twice the spread; shortcuts reduce that."""
+    rows = effects_of_depth(final(experiments.stored(name)["runs"]))
+    plain, residual = rows.loc["plain"], rows.loc["residual"]
+    assert plain.counts[8, 56]
+    assert plain.counts[20, 56]
+    assert (plain.difference[[(8, 56), (20, 56)]] > 0).all()
+    assert (residual.difference < plain.difference / 5).all()
 
 
 @pytest.mark.slow

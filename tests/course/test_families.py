@@ -12,6 +12,7 @@ from utils.families import (
     deep_network,
     deepened,
     network18,
+    set_identity,
     without_biases,
 )
 from utils.recipes import Recipe
@@ -144,6 +145,14 @@ def test_plain_networks_are_not(few):
     shallow = trained(Plain, few)
     deep = deepened(shallow, deep_network(14, Plain), device=CPU)
     assert abs(deep(images()) - shallow(images())).max().item() > 0.1
+
+
+def test_unless_their_new_blocks_are_set_to_the_identity(few):
+    shallow = trained(Plain, few)
+    deep = deepened(shallow, deep_network(14, Plain), device=CPU)
+    for stage in (deep.stage1, deep.stage2, deep.stage3):
+        set_identity(stage.block2)
+    assert abs(deep(images()) - shallow(images())).max().item() <= 1e-4
 
 
 def test_a_network_that_is_no_part_of_the_deeper_one_is_refused():

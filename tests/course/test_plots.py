@@ -1,5 +1,6 @@
 """Figures of networks and runs: informative titles, labeled axes, and cheap live curves."""
 
+import re
 import time
 
 import numpy
@@ -216,6 +217,17 @@ def test_the_words_for_the_class_accuracies_hold_each_of_them_and_the_whole():
     assert "as long as its accuracy: shirt 0.889, " in said
     assert "bag 1.000" in said
     assert "all images, 0.989; 1 of 10 classes are below it" in said
+
+
+def test_only_where_classes_are_nested_does_each_come_closer():
+    figure = plots.nested_classes()
+    apart, nested = (re.findall(r"\d\.\d", half) for half in figure.alt.split("Right, nested"))
+    assert float(apart[2]) > float(apart[1])
+    assert sorted(nested, reverse=True) == nested
+    for axes, said in zip(figure.axes, (apart, nested)):
+        lines = [line for line in axes.lines if line.get_linestyle() == "--"]
+        lengths = [numpy.hypot(*numpy.ptp(line.get_xydata(), axis=0)) for line in lines]
+        assert [f"{length:.1f}" for length in reversed(lengths)] == said
 
 
 def test_both_blocks_are_drawn_with_the_same_layers():

@@ -19,11 +19,9 @@ def test_depths_shows_a_mark_for_each_run_and_says_what_the_means_do():
     plain = table[table.family == "plain"]
     assert sorted(marks.get_ydata()) == sorted(plain.train_loss)
     assert list(mean.get_ydata()) == list(plain.groupby("depth").train_loss.mean())
-    first, last = mean.get_ydata()[[0, -1]]
-    assert (
-        f"from 8 to 56 layers: plain {first:.2f} → {last:.2f}, residual"
-        in figure.texts[0].get_text()
-    )
+    losses = " → ".join(f"{loss:.2f}" for loss in mean.get_ydata())
+    assert f"at 8, 20, 32, 56 layers: plain: {losses}, residual" in figure.texts[0].get_text()
+    assert f"plain, 56 layers: training loss {mean.get_ydata()[-1]:.2f} nats" in figure.alt
     assert accuracy.get_ylabel() == "accuracy, share of images"
     assert loss.get_xlabel() == "layers with weights"
 
@@ -49,6 +47,16 @@ def test_families_differ_in_more_than_their_color():
     (axes,) = plots.by_layer({"Gradients": ("norm", norms(1, 2))}, "What is seen").axes
     styles = {(line.get_linestyle(), line.get_marker()) for line in axes.lines}
     assert len(styles) == 2
+
+
+def test_what_the_norms_are_is_said_in_words_with_their_ends_and_their_layer():
+    outputs = {family: series.rename_axis("block") for family, series in norms(1, 9, 3).items()}
+    figure = plots.by_layer({"Forward": ("size", outputs)}, "What is seen")
+    assert figure.axes[0].get_xlabel() == "block, from the input"
+    assert (
+        "Forward, plain: size against the block; 1 at the first, 9 in the middle, 3 at the last of "
+        "3; lowest 1, highest 9."
+    ) in figure.alt
 
 
 def test_panels_share_their_axis_only_if_they_have_one_unit():
@@ -175,6 +183,10 @@ def test_learning_draws_every_depth_and_no_two_alike():
         for family in STYLES
         for depth in range(8, 128, 6)
     ]
-    for axes in plots.learning(runs).axes:
-        looks = {(line.get_color(), line.get_linestyle()) for line in axes.lines}
+    figure = plots.learning(runs)
+    for axes in figure.axes:
+        looks = {(tuple(line.get_color()), line.get_linestyle()) for line in axes.lines}
         assert len(looks) == len(axes.lines) == 20
+        brightness = [sum(line.get_color()[:3]) for line in axes.lines]
+        assert brightness == sorted(brightness, reverse=True), "the deeper, the darker"
+    assert "plain, 122 layers: 2.00 in the first epoch, 1.00 in the last" in figure.alt

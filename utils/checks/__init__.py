@@ -14,6 +14,7 @@ from utils.checks.identity import identity
 from utils.checks.numbers import (
     average_image,
     difference_counts,
+    layer_factor,
     negative,
     parameter_count,
     receptive_field,
@@ -21,6 +22,7 @@ from utils.checks.numbers import (
     ring_step_seconds,
     shapes,
     stage_macs,
+    training_steps,
 )
 from utils.checks.other_blocks import bottleneck, preactivation
 from utils.checks.residual_block import residual_block
@@ -39,6 +41,7 @@ __all__ = [
     "difference_counts",
     "experiment",
     "identity",
+    "layer_factor",
     "negative",
     "paper_resnet18",
     "parameter_count",
@@ -55,4 +58,5 @@ __all__ = [
     "stage_macs",
     "stem",
     "training",
+    "training_steps",
 ]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 from collections.abc import Callable
 from typing import Any
 
@@ -69,10 +68,14 @@ def copies(set_identity: Callable[..., Any]) -> None:
 
 def other_channels(set_identity: Callable[..., Any]) -> None:
     """A block with another number of channels can be set in the same way."""
-    with contextlib.suppress(Exception):
+    try:
         _, X, Y = _after_identity(set_identity, 5)
         if abs(Y - X).max() <= 1e-4:
             return
+    except NotImplementedError:  # not written yet
+        raise
+    except Exception:
+        pass
     raise _identity(
         "one number of channels only", "A block with 5 channels does not return its input."
     )

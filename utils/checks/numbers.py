@@ -79,6 +79,43 @@ def difference_counts(function: Callable[..., Any]) -> Report:
     )
 
 
+def training_steps(function: Callable[..., Any]) -> Report:
+    """Check a function `training_steps(images, batch_size, epochs)`, without incomplete batches."""
+    carried = "what is left over carried into the next epoch"
+    rest = {215: "incomplete batches counted", 214: carried, 42: "epochs forgotten"}
+    cases = (
+        Case("rest", (5500, 128, 5), 210, rest),
+        Case("epochs", (600, 100, 3), 18, {30: "a fixed number of epochs"}),
+    )
+    return _compare_results(
+        "Steps of a run",
+        function,
+        "training_steps",
+        cases,
+        why="The parameters move once in each step, so the steps say how much a run can learn.",
+        look="Write down the batches of one epoch, for 5 images and batches of 2. How many are "
+        "full? What happens to the image that is left over?",
+    )
+
+
+def layer_factor(function: Callable[..., Any]) -> Report:
+    """Check a function `layer_factor(growth, layers)`: the factor that each layer contributes."""
+    growing = {102.4: "growth divided by the layers", math.log(1024) / 10: "a logarithm returned"}
+    cases = (
+        Case("growing", (1024.0, 10), 2.0, growing),
+        Case("shrinking", (0.001, 3), 0.1, {1.0: "growth alone expected"}),
+    )
+    return _compare_results(
+        "Factor for each layer",
+        function,
+        "layer_factor",
+        cases,
+        why="A factor close to 1 looks harmless, until dozens of layers multiply by it.",
+        look="Test your result: multiply it with itself, as many times as there are layers. Do you "
+        "get the growth?",
+    )
+
+
 def receptive_field(function: Callable[..., Any]) -> Report:
     """Check a function `receptive_field(layers)` of (kernel, stride) pairs, first layer first.
 

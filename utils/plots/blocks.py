@@ -35,10 +35,11 @@ def nested_classes() -> Figure:
     near = _classes(nested, "Nested: a larger class is never farther from f*", shapes)
     figure.alt = (
         "Two sketches. In each, three ellipses of growing size, F1, F2 and F3, stand for function "
-        "classes, a star for the best function, f*, and a dashed line from each ellipse to the star "
-        "for its distance. Left, not nested: the ellipses overlap only in part; the distances are "
-        "{far}, so that F3, the largest, is farther away than F2. Right, nested: each ellipse "
-        "contains the one before; the distances are {near}, each shorter than the one before."
+        "classes, a star for the best function, f*, and a dashed line from each ellipse to the "
+        "star for its distance. Left, not nested: the ellipses overlap only in part; their "
+        "distances are {far}, so that F3, the largest, is farther away than F2. Right, nested: "
+        "each ellipse contains the one before; their distances are {near}, each shorter than the "
+        "one before."
     ).format(far=_listed(far), near=_listed(near))
     return figure
 
