@@ -143,7 +143,7 @@ SOLVED = {
     "average_image": ("00_start_here", "average_image"),
     "difference_counts": ("01_why_residual", "my_difference_counts"),
     "training_steps": ("01_why_residual", "training_steps"),
-    "layer_factor": ("01_why_residual", "layer_factor"),
+    "layers_to_grow": ("01_why_residual", "layers_to_grow"),
     "experiment": ("01_why_residual", "without_warm_up"),
     "identity": ("01_why_residual", "my_set_identity"),
     "bottleneck": ("02_residual_block", "Bottleneck"),

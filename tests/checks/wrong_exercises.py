@@ -174,27 +174,30 @@ def not_whole(images, batch_size, epochs):
     return images / batch_size * epochs
 
 
-# layer_factor(growth, layers)
+# layers_to_grow(factor, growth)
 
 
-@diagnosed_as("growth divided by the layers", "layer_factor")
-def divided(growth, layers):
-    return growth / layers
+@diagnosed_as("growth divided by the factor", "layers_to_grow")
+def divided(factor, growth):
+    return growth / factor
 
 
-@diagnosed_as("a logarithm returned", "layer_factor")
-def logarithm(growth, layers):
-    return math.log(growth) / layers
+@diagnosed_as("only one logarithm taken", "layers_to_grow")
+def logarithm(factor, growth):
+    return math.log(growth)
 
 
-@diagnosed_as("growth alone expected", "layer_factor")
-def at_least_one(growth, layers):
-    return max(1.0, growth ** (1 / layers))
+@diagnosed_as("growth alone expected", "layers_to_grow")
+def counted_upward(factor, growth):
+    layers, size = 0, 1.0
+    while size < growth:
+        layers, size = layers + 1, size * factor
+    return layers
 
 
-@diagnosed_as("wrong result", "layer_factor")
-def three_layers(growth, layers):
-    return growth ** (1 / 3)
+@diagnosed_as("wrong result", "layers_to_grow")
+def tenths(factor, growth):
+    return -math.log10(growth)
 
 
 # receptive_field(layers)

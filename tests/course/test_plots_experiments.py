@@ -20,7 +20,7 @@ def test_depths_shows_a_mark_for_each_run_and_says_what_the_means_do():
     assert sorted(marks.get_ydata()) == sorted(plain.train_loss)
     assert list(mean.get_ydata()) == list(plain.groupby("depth").train_loss.mean())
     losses = " → ".join(f"{loss:.2f}" for loss in mean.get_ydata())
-    assert f"at 8, 20, 32, 56 layers: plain: {losses}, residual" in figure.texts[0].get_text()
+    assert f"at 8, 20, 32, 56 layers: plain {losses}, residual" in figure.texts[0].get_text()
     assert f"plain, 56 layers: training loss {mean.get_ydata()[-1]:.2f} nats" in figure.alt
     assert accuracy.get_ylabel() == "accuracy, share of images"
     assert loss.get_xlabel() == "layers with weights"

@@ -14,7 +14,7 @@ from utils.checks.identity import identity
 from utils.checks.numbers import (
     average_image,
     difference_counts,
-    layer_factor,
+    layers_to_grow,
     negative,
     parameter_count,
     receptive_field,
@@ -41,7 +41,7 @@ __all__ = [
     "difference_counts",
     "experiment",
     "identity",
-    "layer_factor",
+    "layers_to_grow",
     "negative",
     "paper_resnet18",
     "parameter_count",

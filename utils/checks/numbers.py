@@ -98,20 +98,20 @@ def training_steps(function: Callable[..., Any]) -> Report:
     )
 
 
-def layer_factor(function: Callable[..., Any]) -> Report:
-    """Check a function `layer_factor(growth, layers)`: the factor that each layer contributes."""
-    growing = {102.4: "growth divided by the layers", math.log(1024) / 10: "a logarithm returned"}
+def layers_to_grow(function: Callable[..., Any]) -> Report:
+    """Check a function `layers_to_grow(factor, growth)`: after how many layers it has grown so."""
+    growing = {512.0: "growth divided by the factor", math.log(1024): "only one logarithm taken"}
     cases = (
-        Case("growing", (1024.0, 10), 2.0, growing),
-        Case("shrinking", (0.001, 3), 0.1, {1.0: "growth alone expected"}),
+        Case("growing", (2.0, 1024.0), 10.0, growing),
+        Case("shrinking", (0.1, 0.001), 3.0, {0.0: "growth alone expected"}),
     )
     return _compare_results(
-        "Factor for each layer",
+        "Layers to grow",
         function,
-        "layer_factor",
+        "layers_to_grow",
         cases,
         why="A factor close to 1 looks harmless, until dozens of layers multiply by it.",
-        look="Test your result: multiply it with itself, as many times as there are layers. Do you "
+        look="Test your result: multiply by the factor, as many times as there are layers. Do you "
         "get the growth?",
     )
 

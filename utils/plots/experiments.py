@@ -56,7 +56,7 @@ def depths(table: pandas.DataFrame) -> Figure:
     changes = []
     for family, runs in table.groupby("family"):
         losses = runs.groupby("depth").train_loss.mean()
-        changes.append("{}: {}".format(family, " → ".join(map("{:.2f}".format, losses))))
+        changes.append("{} {}".format(family, " → ".join(map("{:.2f}".format, losses))))
     title = "Training loss at {layers} layers: {changes}"
     figure.suptitle(title.format(layers=layers, changes=", ".join(changes)))
     figure.alt = _about_depths(table)
