@@ -3,37 +3,63 @@
 The release decides what is asked. In a student's notebook, cells may have been lost, copied, moved
 or renamed, and may have lost their metadata: an answer is found by the names that its stub defines,
 and by nbgrader's id. From the other cells it takes what the answers use: imports, functions,
-classes and variables. A training that the student tried out is left behind. Nothing is executed.
+classes and variables. A training that the student tried out is left behind. Where there is no
+answer that can run, a sentence says what is there instead. Nothing is executed.
 """
 
 from __future__ import annotations
 
+import re
 from collections import defaultdict
 from dataclasses import dataclass, field
 
-from grader.statements import Statement, python, statements, text_of_assignment
-from grader.validate import RefusedError, Submission
+from grader.statements import Statement, python, statements, syntax_error, text_of_assignment
+from grader.validate import Cell, RefusedError, Submission
 
 MOST_STATEMENTS = 5000  # in one notebook
+DEFINES = re.compile(r"^(?:async +)?(?:def|class) +(\w+)", re.MULTILINE)
 STUDENT = "student"  # the variable that holds a student's name
+FENCED = re.compile(r"^```[^\n]*\n(.*?)^```", re.MULTILINE | re.DOTALL)  # code in Markdown
+
+UNCHANGED = "There is no answer: the cell is as it was handed out."
+EMPTY = "There is no answer: the cell is empty."
+GONE = "There is no answer: its cell is gone, and no other cell defines {names}."
+TOO_LONG = "The cell of this answer is too long to be read. Keep the answer alone in it."
+TEXT = (
+    "The cell of this answer is a text cell, which Jupyter does not run, and its text is not code "
+    "that can be graded. Turn it into a code cell (select it, press Escape, then Y). {reason}"
+)
+GRADED_TEXT = (
+    "The cell of this answer is a text cell, which Jupyter does not run. Its text was graded as "
+    "code."
+)
 
 
 @dataclass(frozen=True)
 class Answers:
-    """The code to grade: cells with answers by grade id, helpers, and all sources in order."""
+    """The code to grade: cells with answers by grade id, helpers, and all sources in order.
+
+    `problems` are sentences, by grade id, on why there is no answer or why it cannot run; `notes`
+    say what is unusual about an answer that is graded. `broken` is why another cell cannot run, "".
+    """
 
     cells: dict[str, str] = field(default_factory=dict)
     helpers: tuple[str, ...] = ()
     sources: tuple[str, ...] = ()
+    problems: dict[str, str] = field(default_factory=dict)
+    notes: dict[str, str] = field(default_factory=dict)
+    broken: str = ""
 
 
 @dataclass(frozen=True)
 class _Cell:
-    """A code cell as Python, with the id that nbgrader gave it, or ""."""
+    """A cell as Python, with the id that nbgrader gave it, or "", and its text in the notebook."""
 
     source: str
     grade_id: str
     statements: tuple[Statement, ...]
+    original: str
+    is_code: bool = True
 
     @property
     def names(self) -> set[str]:
@@ -51,8 +77,8 @@ def find(
     """
     cells: list[_Cell] = []
     for cell in submission.cells:
-        if cell.is_code and cell.grade_id not in ignored and cell.source.strip() not in ignored:
-            cells.append(_cell(cell.source, cell.grade_id))
+        if cell.grade_id not in ignored and cell.source.strip() not in ignored:
+            cells.append(_cell(cell.source, cell.grade_id, cell.is_code))
             if sum(len(cell.statements) for cell in cells) > MOST_STATEMENTS:
                 raise RefusedError(
                     "The notebook has more than {most} statements.".format(most=MOST_STATEMENTS)
@@ -65,16 +91,32 @@ def find(
         for grade_id, wanted in stub_names.items()
         if (cell := _answer(written, grade_id, wanted))
     }
+    is_answer = {id(cell) for cell in chosen.values()}
+    written = [cell for cell in written if cell.is_code or id(cell) in is_answer]
     asked = {name for wanted in stub_names.values() for name in wanted}
     helpers = _helpers(written, list(chosen.values()), asked, setup_names)
-    is_answer = {id(cell) for cell in chosen.values()}
     sources: list[str] = []
     for cell in written:
         sources += [cell.source] if id(cell) in is_answer else helpers[id(cell)]
+    problems = {
+        grade_id: syntax_error(chosen[grade_id].original)
+        if grade_id in chosen
+        else _missing(submission, grade_id, stub, stub_names[grade_id])
+        for grade_id, stub in stubs.items()
+    }
+    others = [
+        cell
+        for cell in written
+        if not (id(cell) in is_answer or cell.statements or cell.original.startswith("%%"))
+    ]
+    errors = (syntax_error(cell.original) for cell in [*chosen.values(), *others])
     return Answers(
         cells={grade_id: cell.source for grade_id, cell in chosen.items()},
         helpers=tuple(text for texts in helpers.values() for text in texts),
         sources=tuple(sources),
+        problems={grade_id: problem for grade_id, problem in problems.items() if problem},
+        notes={grade_id: GRADED_TEXT for grade_id, cell in chosen.items() if not cell.is_code},
+        broken=next(filter(None, errors), ""),
     )
 
 
@@ -94,17 +136,45 @@ def names(source: str) -> set[str]:
     return _cell(source).names
 
 
-def _cell(source: str, grade_id: str = "") -> _Cell:
-    text = python(source)
-    return _Cell(text, grade_id, tuple(statements(text)))
+def _cell(source: str, grade_id: str = "", is_code: bool = True) -> _Cell:
+    code = source if is_code else "\n".join(FENCED.findall(source)) or source
+    text = python(code)
+    return _Cell(text, grade_id, tuple(statements(text)), code, is_code)
 
 
 def _answer(written: list[_Cell], grade_id: str, wanted: set[str]) -> _Cell | None:
-    """The last cell that defines the wanted names, preferably with the id; else one with the id."""
-    with_id = [cell for cell in written if cell.grade_id == grade_id]
+    """The last cell that defines the wanted names, preferably with the id; else one with the id.
+
+    Text is only taken where no code defines the names. A cell that is not Python defines what it
+    seems to define.
+    """
     complete = [cell for cell in written if wanted and wanted <= cell.names]
-    both = [cell for cell in complete if cell.grade_id == grade_id]
-    return next(reversed(both or complete or with_id), None)
+    seeming = [cell for cell in written if wanted and wanted <= _seeming_names(cell)]
+    code, text = ([c for c in complete if c.is_code is is_code] for is_code in (True, False))
+    for cells in (code, text):
+        if cells:
+            with_id = [cell for cell in cells if cell.grade_id == grade_id]
+            return (with_id or cells)[-1]
+    with_id = [cell for cell in written if cell.grade_id == grade_id and cell.is_code]
+    return next(reversed(with_id or [cell for cell in seeming if cell.is_code]), None)
+
+
+def _seeming_names(cell: _Cell) -> set[str]:
+    """What a cell that is not Python looks like defining; nothing for one that is."""
+    return set() if cell.statements else set(re.findall(DEFINES, cell.source))
+
+
+def _missing(submission: Submission, grade_id: str, stub: str, wanted: set[str]) -> str:
+    """Say in a sentence what is there in place of an answer."""
+    cells: list[Cell] = [cell for cell in submission.cells if cell.grade_id == grade_id]
+    if any(cell.is_too_long for cell in cells):
+        return TOO_LONG
+    for cell in cells:
+        if not cell.is_code and cell.source.strip() not in ("", stub.strip()):
+            return TEXT.format(reason=syntax_error(_cell(cell.source, "", False).original)).strip()
+    if not cells:
+        return GONE.format(names=" and ".join(sorted(wanted)))
+    return UNCHANGED if any(cell.source.strip() for cell in cells) else EMPTY
 
 
 def _helpers(

@@ -107,7 +107,7 @@ def mark(handed_in: Found, marker: Marker) -> tuple[Result, NotebookNode]:
     sources = [*assignment.setup, *found.sources]
     marks = marking.mark(
         sources,
-        answered=found.cells,
+        answers=found,
         items=assignment.items,
         solution=marker.solution,
         variant=variant_of(handed_in.name),
@@ -115,7 +115,7 @@ def mark(handed_in: Found, marker: Marker) -> tuple[Result, NotebookNode]:
     )
     checks = _checks_to_run(assignment, marks)
     mistakes = marking.diagnoses(sources, checks, marker.whole) if checks else {}
-    return _result(marks, mistakes), clean.clean(assignment, submission, found)
+    return _result(marks, mistakes, notes=found.notes), clean.clean(assignment, submission, found)
 
 
 def points(result: Result) -> dict[str, float]:
@@ -155,7 +155,12 @@ def _checks_to_run(assignment: Assignment, marks: list[marking.Mark]) -> dict[st
     }
 
 
-def _result(marks: list[marking.Mark], diagnoses: dict[str, str], refused: str = "") -> Result:
+def _result(
+    marks: list[marking.Mark],
+    diagnoses: dict[str, str],
+    refused: str = "",
+    notes: dict[str, str] | None = None,
+) -> Result:
     return {
         "refused": refused,
         "points": sum(mark.points for mark in marks),
@@ -170,6 +175,7 @@ def _result(marks: list[marking.Mark], diagnoses: dict[str, str], refused: str =
             for mark in marks
         ],
         "diagnoses": diagnoses,
+        "notes": notes or {},
     }
 
 

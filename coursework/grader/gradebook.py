@@ -157,7 +157,7 @@ class Gradebook:
 def _outputs(result: Result, answer: str, check: str) -> list[NotebookNode]:
     """The explanations for a student, and the points as nbgrader reads them: a number."""
     marks = [mark for mark in result["marks"] if mark["answer"] == answer]
-    lines, previous = [], ""
+    lines, previous = [result["notes"][answer]] if answer in result["notes"] else [], ""
     for mark in marks:
         lines.append(f"{mark['points']:g} of {mark['of']:g}  {mark['title']}")
         if mark["why"]:

@@ -11,13 +11,14 @@ import itertools
 import json
 import re
 import time
-from collections.abc import Callable, Collection
+from collections.abc import Callable
 from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 import numpy
 
 from grader import ready_made
+from grader.answers import Answers
 from grader.jail import Jail, JailError
 from jailed import frames
 from jailed.frames import Frame
@@ -28,7 +29,9 @@ SHORTEST = 2  # seconds; with less left, starting a process is not worth it
 MISTAKE = re.compile(r"[A-Za-z0-9][A-Za-z0-9 ,-]{0,79}")  # its name, as the checks write it
 RELATIVE, ABSOLUTE = 1e-3, 1e-4  # tolerances: float32, summed in another order
 
-NO_CODE = "There is no answer: the cell is as it was handed out, or it is gone."
+MISSING = "MissingError"  # what is asked for is not defined
+OTHER_CELL = "{why} Another cell of the notebook cannot run. {reason}"
+BEFORE = "Your code raised {error} before it defined what was asked for."
 FOR_ANOTHER = (
     "This is the answer for the numbers of another student. Write the name under which you hand in "
     "into the cell `student`, and use the numbers that it then shows."
@@ -36,7 +39,7 @@ FOR_ANOTHER = (
 PATIENCE = 5  # times the limits for the solution: it ends, on a busy machine too
 KNOWN_ERRORS = {
     "EndlessError": "Your code did not finish in time.",
-    "MissingError": "Your code ends before it defines what was asked for, or names it differently.",
+    MISSING: "Your code ends before it defines what was asked for, or names it differently.",
     "NotImplementedError": "There is no answer yet: the code raises NotImplementedError.",
     ready_made.ERROR: "Your code uses a ready-made network or training. These are removed while "
     "answers are graded. Write your own.",
@@ -111,7 +114,7 @@ def expected(solution: list[str], items: list[Item], jail: Jail) -> list[dict[Va
 
 def mark(
     sources: list[str],
-    answered: Collection[str],
+    answers: Answers,
     items: list[Item],
     solution: list[dict[Variant, Frame]],
     variant: Variant,
@@ -119,19 +122,23 @@ def mark(
 ) -> list[Mark]:
     """Mark a student's code. Whatever the code does, every item gets a mark. Raises JailError.
 
-    `answered` are the grade ids of the cells with an answer, `solution` is what `expected` returns.
+    `sources` are what runs before anything is asked, `solution` is what `expected` returns.
     """
     requests = [(item.grade_id, item.request) for item in items]
-    given, stopped = _ask(sources, requests, jail) if answered else ({}, "")
+    given, stopped = _ask(sources, requests, jail) if answers.cells else ({}, "")
     marks = []
     for number, item in enumerate(items):
         frame = given.get(number)
-        if item.grade_id not in answered:
-            why = NO_CODE
+        if item.grade_id not in answers.cells:
+            why = answers.problems[item.grade_id]
         elif frame is None:
             why = unanswered(stopped)
         else:
             why = _verdict(item, solution[number], frame, variant)
+            if why and item.grade_id in answers.problems:
+                why = answers.problems[item.grade_id]
+            elif frame.error in ("NameError", MISSING) and answers.broken:
+                why = OTHER_CELL.format(why=why, reason=answers.broken)
         ran = frame is not None and frame.error not in KNOWN_ERRORS
         marks.append(Mark(item, 0 if why else item.points, why, ran))
     return marks
@@ -159,10 +166,14 @@ def unanswered(stopped: str = "") -> str:
 
 def unusable(given: Frame) -> str:
     """Say why a frame holds nothing to compare; "" if it does."""
+    if given.error == MISSING and given.text:  # what ended the code before
+        if given.text in KNOWN_ERRORS:
+            return KNOWN_ERRORS[given.text]
+        return BEFORE.format(error=_named(given.text))
     if given.error in KNOWN_ERRORS:
         return KNOWN_ERRORS[given.error]
     if given.error:
-        return _raised(given.error)
+        return "Your code raised {error}.".format(error=_named(given.error))
     if not all(numpy.isfinite(array).all() for array in given.arrays):
         return "Some of the numbers are not finite."
     return ""
@@ -195,13 +206,11 @@ def _difference(expected: Frame, given: Frame, relative: float, absolute: float)
     return "Only {percent}% of the numbers are right.".format(percent=percent)
 
 
-def _raised(error: str) -> str:
-    """Name an error that everybody has. Another name could carry a message out of the jail."""
+def _named(error: str) -> str:
+    """The name of an error that everybody has. Another could carry a message out of the jail."""
     kind = getattr(builtins, error, None)
     is_known = isinstance(kind, type) and issubclass(kind, BaseException)
-    if is_known or error == "MXNetError":
-        return "Your code raised {error}.".format(error=error)
-    return "Your code raised an error."
+    return error if is_known or error == "MXNetError" else "an error"
 
 
 def _ask(

@@ -5,11 +5,33 @@ from __future__ import annotations
 import ast
 import re
 import symtable
-import textwrap
+import threading
+import unicodedata
+import warnings
 from dataclasses import dataclass
+
+from IPython.core.inputtransformer2 import classic_prompt, ipython_prompt, leading_indent
 
 MAGIC = re.compile(r"[%!?]|[\w, ]{0,200}= ?[%!]")
 MOST_MAGICS = 20  # in one cell
+LONGEST_REASON = 150  # characters
+UNKNOWN_CHARACTER = re.compile(r"^invalid (?:non-printable )?character.* ?U\+([0-9A-F]{4,6})\)?$")
+# What is meant by characters that word processors, chats and keyboards put in place of others.
+TYPED = {
+    **dict.fromkeys("“”„«»〝〞＂", '"'),  # noqa: RUF001
+    **dict.fromkeys("‘’‚‹›′＇", "'"),  # noqa: RUF001
+    **dict.fromkeys("‐‑‒–—−―", "-"),  # noqa: RUF001
+    **dict.fromkeys("。｡", "."),
+    **dict.fromkeys("、､", ","),
+    **dict.fromkeys("【〔「『", "["),  # noqa: RUF001
+    **dict.fromkeys("】〕」』", "]"),  # noqa: RUF001
+    "×": "*",
+    "÷": "/",
+    "≤": "<=",
+    "≥": ">=",
+    "≠": "!=",
+}
+_COMPILING = threading.Lock()  # Python keeps one list of what to do with warnings
 DEFINITIONS = (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)
 # Expressions with a scope of their own: what they bind are no names of the notebook.
 INNER = (ast.Lambda, ast.ListComp, ast.SetComp, ast.DictComp, ast.GeneratorExp)
@@ -34,18 +56,82 @@ class Statement:
 
 
 def python(source: str) -> str:
-    """Return a cell as Python: lines that only IPython understands become `pass`."""
+    """Return a cell as Python: without prompts, and with `pass` for what only IPython reads."""
+    return _python(source).strip()
+
+
+def _python(source: str) -> str:
+    """A cell as Python, where every line keeps its number."""
     source = source.replace("\r\n", "\n").replace("\r", "\n")
-    lines = textwrap.dedent(source).strip("\n").split("\n")
+    text = re.sub(r"\A\s*\n", "", source)
+    lines = re.split(r"(?<=\n)", text)
+    for transform in (leading_indent, classic_prompt, ipython_prompt):
+        lines = transform(lines)
+    skipped = source.count("\n") - text.count("\n")
+    lines = [*skipped * [""], *"".join(lines).split("\n")]
     for _ in range(MOST_MAGICS):
         number = _broken_line("\n".join(lines))
         if number is None or not _is_magic(lines[number].strip()):
             break
         indent = lines[number][: len(lines[number]) - len(lines[number].lstrip())]
         while lines[number].endswith("\\") and number + 1 < len(lines):
-            del lines[number]
+            lines[number] = ""
+            number += 1
         lines[number] = f"{indent}pass"
-    return "\n".join(lines).strip()
+    return "\n".join(lines)
+
+
+def syntax_error(source: str) -> str:
+    """Say in a sentence where a cell is not Python, and why; "" if it is.
+
+    The text is compiled, not executed.
+    """
+    text = _python(source)
+    skipped = text[: len(text) - len(text.lstrip())].count("\n")
+    text = "\n" * skipped + text.strip()
+    try:
+        with _COMPILING, warnings.catch_warnings():  # which are the student's to see
+            warnings.simplefilter("ignore")
+            compile(text, "<cell>", "exec", dont_inherit=True)
+    except SyntaxError as error:
+        return _syntax_sentence(error, text)
+    except (ValueError, OverflowError, RecursionError, MemoryError) as error:
+        reason = _shown(str(error) or type(error).__name__)
+        return "Python cannot read this code: {reason}.".format(reason=reason)
+    return ""
+
+
+def _syntax_sentence(error: SyntaxError, text: str) -> str:
+    line, kind = error.lineno or 1, type(error).__name__
+    if unknown := UNKNOWN_CHARACTER.search(error.msg):
+        letter = chr(int(unknown[1], 16))
+        name = unicodedata.name(letter, "without a name")
+        if letter.isprintable():
+            name = "{letter}, {name}".format(letter=letter, name=name)
+        sentence = (
+            "{kind} in line {line}: there is a character that Python does not know, U+{code} "
+            "({name}). {remedy}"
+        )
+        return sentence.format(
+            kind=kind, line=line, code=unknown[1], name=name, remedy=_remedy(letter)
+        )
+    sentence = "{kind} in line {line}, at character {column}: {reason}"
+    reason = re.sub(r"(?<![.?])$", ".", _shown(error.msg))
+    return sentence.format(kind=kind, line=line, column=max(1, error.offset or 1), reason=reason)
+
+
+def _remedy(letter: str) -> str:
+    plain = TYPED.get(letter) or unicodedata.normalize("NFKC", letter)
+    if plain.isspace():
+        return "Write a plain space in its place."
+    if plain.isascii() and plain.isprintable() and plain:
+        return "Write {plain} in its place.".format(plain=plain)
+    return "Delete it, and type what belongs there."
+
+
+def _shown(reason: str) -> str:
+    """A reason that Python gives, which may hold a name from the code: short, and in print."""
+    return "".join(c if c.isprintable() else "?" for c in reason)[:LONGEST_REASON]
 
 
 def _is_magic(line: str) -> bool:

@@ -22,13 +22,15 @@ class RefusedError(Exception):
 class Cell:
     """What grading needs of a cell: its text, nbgrader's id or "", and its outputs.
 
-    Outputs are unchanged from the file and must not be trusted.
+    Outputs are unchanged from the file and must not be trusted. A cell that is too long comes
+    without its text: it holds the toolbox of a notebook packed for Colab.
     """
 
     is_code: bool
     source: str
     grade_id: str = ""
     outputs: tuple[object, ...] = ()
+    is_too_long: bool = False
 
 
 @dataclass(frozen=True)
@@ -102,9 +104,10 @@ def _cell(cell: dict, longest: int) -> Cell:
     outputs = cell.get("outputs")
     return Cell(
         cell.get("cell_type") == "code",
-        source if len(source) <= longest else "",  # the toolbox in a notebook packed for Colab
+        source if len(source) <= longest else "",
         _grade_id(cell),
         tuple(outputs) if isinstance(outputs, list) else (),
+        len(source) > longest,
     )
 
 

@@ -20,7 +20,7 @@ from mxnet import npx
 
 from jailed import frames
 from jailed.frames import Frame
-from jailed.procedures import PROCEDURES, Names
+from jailed.procedures import PROCEDURES, MissingError, Names
 from utils.student import Variant
 
 WAITING = 3  # seconds on the clock for each second of the processor
@@ -30,24 +30,31 @@ class EndlessError(BaseException):
     """Code takes too long. A submission's `except Exception` does not catch it."""
 
 
-def execute(sources: list[str], seconds: float) -> Names:
-    """Execute sources in order and return their names. A broken one does not stop the others.
+def execute(sources: list[str], seconds: float) -> tuple[Names, dict[str, str]]:
+    """Execute sources in order; return their names, and the errors that ended some, by source.
 
-    Each may use half of the seconds that are left, so that some remain for the last.
+    A broken one does not stop the others. Each may use half of the seconds that are left, so that
+    some remain for the last.
     """
+    errors: dict[str, str] = {}
     names: Names = {"__name__": "__main__", "display": lambda *_, **__: None}
     deadline = time.process_time() + seconds
     for source in sources:
         try:
             with limited(max(0.1, (deadline - time.process_time()) / 2)):
                 exec(compile(source, "<answer>", "exec"), names)
-        except BaseException:  # SystemExit too
-            continue
-    return names
+        except BaseException as error:  # SystemExit too
+            errors[source] = type(error).__name__
+    return names, errors
 
 
-def answer(number: int, names: Names, request: dict[str, Any], seconds: float) -> Frame:
-    """Return the frame that answers an item: arrays or a text, or the name of an error."""
+def answer(
+    number: int, names: Names, errors: dict[str, str], request: dict[str, Any], seconds: float
+) -> Frame:
+    """Return the frame that answers an item: arrays or a text, or the name of an error.
+
+    Where nothing has the name that is asked for, the text is the error that ended a source with it.
+    """
     settings = dict(request)
     procedure = PROCEDURES[settings.pop("procedure")]
     if "my" in settings:  # the solution is asked with the numbers of each student
@@ -55,6 +62,9 @@ def answer(number: int, names: Names, request: dict[str, Any], seconds: float) -
     try:
         with limited(seconds):
             found = procedure(names, **settings)
+    except MissingError:
+        ended = [error for source, error in errors.items() if settings["name"] in source]
+        return Frame(number, error=MissingError.__name__, text=ended[0] if ended else "")
     except BaseException as error:
         return Frame(number, error=type(error).__name__)
     return Frame(number, text=found) if isinstance(found, str) else Frame(number, arrays=found)
@@ -90,14 +100,14 @@ def main() -> None:
     npx.set_np()
     with os.fdopen(int(os.environ["RESULT"]), "wb", buffering=0) as result:
         result.write(frames.write(Frame(frames.STARTED)))
-        names = execute(json.loads(sys.stdin.readline()), 3 * seconds)  # imports take long
+        names, errors = execute(json.loads(sys.stdin.readline()), 3 * seconds)  # imports take long
         result.write(frames.write(Frame(frames.READY)))
         late = set()
         for number, of_answer, request in json.loads(sys.stdin.readline()):
             if of_answer in late:  # wait only once for an endless loop
                 frame = Frame(number, error=EndlessError.__name__)
             else:
-                frame = answer(number, names, request, seconds)
+                frame = answer(number, names, errors, request, seconds)
             if frame.error == EndlessError.__name__:
                 late.add(of_answer)
             result.write(frames.write(frame))

@@ -92,10 +92,13 @@ ANSWERS = {
     "right, with another environment": (RIGHT + "import os; os.environ['RESULT'] = '1'", 20),
     "right, with patched builtins": (RIGHT + "import builtins; builtins.print = None", 20),
     "right, below a cell magic": ("%%time\n" + RIGHT, 20),
+    "right, with prompts": (">>> " + RIGHT.strip().replace("\n", "\n... "), 20),
     "right, between shell lines": ("!rm -rf /\n%timeit 1\n" + RIGHT + "MyResidual?", 20),
     # not an answer
     "after an error": ("raise ValueError('before')\n" + RIGHT, 12),
     "not Python": ("class MyResidual(:", 12),
+    "a full-width colon": (RIGHT.replace("Block):", "Block)：", 1), 12),  # noqa: RUF001
+    "as it was handed out": ("class MyResidual(nn.Block):\n    raise NotImplementedError", 12),
     "no code at all": ("", 12),
     "characters that Python refuses": ("\x00\x01" + RIGHT, 12),
     "exit": ("import sys; sys.exit(0)", 12),
@@ -367,6 +370,18 @@ def _name_with_a_path(path: Path) -> None:
     path.rename(path.with_name("..\\..\\ps1;rm -rf.ipynb"))
 
 
+def _answer_as_text(notebook: dict) -> None:
+    for cell in notebook["cells"]:
+        if cell["id"] == "block":
+            cell["cell_type"] = "markdown"
+
+
+def _answer_in_words(notebook: dict) -> None:
+    for cell in notebook["cells"]:
+        if cell["id"] == "block":
+            cell.update(cell_type="raw", source="I would add the input.")
+
+
 def _deep_folder(path: Path) -> None:
     folder = path.parent / "a folder" / "and another"
     folder.mkdir(parents=True)
@@ -394,6 +409,8 @@ NOTEBOOKS: dict[str, tuple[Callable[[Path], None], float]] = {
     "fake outputs": (rewritten(_claims_outputs), 12),
     "of another student": (rewritten(_of_somebody_else), 16),
     "halves of characters": (rewritten(_halves_of_characters), 20),
+    "an answer in a text cell": (rewritten(_answer_as_text), 20),
+    "an answer in words": (rewritten(_answer_in_words), 12),
     "in a folder of a folder": (_deep_folder, 20),
     "old format": (rewritten(lambda notebook: notebook.update(nbformat=3)), 0),
     "cells that are not cells": (rewritten(lambda notebook: notebook.update(cells=[1, 2])), 0),

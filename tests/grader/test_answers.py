@@ -1,5 +1,6 @@
 """The code to grade is found in a submission, whatever has become of its cells."""
 
+import re
 import sys
 
 import pytest
@@ -9,6 +10,7 @@ from hypothesis import strategies as st
 from grader.answers import find, names
 from grader.statements import python
 from grader.validate import Cell, RefusedError, Submission
+from grader.validate import text_of as text_of_notebook
 
 STUBS = {
     "block": "class MyResidual:\n    def __init__(self):\n        raise NotImplementedError",
@@ -147,9 +149,93 @@ def test_an_answer_in_another_cell_is_found_beside_its_stub():
     assert code(("block", STUBS["block"]), BLOCK, ("count", COUNT)).cells["block"] == BLOCK
 
 
-def test_text_cells_are_not_code():
-    submission = Submission([Cell(False, BLOCK, "block")])
-    assert find(submission, STUBS, set(), set()).cells == {}
+# Text cells, and cells that are not Python
+
+
+def text_of(*texts, grade_id="block"):
+    """The answers in a submission with text cells."""
+    cells = [Cell(False, text, grade_id) for text in texts]
+    return find(Submission([*cells, Cell(True, COUNT, "count")]), STUBS, set(), set())
+
+
+@pytest.mark.parametrize(
+    "text", [BLOCK, f"```python\n{BLOCK}\n```", f"My answer:\n\n```\n{BLOCK}\n```\nThat is all."]
+)
+def test_code_in_a_text_cell_is_graded_with_a_note(text):
+    found = text_of(text)
+    assert found.cells == {"block": BLOCK, "count": COUNT}
+    assert "text cell" in found.notes["block"]
+    assert found.problems == {}
+    assert text_of(text, grade_id="").cells == found.cells
+
+
+def test_code_in_a_text_cell_gives_way_to_code_in_a_code_cell():
+    cells = [Cell(True, BLOCK), Cell(False, BLOCK.replace("1", "2"), "block")]
+    found = find(Submission(cells), STUBS, set(), set())
+    assert found.cells == {"block": BLOCK}
+    assert found.notes == {}
+
+
+@pytest.mark.parametrize(
+    ("cells", "problem"),
+    [
+        ([], "its cell is gone, and no other cell defines MyResidual"),
+        ([Cell(True, STUBS["block"], "block")], "the cell is as it was handed out"),
+        ([Cell(False, STUBS["block"], "block")], "the cell is as it was handed out"),
+        ([Cell(True, " \n", "block")], "the cell is empty"),
+        ([Cell(True, "", "block", is_too_long=True)], "too long"),
+        ([Cell(False, "I could not do it.", "block")], "text cell.*SyntaxError in line 1"),
+        ([Cell(False, "# class MyResidual", "block")], "text cell"),
+    ],
+)
+def test_what_is_there_in_place_of_an_answer_is_said(cells, problem):
+    found = find(Submission(cells), STUBS, set(), set())
+    assert re.search(problem, found.problems["block"])
+    assert "block" not in found.cells
+
+
+@pytest.mark.parametrize(
+    ("source", "sentence"),
+    [
+        ("class MyResidual：\n    pass", "in line 1: .*FF1A .*FULLWIDTH COLON.*Write : in"),  # noqa: RUF001
+        ("class MyResidual:\n    a = “1”", r'in line 2: .*U\+201C .*Write " in its place'),
+        ("class MyResidual:\n    a = ‘1’", "in line 2: .*2018 .*Write ' in its"),  # noqa: RUF001
+        ("class MyResidual:\n\xa0\xa0\xa0 a = 1", "in line 2: .*NO-BREAK SPACE.*plain space"),
+        ("class MyResidual:\n    a = 1\u200b", "in line 2: .*ZERO WIDTH SPACE.*Delete it"),
+        ("class MyResidual:\n    a = 5 – 3", "in line 2: .*EN DASH.*Write - in its place"),
+        ("class MyResidual:\n    a = (1，2)", "in line 2: .*FULLWIDTH COMMA.*Write , in"),  # noqa: RUF001
+        ("\n\nclass MyResidual:\n    a = (1", "in line 4, at character 9: '\\(' was never closed"),
+        ("!pip install \\\n  d2l\nclass MyResidual(:", "in line 3, at character"),
+        ("class MyResidual:\nanswer = 1", "IndentationError in line 2"),
+        ("class MyResidual:\n\tif 1:\n        a = 1", "TabError in line 3"),
+        ("class MyResidual:\n    print 1", "in line 2, .*Did you mean print"),
+        ("> class MyResidual:\nclass MyResidual:", "in line 1, at character 1: invalid"),
+        ("<<<<<<< HEAD\nclass MyResidual: pass", "in line 1, at character 1: invalid syntax"),
+        ("class MyResidual: pass\nreturn MyResidual", "in line 2, .*'return' outside function"),
+        ("class MyResidual:\n    a = f'{x['b']}'", "in line 2, .*f-string"),
+        ("class MyResidual: pass\n\0", "null bytes"),
+        ("class MyResidual: pass\nx = " + "-" * 90_000 + "1", "Python cannot read this code"),
+    ],
+)  # fmt: skip
+@pytest.mark.parametrize("grade_id", ["block", ""])
+def test_the_line_and_the_character_of_a_syntax_error_are_named(source, sentence, grade_id):
+    """Also in a cell that has lost its id, if it looks like the answer."""
+    found = code((grade_id, source), ("count", COUNT))
+    assert re.search(sentence, found.problems["block"])
+    assert "\n" not in found.problems["block"]
+    assert len(found.problems["block"]) < 300
+    assert found.problems.keys() == {"block"}
+
+
+def test_a_cell_that_is_not_python_gives_way_to_one_that_is():
+    found = code(("block", "class MyResidual：\n    pass"), BLOCK)  # noqa: RUF001
+    assert found.cells == {"block": BLOCK}
+    assert found.problems.keys() == {"count"}
+    assert "FF1A" in found.broken
+
+
+def test_code_of_another_language_is_no_broken_code():
+    assert code(("block", BLOCK), "%%bash\nfor x in *; do echo; done").broken == ""
 
 
 def test_shell_lines_and_magics_become_pass():
@@ -162,6 +248,11 @@ def test_indented_cells_and_continued_shell_lines_are_read():
     assert python("!pip install one \\\n    two\na = 1") == "pass\na = 1"
     height = "a = (1\n% height)\nhelp?"
     assert python(height) == "a = (1\n% height)\npass"
+
+
+def test_prompts_are_removed_as_jupyter_removes_them():
+    assert python(f"\n>>> {BLOCK}".replace("\n  ", "\n...   ")) == BLOCK
+    assert python(f"In [7]: {BLOCK}".replace("\n  ", "\n   ...:   ")) == BLOCK
 
 
 @pytest.mark.parametrize(
@@ -290,3 +381,23 @@ def test_finding_answers_in_any_text_fails_only_as_documented_and_executes_nothi
     if found:
         assert found.cells.keys() <= STUBS.keys()
         assert set(found.cells.values()) | set(found.helpers) == set(found.sources)
+        assert found.cells.keys() | found.problems.keys() == STUBS.keys()
+
+
+@pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore::SyntaxWarning")
+@given(source=SOURCES, is_code=st.booleans())
+@example("class MyResidual：", True)  # noqa: RUF001
+@settings(max_examples=300, deadline=None)
+def test_any_text_is_code_that_compiles_or_gets_a_sentence_on_why_it_does_not(source, is_code):
+    source = text_of_notebook(source)
+    found = find(Submission([Cell(is_code, source, "block")]), STUBS, {CHECK}, {"np"})
+    if "block" not in found.problems:
+        compile(found.cells["block"], "<answer>", "exec")
+        return
+    problem = found.problems["block"]
+    assert problem.endswith(".") or problem.endswith("?")
+    assert problem.isprintable()
+    if "block" in found.cells:
+        assert re.search(r"Error in line \d+|Python cannot read this code", problem)
+        with pytest.raises((SyntaxError, ValueError, RecursionError, MemoryError)):
+            compile(found.cells["block"], "<answer>", "exec")

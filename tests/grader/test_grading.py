@@ -133,6 +133,31 @@ def test_every_lost_point_is_explained(graded):
     assert all(mark["why"] for mark in marks if mark["points"] < mark["of"])
 
 
+@pytest.mark.parametrize(
+    ("what", "cause"),
+    [
+        ("a full-width colon", "SyntaxError in line 2: there is a character that Python does not"),
+        ("not Python", "SyntaxError in line 1, at character 18"),
+        ("characters that Python refuses", "SyntaxError in line 1"),
+        ("no code at all", "the cell is empty"),
+        ("cells deleted", "its cell is gone, and no other cell defines MyResidual"),
+        ("an answer in words", "is a text cell, which Jupyter does not run"),
+        ("after an error", "raised ValueError before it defined"),
+        ("exit", "raised SystemExit before it defined"),
+    ],
+)
+def test_the_cause_of_a_missing_answer_is_named(graded, what, cause):
+    marks = graded.results[student_named(what)]["marks"]
+    whys = [mark["why"] for mark in marks if mark["answer"] == "block"]
+    assert all(cause in why for why in whys), whys
+
+
+def test_the_feedback_says_that_an_answer_was_in_a_text_cell(graded, course):
+    student = student_named("an answer in a text cell")
+    page = (course / "feedback" / student / "ps1" / "ps1.html").read_text("utf-8")
+    assert "Its text was graded as code." in page
+
+
 def test_marking_changes_nothing_outside_the_jail_but_the_marks(graded, course):
     """Neither the gradebook, nor the submissions, nor the course."""
     changed = {path for path in graded.after if graded.before.get(path) != graded.after[path]}

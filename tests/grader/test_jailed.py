@@ -8,7 +8,7 @@ import time
 import pytest
 from submissions import COURSEWORK
 
-from jailed.program import EndlessError, limited
+from jailed.program import EndlessError, answer, execute, limited
 
 JAILED = COURSEWORK / "jailed"
 ALLOWED = {*sys.stdlib_module_names, "jailed", "mxnet", "numpy", "utils"}
@@ -43,3 +43,18 @@ def test_waiting_is_stopped_too_but_later():
         time.sleep(0.4)
     with pytest.raises(EndlessError), limited(0.2):
         time.sleep(60)
+
+
+@pytest.mark.parametrize(
+    ("sources", "error"),
+    [
+        (["import nothing_there\ndef wanted(): pass"], "ModuleNotFoundError"),
+        (["1 / 0", "int('x')\ndef wanted(): pass"], "ValueError"),
+        (["1 / 0", "def other(): pass"], ""),
+    ],
+)
+def test_where_a_name_is_missing_the_error_that_ended_its_source_is_told(sources, error):
+    names, errors = execute(sources, 10)
+    request = {"procedure": "numbers", "name": "wanted", "arguments": {}, "keys": []}
+    frame = answer(0, names, errors, request, 10)
+    assert (frame.error, frame.text) == ("MissingError", error)

@@ -4,10 +4,12 @@ import numpy
 import pytest
 
 from grader import limits
+from grader.answers import Answers
 from grader.jail import Ending, Jail
-from grader.marking import diagnoses, difference, inequality, unanswered, unusable
+from grader.marking import Item, diagnoses, difference, inequality, mark, unanswered, unusable
 from jailed import frames
 from jailed.frames import Frame
+from utils.student import VARIANTS
 
 RIGHT = Frame(0, arrays=[numpy.linspace(0, 1, 12).reshape(3, 4), numpy.array(5.0)])
 
@@ -31,6 +33,9 @@ def test_the_same_numbers_are_right(factor):
         (Frame(0, error="print"), "raised an error"),
         (Frame(0, error="EndlessError"), "did not finish in time"),
         (Frame(0, error="MissingError"), "ends before it defines"),
+        (Frame(0, error="MissingError", text="KeyError"), "raised KeyError before it defined"),
+        (Frame(0, error="MissingError", text="Height40487"), "raised an error before it defined"),
+        (Frame(0, error="MissingError", text="EndlessError"), "did not finish in time"),
         (changed(RIGHT.arrays[0] * numpy.nan), "not finite"),
         (changed(RIGHT.arrays[0] + numpy.inf), "not finite"),
     ],
@@ -92,3 +97,20 @@ def test_the_name_of_a_mistake_is_passed_on(text, monkeypatch):
 def test_a_text_that_is_not_the_name_of_a_mistake_is_dropped(text, monkeypatch):
     monkeypatch.setattr(Forged, "text", text)
     assert diagnoses([], {"block": "check"}, Forged(limits.read().jail, {})) == {}
+
+
+def test_an_answer_that_uses_a_broken_one_is_explained_by_it():
+    class Unnamed(Jail):
+        def run(self, program, given=b""):
+            sent = [Frame(frames.STARTED), Frame(frames.READY), Frame(0, error="NameError")]
+            return Ending(b"".join(map(frames.write, sent)), "")
+
+    item = Item("total", "Its sum", 2, {})
+    found = Answers({"total": "def total(): return part()"}, broken="SyntaxError in line 3: it is.")
+    jail = Unnamed(limits.read().jail, {})
+    (marked,) = mark([], found, [item], [{}], VARIANTS[0], jail)
+    assert marked.points == 0
+    assert marked.why == (
+        "Your code raised NameError. Another cell of the notebook cannot run. SyntaxError in line "
+        "3: it is."
+    )
