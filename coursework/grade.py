@@ -117,7 +117,6 @@ def main() -> int:
     parser.add_argument(
         "--code-page",
         type=_code_page,
-        default="",
         help="of names in an archive that does not tell, for example gbk or cp850",
     )
     arguments = parser.parse_args()
@@ -131,7 +130,9 @@ def main() -> int:
     try:
         name = arguments.assignment
         submissions = Path(arguments.submissions).expanduser()
-        results = mark(COURSE, name, submissions, limits.read(), protected, arguments.code_page)
+        results = mark(
+            COURSE, name, submissions, limits.read(), protected, arguments.code_page or ""
+        )
         problems = enter(COURSE, name, results)
     except (assignment.AssignmentError, collect.CollectError, JailError, ValueError) as error:
         sys.exit(str(error))

@@ -14,6 +14,7 @@ import pytest
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
+import grade
 from grader import collect, limits
 from utils.student import canonical
 
@@ -403,6 +404,23 @@ def test_where_two_readings_remain_there_is_a_remark_and_no_mark(tmp_path):
     assert "张伟 (gbk)" in unclear.unclear
     assert "GRADE_ARGS=--code-page=" in unclear.unclear
     assert collected(path, "gbk").keys() == {"张伟", "李娜", "ada"}
+
+
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        ([], "neither a folder"),
+        (["--code-page=gbk"], "neither a folder"),
+        (["--code-page=gkb"], "not a code page"),
+    ],
+)
+def test_the_command_takes_only_code_pages_that_exist(options, said, monkeypatch, capsys):
+    monkeypatch.setattr("sys.argv", ["grade.py", "ps1", "nowhere", *options])
+    monkeypatch.setattr(grade, "missing", lambda: "")
+    monkeypatch.setattr(grade.assignment, "load", lambda *_: None)
+    with pytest.raises(SystemExit) as ended:
+        grade.main()
+    assert said in f"{ended.value} {capsys.readouterr().err}"
 
 
 def test_no_submission_is_lost_where_namesakes_are_unclear(tmp_path):
