@@ -146,6 +146,7 @@ SOLVED = {
     "layers_to_grow": ("01_why_residual", "layers_to_grow"),
     "experiment": ("01_why_residual", "without_warm_up"),
     "identity": ("01_why_residual", "my_set_identity"),
+    "starts_as_identity": ("02_residual_block", "StartsAsIdentity"),
     "bottleneck": ("02_residual_block", "Bottleneck"),
     "preactivation": ("02_residual_block", "PreActivation"),
     "receptive_field": ("03_layer_by_layer", "receptive_field"),

@@ -553,6 +553,41 @@ def forgets_to_return(net, names, split, device):
     one_after_the_other(net, names, split, device)
 
 
+# StartsAsIdentity(num_channels, use_1x1conv, strides)
+
+
+WRONG_EXERCISES["starts_as_identity"][Residual] = "not the identity at the start"
+
+
+@diagnosed_as("cannot leave the start", "starts_as_identity")
+class TwoZerosInARow(Residual):
+    def __init__(self, num_channels, use_1x1conv=False, strides=1):
+        super().__init__(num_channels, use_1x1conv, strides)
+        self.conv2 = nn.Conv2D(num_channels, 3, padding=1, weight_initializer="zeros")
+        self.bn2 = nn.BatchNorm(gamma_initializer="zeros")
+
+
+@diagnosed_as("cannot leave the start", "starts_as_identity")
+class FirstScaleZero(Residual):
+    def __init__(self, num_channels, use_1x1conv=False, strides=1):
+        super().__init__(num_channels, use_1x1conv, strides)
+        self.bn1 = nn.BatchNorm(gamma_initializer="zeros")
+
+
+@diagnosed_as("cannot leave the start", "starts_as_identity")
+class FirstConvolutionZero(Residual):
+    def __init__(self, num_channels, use_1x1conv=False, strides=1):
+        super().__init__(num_channels, use_1x1conv, strides)
+        self.conv1 = nn.Conv2D(num_channels, 3, strides, padding=1, weight_initializer="zeros")
+
+
+@diagnosed_as("no shortcut", "starts_as_identity")
+class StartsWithoutShortcut(Residual):
+    def hybrid_forward(self, F, X):
+        Y = self.relu(self.bn1(self.conv1(X)))
+        return self.relu(self.bn2(self.conv2(Y)))
+
+
 # Bottleneck(num_channels)
 
 

@@ -230,9 +230,18 @@ def test_only_where_classes_are_nested_does_each_come_closer():
         assert [f"{length:.1f}" for length in reversed(lengths)] == said
 
 
-def test_both_blocks_are_drawn_with_the_same_layers():
-    regular, residual = plots.two_blocks().axes
-    labels = [{t.get_text() for t in axes.texts} for axes in (regular, residual)]
-    assert labels[0] < labels[1]
-    assert {"+", "shortcut: x"} <= labels[1] - labels[0]
-    assert "f(x) − x" in residual.get_title()
+def test_all_blocks_are_drawn_with_the_same_layers_and_what_flows_between_them():
+    drawn = [[text.get_text() for text in axes.texts] for axes in plots.three_blocks().axes]
+    layers = [[text for text in texts if text.endswith(("n", "ReLU"))] for texts in drawn]
+    assert sorted(layers[0]) == sorted(layers[1])
+    assert sorted([*layers[0], "1×1 convolution"]) == sorted(layers[2])
+    said = [{text for text in texts if "(x)" in text} for texts in drawn]
+    assert said == [{"f(x)"}, {"g(x)", "g(x) + x"}, {"g(x)", "c(x)", "g(x) + c(x)"}]
+
+
+def test_the_loss_of_a_run_is_drawn_for_each_step_and_for_every_ten():
+    figure = plots.loss_curve([2.0, 1.0] * 5 + [1.0, 0.0] * 5 + [9.0])
+    (axes,) = figure.axes
+    assert [len(line.get_ydata()) for line in axes.lines] == [21, 2]
+    assert axes.get_title() == "The training loss goes from 1.50 to 0.50 in 21 steps"
+    assert "10 1.50, 20 0.50. The loss of a single step lies at most 0.50 above" in figure.alt

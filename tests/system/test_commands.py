@@ -109,10 +109,17 @@ def test_conda_and_binder_get_the_same_environment(tmp_path):
 
 
 WRONG_BLOCK = """
-class MyResidual(Residual):
-    def hybrid_forward(self, F, X):
-        Y = self.relu(self.bn1(self.conv1(X)))
-        Y = self.relu(self.bn2(self.conv2(Y)))
+class MyResidual(nn.Block):
+    def __init__(self, num_channels, use_1x1conv=False, strides=1):
+        super().__init__()
+        self.conv1 = nn.Conv2D(num_channels, kernel_size=3, padding=1, strides=strides)
+        self.conv2 = nn.Conv2D(num_channels, kernel_size=3, padding=1)
+        self.conv3 = nn.Conv2D(num_channels, 1, strides=strides) if use_1x1conv else None
+        self.bn1, self.bn2 = nn.BatchNorm(), nn.BatchNorm()
+
+    def forward(self, X):
+        Y = npx.relu(self.bn1(self.conv1(X)))
+        Y = npx.relu(self.bn2(self.conv2(Y)))
         return Y + (self.conv3(X) if self.conv3 else X)
 """
 

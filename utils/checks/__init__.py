@@ -28,6 +28,7 @@ from utils.checks.other_blocks import bottleneck, preactivation
 from utils.checks.residual_block import residual_block
 from utils.checks.resnet18 import paper_resnet18, resnet18, resnet34
 from utils.checks.scaled_residual import scaled_residual
+from utils.checks.starts_as_identity import starts_as_identity
 from utils.checks.stem_and_stage import stage, stem
 from utils.checks.training import training
 
@@ -56,6 +57,7 @@ __all__ = [
     "shapes",
     "stage",
     "stage_macs",
+    "starts_as_identity",
     "stem",
     "training",
     "training_steps",

@@ -3,7 +3,7 @@
 Begin with `blocks` (what a network is made of), then `training` (what a run looks like).
 """
 
-from utils.plots.blocks import costs, nested_classes, network, two_blocks, windows
+from utils.plots.blocks import costs, nested_classes, network, three_blocks, windows
 from utils.plots.experiments import (
     by_image,
     by_layer,
@@ -18,7 +18,7 @@ from utils.plots.experiments import (
 from utils.plots.images import image_grid, image_in_numbers
 from utils.plots.networks import kernels_on_padding, residual_network
 from utils.plots.scale import data_parallel, operators, threads, workers
-from utils.plots.training import LiveCurves, class_accuracy, confusion, curves, schedule
+from utils.plots.training import LiveCurves, class_accuracy, confusion, curves, loss_curve, schedule
 
 __all__ = [
     "LiveCurves",
@@ -38,6 +38,7 @@ __all__ = [
     "kernels_on_padding",
     "learning",
     "lesions",
+    "loss_curve",
     "moves",
     "nested_classes",
     "network",
@@ -45,7 +46,7 @@ __all__ = [
     "residual_network",
     "schedule",
     "threads",
-    "two_blocks",
+    "three_blocks",
     "windows",
     "workers",
 ]

@@ -20,6 +20,10 @@ from matplotlib.patches import (
 
 from utils.plots._style import BLUE, GRAY, GREEN, ORANGE, SKY, Figure, arrow, bars
 
+# Places in the drawing of a block: the heights of the plus sign and of the last ReLU, and how far
+# from the middle the shortcut runs.
+PLUS, LAST_RELU, ASIDE = 0.75, -0.4, 2.3
+
 
 def nested_classes() -> Figure:
     """Draw growing function classes twice, each with its distance to the best function, f*."""
@@ -77,28 +81,53 @@ def _classes(axes: Axes, title: str, shapes: list[tuple]) -> list[float]:
     return distances
 
 
-def two_blocks() -> Figure:
-    """Draw a regular block beside a residual block; a frame marks the layers that learn."""
-    figure = Figure(9, 5.4)
-    regular, residual = figure.subplots(1, 2)
-    _block(regular, "Regular block: the framed layers learn f(x)")
-    _block(residual, "Residual block: the framed layers learn f(x) − x")
-    residual.plot([0, 2.3, 2.3, 0.6], [6.5, 6.5, 1.35, 1.35], color=ORANGE, lw=2)
-    arrow(residual, (0.7, 1.35), (0.26, 1.35), ORANGE)
-    residual.add_patch(Circle((0, 1.35), 0.26, fc="white", ec=ORANGE, lw=2, zorder=3))
-    residual.text(0, 1.33, "+", ha="center", va="center", size=14, color=ORANGE, zorder=4)
-    residual.text(2.45, 3.9, "shortcut: x", color=ORANGE, rotation=-90, ha="left", va="center")
+def three_blocks() -> Figure:
+    """Draw a regular block, a residual block, and a residual block that changes the shape.
+
+    A frame marks the layers that learn f(x), or g(x) = f(x) - x.
+    """
+    figure = Figure(10, 5)
+    regular, residual, fitted = figure.subplots(1, 3)
+    _block(regular, "Regular block:\nthe framed layers learn f(x)")
+    _block(residual, "Residual block: the framed\nlayers learn g(x) = f(x) − x")
+    _block(fitted, "Residual block with a 1×1\nconvolution c: another shape")
+    _said_at(regular, LAST_RELU + 0.9, "f(x)")
+    for axes, carried in ((residual, "x"), (fitted, "c(x)")):
+        axes.plot([0, ASIDE, ASIDE, 0.5], [6.5, 6.5, PLUS, PLUS], color=ORANGE, lw=1.5)
+        arrow(axes, (0.6, PLUS), (0.26, PLUS), ORANGE)
+        axes.add_patch(Circle((0, PLUS), 0.26, fc="white", ec=ORANGE, lw=1.5, zorder=3))
+        axes.text(0, PLUS - 0.02, "+", ha="center", va="center", size=14, color=ORANGE, zorder=4)
+        _said_at(axes, PLUS + 0.52, "g(x)")
+        _said_at(axes, PLUS - 0.52, "g(x) + {carried}".format(carried=carried))
+        axes.text(1.5, PLUS + 0.1, carried, style="italic", ha="center", va="bottom", color=ORANGE)
+        axes.text(ASIDE + 0.15, 5.9, "shortcut", rotation=-90, color=ORANGE, va="top")
+    box = FancyBboxPatch((ASIDE - 0.22, 2.0), 0.44, 2.2, "round,pad=0.1", fc=BLUE, ec="none")
+    fitted.add_patch(box).set_zorder(3)
+    turned = {"rotation": -90, "ha": "center", "va": "center", "color": "white", "zorder": 4}
+    fitted.text(ASIDE, 3.1, "1×1 convolution", size=9, **turned)
+    figure.alt = (
+        "Three drawings of a block, side by side; data flows from top to bottom. All have the same "
+        "column of layers: x goes into a frame that holds a 3×3 convolution, a normalization, a "
+        "ReLU, a second 3×3 convolution and a second normalization; below the frame stands a last "
+        "ReLU. Left, the regular block: the framed layers give f(x), and f(x) goes into the last "
+        "ReLU. Middle, the residual block: a line, the shortcut, leaves x above the frame, goes "
+        "around it and carries x to a plus sign between the frame and the last ReLU. The framed "
+        "layers give g(x), and g(x) + x goes into the last ReLU. Right, the residual block that "
+        "changes the shape: the same, but a 1×1 convolution c lies on the shortcut, so g(x) + c(x) "
+        "goes into the last ReLU."
+    )
     return figure
 
 
 def _block(axes: Axes, title: str) -> None:
-    axes.set(xlim=(-2.9, 2.9), ylim=(-0.9, 7.2), aspect="equal")
+    axes.set(xlim=(-2.3, 2.9), ylim=(-1.6, 7.2), aspect="equal")
     axes.set_title(title, size=11)
     axes.axis("off")
-    axes.add_patch(FancyBboxPatch((-1.75, 1.95), 3.5, 4.1, fc="none", ec=GRAY, ls="--"))
+    frame = FancyBboxPatch((-1.6, 1.9), 3.2, 4.2, "round,pad=0.2", fc="none", ec=GRAY, ls="--")
+    axes.add_patch(frame)
     layers = {5.6: "3×3 convolution", 4.8: "normalization", 4.0: "ReLU"}
-    layers |= {3.2: "3×3 convolution", 2.4: "normalization", 0.35: "ReLU"}
-    stops = [6.75, *layers, -0.6]
+    layers |= {3.2: "3×3 convolution", 2.4: "normalization", LAST_RELU: "ReLU"}
+    stops = [6.75, *layers, LAST_RELU - 0.95]
     for above, below in zip(stops, stops[1:]):  # from the middle of one box to the edge of the next
         arrow(axes, (0, above), (0, below + 0.25), "black")
     for y, label in layers.items():
@@ -107,6 +136,11 @@ def _block(axes: Axes, title: str) -> None:
         axes.add_patch(box)
         axes.text(0, y, label, ha="center", va="center", color="white" if color != SKY else "black")
     axes.text(0, 6.95, "x", ha="center", va="center", style="italic", size=13)
+
+
+def _said_at(axes: Axes, y: float, text: str) -> None:
+    """Write what flows down the middle beside the arrow at that height."""
+    axes.text(-0.15, y, text, ha="right", va="center", style="italic", size=11)
 
 
 def network(table: pandas.DataFrame) -> Figure:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 import numpy
 import pandas
@@ -19,6 +19,7 @@ from utils.runs.history import History
 
 DRAWING_SHARE = 0.02  # the largest share of a run's time that live curves may take
 EPOCHS_SAID, MISTAKES_SAID = 8, 10  # the most that an alternative text lists
+MEAN_OF = 10  # steps whose losses `loss_curve` averages
 
 
 def schedule(recipe: Recipe, steps: int) -> Figure:
@@ -146,6 +147,38 @@ def _end(history: History) -> str:
             gap=history.train_accuracy[-1] - history.valid_accuracy[-1],
         )
     )
+
+
+def loss_curve(losses: Sequence[float]) -> Figure:
+    """Draw the training loss of each step of a run, and the mean of every ten steps."""
+    losses = numpy.asarray(losses)
+    whole = losses[: len(losses) // MEAN_OF * MEAN_OF]
+    means = pandas.Series(whole.reshape(-1, MEAN_OF).mean(axis=1))
+    means.index = MEAN_OF * (means.index + 1)  # the last step of each ten
+    figure = Figure(7, 3)
+    axes = figure.subplots()
+    axes.plot(range(1, len(losses) + 1), losses, color=GRAY, lw=0.8, alpha=0.7, label="each step")
+    label = "mean of {count} steps".format(count=MEAN_OF)
+    axes.plot(means.index - (MEAN_OF - 1) / 2, means, "o-", color=BLUE, ms=3, label=label)
+    title = "The training loss goes from {first:.2f} to {last:.2f} in {count} steps"
+    axes.set_title(title.format(first=means.iloc[0], last=means.iloc[-1], count=len(losses)))
+    axes.set(xlabel="step", ylabel="cross-entropy, nats", ylim=(0, None))
+    axes.grid(alpha=0.3)
+    axes.legend()
+    some = means.iloc[
+        numpy.unique(numpy.linspace(0, len(means) - 1, EPOCHS_SAID).round()).astype(int)
+    ]
+    figure.alt = (
+        "A curve of the training loss at each of {count} steps, and of its mean over every {size} "
+        "steps. These means, by the last step of each: {said}. The loss of a single step "
+        "lies at most {off:.2f} above or below the mean of its {size}.".format(
+            count=len(losses),
+            size=MEAN_OF,
+            said=listed(some, "{:.2f}"),
+            off=abs(whole - numpy.repeat(means.to_numpy(), MEAN_OF)).max(),
+        )
+    )
+    return figure
 
 
 class LiveCurves(Callback):
