@@ -151,8 +151,7 @@ def _end(history: History) -> str:
 
 def loss_curve(losses: Sequence[float]) -> Figure:
     """Draw the training loss of each step of a run, and the mean of every ten steps."""
-    losses = numpy.asarray(losses)
-    whole = losses[: len(losses) // MEAN_OF * MEAN_OF]
+    whole = numpy.array(losses[: len(losses) // MEAN_OF * MEAN_OF])
     means = pandas.Series(whole.reshape(-1, MEAN_OF).mean(axis=1))
     means.index = MEAN_OF * (means.index + 1)  # the last step of each ten
     figure = Figure(7, 3)
