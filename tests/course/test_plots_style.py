@@ -1,6 +1,8 @@
 """What all figures share: a notebook shows them in high resolution, with or without pyplot."""
 
 import base64
+import inspect
+import re
 import struct
 import xml.etree.ElementTree
 from pathlib import Path
@@ -11,6 +13,7 @@ import pytest
 from nbclient import NotebookClient
 from nbformat.v4 import new_code_cell, new_notebook
 
+from utils import plots
 from utils.plots._style import Figure, bars
 
 in_a_kernel = pytest.mark.xdist_group("figures")  # one kernel for all tests
@@ -87,6 +90,16 @@ def test_an_alternative_text_may_hold_any_character():
 def test_a_figure_without_an_alternative_text_is_refused():
     with pytest.raises(ValueError, match="Set its `alt` to what the picture shows"):
         Figure(2, 1)._repr_mimebundle_()
+
+
+def draws(name):
+    return getattr(getattr(plots, name), "__annotations__", {}).get("return") == "Figure"
+
+
+@pytest.mark.parametrize("name", [name for name in plots.__all__ if draws(name)])
+def test_every_function_that_draws_sets_the_alternative_text(name):
+    """What it says, its own test looks at."""
+    assert re.search(r"^    \w+\.alt = ", inspect.getsource(getattr(plots, name)), re.MULTILINE)
 
 
 def test_the_first_bar_is_on_top_even_where_axes_are_shared():
