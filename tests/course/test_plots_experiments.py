@@ -69,6 +69,14 @@ def test_panels_share_their_axis_only_if_they_have_one_unit():
     assert (outputs.get_ylabel(), gradients.get_ylabel()) == ("size", "norm")
 
 
+@pytest.mark.parametrize("wide", ["before", "after"])
+def test_a_shared_axis_is_logarithmic_if_the_norms_of_any_panel_differ_much(wide):
+    panels = {name: ("norm", norms(3, 40 if name == wide else 4)) for name in ("before", "after")}
+    for axes in plots.by_layer(panels, "").axes:
+        assert axes.get_yscale() == "log"
+        assert axes.get_ylim()[0] > 0
+
+
 def test_lesions_names_the_block_that_is_missed_most():
     (axes,) = plots.lesions({"residual": LEFT}).axes
     assert axes.get_title() == "residual\nmissed most: stage2.block1 (0.600 lost)"

@@ -166,13 +166,14 @@ def by_layer(panels: dict[str, tuple[str, dict[str, pandas.Series]]], title: str
                 )
             )
         axes.set(title=name, xlabel="{layer}, from the input".format(layer=layer), ylabel=unit)
-        low, high = axes.dataLim.intervaly
-        if high > 10 * low:
-            axes.set_yscale("log")
-        else:
-            axes.set_ylim(0, None)
         axes.xaxis.set_major_locator(MaxNLocator(integer=True))
         axes.grid(alpha=0.3)
+    for sharing in [drawn] if len(units) == 1 else drawn[:, None]:
+        low, high = numpy.array([axes.dataLim.intervaly for axes in sharing]).T
+        if high.max() > 10 * low.min():
+            sharing[0].set_yscale("log")
+        else:
+            sharing[0].set_ylim(0, None)
     figure.legend(*drawn[0].get_legend_handles_labels(), loc="outside lower center", ncols=2)
     figure.suptitle(title)
     figure.alt = " ".join(said)
