@@ -20,13 +20,13 @@ from right_networks import (
     RIGHT_STAGES,
     RIGHT_STEMS,
 )
+from solutions import solution
 from wrong_blocks import NOT_A_CLASS, WRONG_BLOCKS
 from wrong_exercises import LIKE, WRONG_EXERCISES
 from wrong_networks import WRONG_NETWORKS, WRONG_STAGES, WRONG_STEMS
 from wrong_scaling import RIGHT_SCALING
 from wrong_training import RIGHT_TRAINING, WRONG_TRAINING
 
-from solutions import solution
 from utils import checks
 
 SHAPES = {

@@ -9,11 +9,11 @@ import mxnet as mx
 import nbformat
 import pytest
 from outputs import complaints, texts
+from solutions import defined, exercises, is_collapsed
 
 import colab
 import first_cell
 from notebooks import code_cells, headline, notebook_paths, run_notebook, tagged, tags
-from solutions import defined, exercises, is_collapsed
 from utils import shapes, train
 from utils.families import Plain, deep_network
 from utils.recipes import Recipe
