@@ -38,7 +38,7 @@ def test_a_grid_names_each_image_and_its_text_lists_them_row_by_row(sample):
     names = [f"{name}\n→ bag" for name in CLASSES]
     figure = plots.image_grid(of_each_class(sample.train, 1), names, 5, "Taken for bags")
     assert titles(figure) == names
-    assert "The 10 gray images, row by row. T-shirt/top → bag: " in figure.alt
+    assert "10 gray images, row by row. T-shirt/top → bag: " in figure.alt
     assert "; trouser → bag: " in figure.alt
     assert figure.alt.endswith("toe to the left.")
 

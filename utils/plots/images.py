@@ -76,7 +76,7 @@ def _told_by_image(images: numpy.ndarray, names: Sequence[str]) -> str:
                 side=toe(image),
             )
         )
-    return "The {count} gray images, row by row. {told}.".format(
+    return "{count} gray images, row by row. {told}.".format(
         count=len(images), told="; ".join(told)
     )
 
