@@ -41,7 +41,7 @@ def test_the_readme_is_short():
 
 
 def test_the_readme_shows_one_picture():
-    shown = re.findall(r"\((.*)\)", "".join(re.findall(r"^!.*$", text(README), re.MULTILINE)))
+    shown = re.findall(r"\]\(([^()]*)\)", "".join(re.findall(r"^!.*$", text(README), re.MULTILINE)))
     assert shown == ["notebooks/images/blocks.png"]
 
 
