@@ -17,6 +17,7 @@ from tqdm import tqdm
 from grader import assignment, batch, collect, limits, ready_made
 from grader.gradebook import Gradebook
 from grader.jail import Jail, JailError, missing
+from utils.setup import remedies
 
 COURSE = Path(__file__).resolve().parent
 ROOT = COURSE.parent
@@ -143,4 +144,5 @@ def main() -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    with remedies.explained():
+        sys.exit(main())

@@ -14,6 +14,7 @@ import first_cell
 from grader import assignment
 from grader.gradebook import Gradebook
 from notebooks import ROOT, save
+from utils.setup import remedies
 
 COURSE = Path(__file__).resolve().parent
 
@@ -48,4 +49,5 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    with remedies.explained():
+        main()

@@ -34,6 +34,7 @@ from selenium.webdriver.support.expected_conditions import element_to_be_clickab
 from selenium.webdriver.support.ui import WebDriverWait
 
 from notebooks import NOTEBOOKS, ROOT, code_cells, read, save, tags
+from utils.setup import remedies
 
 SCREENSHOT = ROOT / "build" / "lab.png"
 PATIENCE = 60  # seconds for JupyterLab to start, and for its page to show a notebook
@@ -223,4 +224,5 @@ def main() -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    with remedies.explained():
+        sys.exit(main())

@@ -17,7 +17,7 @@ from pathlib import Path
 from nbformat import NotebookNode
 
 from notebooks import NOTEBOOKS, NotebookError, run_notebook, tags
-from utils.setup import storage
+from utils.setup import remedies, storage
 
 SOURCE = Path(__file__).with_name("errors.ipynb")
 PAGE = NOTEBOOKS / "errors.md"
@@ -108,4 +108,5 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    with remedies.explained():
+        main()

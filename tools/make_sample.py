@@ -13,7 +13,7 @@ import sys
 
 import numpy
 
-from utils.setup import fetch, storage
+from utils.setup import fetch, remedies, storage
 
 PER_CLASS = {"train": 600, "t10k": 100}
 
@@ -47,4 +47,5 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    with remedies.explained():
+        main()

@@ -5,16 +5,18 @@ from __future__ import annotations
 import asyncio
 import re
 import signal
+import tempfile
 from collections.abc import Callable
 from pathlib import Path
 
 import nbformat
+from jupyter_client.manager import KernelManager
 from nbclient import NotebookClient
 from nbclient.exceptions import CellExecutionError, CellTimeoutError, DeadKernelError
 from nbconvert import HTMLExporter
 from nbformat import NotebookNode
 
-from utils.setup import storage
+from utils.setup import remedies, storage
 
 ROOT = Path(__file__).resolve().parent.parent
 NOTEBOOKS = ROOT / "notebooks"
@@ -41,6 +43,17 @@ class Client(NotebookClient):
     def __init__(self, notebook: NotebookNode, on_line: Callable[[str], object], **options) -> None:
         super().__init__(notebook, kernel_name="python3", **options)
         self.on_line = on_line
+
+    def create_kernel_manager(self) -> KernelManager:
+        """Take this Python's own kernel, whatever other kernels of its name the machine has."""
+        self.manager = super().create_kernel_manager()
+        self.manager.kernel_spec_manager.kernel_dirs = []
+        return self.manager
+
+    def why_dead(self) -> str:
+        """Return what the exit status of a kernel that has died means, or ""."""
+        process = getattr(self.manager.provisioner, "process", None)
+        return remedies.ending(process.returncode or 0) if process else ""
 
     async def async_start_new_kernel(self, **options) -> None:
         """Leave signals to Python: nbclient's handlers make Ctrl-C look like a dead kernel."""
@@ -125,14 +138,20 @@ def run_notebook(
         record_timing=False,
         coalesce_streams=True,
         resources={"metadata": {"path": str(cwd or path.parent)}},
-        extra_arguments=["--log-level=CRITICAL"],  # silences notes on TCP and interrupts
         on_cell_executed=lambda **_: on_cell(),
     )
     try:
-        client.execute()
+        with tempfile.TemporaryDirectory() as empty:
+            client.extra_arguments = [
+                "--log-level=CRITICAL",  # silences notes on TCP and interrupts
+                f"--ipython-dir={empty}",  # without the reader's own settings and start-up files
+            ]
+            client.execute()
     except (CellExecutionError, CellTimeoutError, DeadKernelError) as error:
         number = client.code_cells_executed
         lines = TERMINAL_COLOR.sub("", str(error)).strip().splitlines()[-6:]
+        if isinstance(error, DeadKernelError):
+            lines.append(client.why_dead())
         message = "\n    ".join([f"{path.name} stopped at its code cell {number}:", *lines])
         raise NotebookError(message, notebook) from error
     notebook.metadata.kernelspec = KERNELSPEC

@@ -8,6 +8,7 @@ from __future__ import annotations
 import colab
 import first_cell
 from notebooks import ROOT, notebook_paths, save
+from utils.setup import remedies
 
 OUTPUT = ROOT / "build" / "colab"
 
@@ -21,4 +22,5 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    with remedies.explained():
+        main()

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from notebooks import NOTEBOOKS, ROOT, code_cells, notebook_paths, read, tags
-from utils.setup import storage
+from utils.setup import remedies, storage
 
 IMAGES = NOTEBOOKS / "images"
 PREFIX = "readme-"
@@ -62,4 +62,5 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    with remedies.explained():
+        main()

@@ -20,6 +20,7 @@ import colab
 import first_cell
 from generated import write_block
 from notebooks import ROOT, code_cells, notebook_paths, save
+from utils.setup import remedies
 
 ADDRESS = re.compile(r"https://github\.com/([\w-]+/[\w.-]+?)(\.git)?/?")
 
@@ -68,4 +69,5 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    with remedies.explained():
+        main()

@@ -31,6 +31,7 @@ from notebooks import (
     save,
     save_page,
 )
+from utils.setup import remedies
 
 OUTPUT = ROOT / "build" / "run"
 TRAINING = "05_train_fashion_mnist"
@@ -127,4 +128,5 @@ def main() -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    with remedies.explained():
+        sys.exit(main())

@@ -25,13 +25,14 @@ if sys.version_info < (3, 9):  # noqa: UP036  (an older Python gets the sentence
         "`make PYTHON=python3.11 run`.".format(*sys.version_info)
     )
 sys.path.insert(0, str(ROOT))
-from utils.setup import machine, packages, storage  # noqa: E402
+from utils.setup import machine, packages, remedies, storage  # noqa: E402
 
 CACHE = ROOT / ".cache"
 VENV = ROOT / ".venv"
 PYTHON = VENV / "bin" / "python"
 LOCK = ROOT / "requirements.txt"
 STAMP = VENV / "residual-networks-stamp"
+FIND_THE_COURSE = "import os, sys; sys.path.append(os.path.dirname(sys.prefix))\n"
 COURSE_PYTHON = "3.11"  # the newest that d2l 1.0.3 and its numpy 1.23.5 have wheels for
 UV = "uv==0.13.9"
 
@@ -41,15 +42,27 @@ def say(sentence: str) -> None:
     print(sentence, flush=True)
 
 
-def wanted_stamp() -> str:
-    """Return what the stamp of an environment that is ready says."""
+def wanted_stamp() -> bytes:
+    """Return what the stamp of an environment that is ready says, in any language setting."""
     lock = hashlib.sha256(LOCK.read_bytes()).hexdigest()
-    return f"requirements.txt {lock}\nfolder {ROOT}\nPython {COURSE_PYTHON}\n"
+    return os.fsencode(f"requirements.txt {lock}\nfolder {ROOT}\nPython {COURSE_PYTHON}\n")
 
 
 def ready() -> bool:
     """Whether .venv is whole, and made for this lock, this folder and this Python."""
-    return PYTHON.exists() and STAMP.exists() and STAMP.read_text() == wanted_stamp()
+    return PYTHON.exists() and STAMP.exists() and STAMP.read_bytes() == wanted_stamp()
+
+
+def folder_problem() -> str:
+    """Return why no environment can work in this folder, and what to do; "" if it can."""
+    if os.pathsep in str(ROOT):
+        return (
+            "The name of this folder has a colon, which separates folders in the settings of many "
+            "programs: {folder}. Rename it, and run the same command again."
+        ).format(folder=ROOT)
+    if remedies.is_noexec(ROOT):
+        return remedies.NOEXEC.format(folder=ROOT)
+    return ""
 
 
 @contextlib.contextmanager
@@ -97,7 +110,9 @@ def build(lock: int) -> None:
     uv = find_uv(lock)
     # Some networks have a certificate of their own. Trust what this machine trusts, as pip and
     # browsers do.
-    os.environ.setdefault("UV_SYSTEM_CERTS", "1")
+    env = {"UV_SYSTEM_CERTS": "1", **packages.installing(os.environ)}
+    if storage.home().is_relative_to(CACHE):
+        say(f"Nothing can be written at home, so {storage.home()} takes its place.")
     say(f"Making the environment in .venv with Python {COURSE_PYTHON}.")
     if VENV.exists():  # uv refuses to clear one whose removal was killed halfway
         shutil.rmtree(VENV)
@@ -107,19 +122,22 @@ def build(lock: int) -> None:
         "{version}, install it in another way and run the same command again.".format(
             version=COURSE_PYTHON
         ),
+        env,
         pass_fds=[lock],
     )
     say("Installing the packages (280 MB: a minute or two, longer on a slow line).")
     packages.run_or_explain(
         [uv, "pip", "sync", "--compile-bytecode", "--python", PYTHON, "--require-hashes", LOCK],
         "The packages of requirements.txt could not be installed.",
+        env,
         pass_fds=[lock],
     )
-    # The environment finds the course from any folder.
+    # The environment finds the course from any folder. A path would be read in the language
+    # settings of each day.
     site_packages = VENV / "lib" / f"python{COURSE_PYTHON}" / "site-packages"
-    (site_packages / "residual-networks.pth").write_text(f"{ROOT}\n")
+    (site_packages / "residual-networks.pth").write_text(FIND_THE_COURSE)
     failure = "MXNet is installed, but it cannot be imported."
-    packages.run_or_explain([PYTHON, "-c", "import mxnet"], failure)
+    packages.run_or_explain([PYTHON, "-E", "-c", "import mxnet"], failure)
     storage.write_whole(STAMP, wanted_stamp())
     say(f"The environment is ready ({time.monotonic() - start:.0f} s).")
 
@@ -127,8 +145,9 @@ def build(lock: int) -> None:
 def main() -> int:
     """Make the environment unless it is ready, then the data; return the exit status."""
     try:
-        problem = machine.platform_problem(platform.system(), platform.machine())
-        if problem:
+        if problem := (
+            machine.platform_problem(platform.system(), platform.machine()) or folder_problem()
+        ):
             raise packages.InstallError(problem)
         if not ready():
             with alone() as lock:
@@ -137,10 +156,15 @@ def main() -> int:
     except packages.InstallError as error:
         sys.exit(str(error))
     except OSError as error:
-        sys.exit(f"{error}\n{packages.remedy(str(error))}".strip())
+        sys.exit(f"{error}\n{remedies.remedy(str(error))}".strip())
     except KeyboardInterrupt:
         sys.exit("\nSet-up was interrupted. Nothing is lost: run the same command again.")
-    return subprocess.run([str(PYTHON), "-m", "utils.setup.fetch"], cwd=str(ROOT)).returncode
+    # -E: without a PYTHONPATH, which may bring packages of another Python.
+    command = [str(PYTHON), "-E", "-X", "utf8", "-m", "utils.setup.fetch"]
+    status = subprocess.run(command, cwd=str(ROOT)).returncode
+    if killed := remedies.ending(status):
+        sys.exit("Looking for the data did not end well. {reason}".format(reason=killed))
+    return status
 
 
 if __name__ == "__main__":

@@ -22,6 +22,7 @@ from pathlib import Path
 import psutil
 
 from grader.limits import JailLimits
+from utils.setup import remedies
 
 NOBODY = 65534  # and the numbers below it, one for each jail that runs at the same time
 HERE = "/course/notebooks"  # empty, but beside utils/, where a notebook's first cell looks for it
@@ -134,6 +135,9 @@ class Jail:
                     stopped = f"It did not end within {self.limits.seconds} seconds."
         if not stopped:
             stopped = _end(process)
+            if process.returncode < 0 and self.protected:  # no code inside can reach bubblewrap
+                killed = remedies.ending(process.returncode)
+                raise JailError("The jail itself did not end well. {why}".format(why=killed))
         printed = bytes(kept[printing]).decode("utf-8", "replace")
         return Ending(bytes(kept[reading]), printed, stopped)
 
@@ -207,6 +211,8 @@ def _end(process: subprocess.Popen) -> str:
     except subprocess.TimeoutExpired:  # it closed its result, but keeps running
         return "It did not end."
     names = {128 + number: number.name for number in signal.Signals}
+    if status == 128 + signal.SIGKILL:
+        return "It was ended by SIGKILL, as Linux does when the memory runs out."
     if status in names:
         return "It was ended by {signal}.".format(signal=names[status])
     return "It ended with the status {status}.".format(status=status) if status else ""

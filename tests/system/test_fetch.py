@@ -25,7 +25,7 @@ class Handler(BaseHTTPRequestHandler):
     """Serves the sample's files. The first part of the path, a mirror, says in which manner."""
 
     def do_GET(self):
-        manner, name = self.path.strip("/").split("/", 1)
+        manner, name = self.path.strip("/").rsplit("/", 2)[-2:]  # a proxy gets the whole address
         self.server.asked.append((manner, name))
         getattr(self, manner)(name)
 
@@ -41,6 +41,10 @@ class Handler(BaseHTTPRequestHandler):
 
     def absent(self, name):
         self.send_error(404)
+
+    def refusing(self, name):
+        """As a proxy does that wants a password."""
+        self.send_error(407)
 
     def truncating(self, name):
         packed = (self.server.folder / name).read_bytes()
@@ -301,6 +305,34 @@ def test_a_server_that_goes_silent_meets_the_read_timeout(monkeypatch, capsys, s
     monkeypatch.setattr(fetch, "MIRRORS", [f"{server.url}/stalling/"])
     assert is_sample(fetch.find()[0])
     assert f"{server.url}/stalling/ does not answer." in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("setting", "value", "advice"),
+    [
+        ("REQUESTS_CA_BUNDLE", "/no/such.pem", "REQUESTS_CA_BUNDLE names /no/such.pem"),
+        ("HTTPS_PROXY", "http://ada:se#cret@127.0.0.1:9", "%23 for #"),
+        ("HTTPS_PROXY", "ftp://127.0.0.1:9", "HTTPS_PROXY=http://"),
+        ("ALL_PROXY", "socks9://127.0.0.1:9", "ALL_PROXY=http://"),
+        ("HTTP_PROXY", "{proxy}", "a name and a password"),
+    ],
+)
+def test_what_this_machine_gets_wrong_is_said_once_and_without_a_traceback(
+    monkeypatch, capsys, server, setting, value, advice
+):
+    """An error that left the thread of a download would fail this test."""
+    for name in ("HTTPS_PROXY", "HTTP_PROXY", "ALL_PROXY"):
+        monkeypatch.delenv(name, raising=False)
+        monkeypatch.delenv(name.lower(), raising=False)
+    monkeypatch.setenv(setting, value.format(proxy=server.url))
+    scheme = "http" if setting == "HTTP_PROXY" else "https"
+    mirrors = [f"{scheme}://{name}.invalid/refusing/" for name in ("one", "two")]
+    monkeypatch.setattr(fetch, "MIRRORS", mirrors)
+    assert is_sample(fetch.find()[0])
+    printed = capsys.readouterr()
+    assert printed.out.count(advice) == 1
+    assert "wrong contents" not in printed.out
+    assert "Traceback" not in printed.out + printed.err
 
 
 def test_without_a_network_the_sample_takes_over_with_one_warning(monkeypatch, capsys, cache):

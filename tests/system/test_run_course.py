@@ -62,6 +62,14 @@ def quick_run(course):
     return run(course, "--budget", "quick")
 
 
+def test_a_kernel_that_was_killed_is_said_to_be_killed(tmp_path):
+    """By Linux, when the memory runs out: the kernel prints nothing itself."""
+    path = tmp_path / "killed.ipynb"
+    nbformat.write(new_notebook(cells=[cell("import os; os.kill(os.getpid(), 9)")]), path)
+    with pytest.raises(notebooks.NotebookError, match="probably because the memory"):
+        notebooks.run_notebook(path)
+
+
 def test_failing_notebook_does_not_stop_the_others(quick_run):
     """The run as a whole fails, and its last lines are a table of all notebooks."""
     assert quick_run.returncode == 1

@@ -148,7 +148,7 @@ def test_environment_made_for_something_else_is_not_ready(change, tmp_path, monk
     for name, value in {"ROOT": tmp_path, "PYTHON": python, "LOCK": lock}.items():
         monkeypatch.setattr(set_up, name, value)
     monkeypatch.setattr(set_up, "STAMP", venv / "stamp")
-    set_up.STAMP.write_text(set_up.wanted_stamp())
+    set_up.STAMP.write_bytes(set_up.wanted_stamp())
     assert set_up.ready()
     if change == "lock":
         lock.write_text("mxnet==1.9.0\n")

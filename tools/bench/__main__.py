@@ -18,7 +18,7 @@ from bench.report import FIGURE, PAGE, RESULTS, figure, table, this_machine, ver
 from command_line import chosen
 from generated import write_block
 from pictures import describe
-from utils.setup import storage
+from utils.setup import remedies, storage
 
 
 def main() -> int:
@@ -43,4 +43,5 @@ def main() -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    with remedies.explained():
+        sys.exit(main())

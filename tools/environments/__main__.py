@@ -15,6 +15,7 @@ from environments import stand_ins, trial
 from environments.stand_ins import ENVIRONMENTS, Environment
 from generated import write_block
 from notebooks import ROOT, notebook_paths
+from utils.setup import remedies
 
 PAGE = ROOT / "docs" / "where_it_runs.md"
 OUTPUT = ROOT / "build" / "environments"
@@ -51,4 +52,5 @@ def main() -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    with remedies.explained():
+        sys.exit(main())

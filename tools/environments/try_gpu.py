@@ -16,6 +16,7 @@ import sys
 
 from environments import stand_ins
 from notebooks import ROOT
+from utils.setup import remedies
 
 BUILD = ROOT / "build" / "gpu"
 STUB = stand_ins.FOLDER / "stub_driver.c"
@@ -61,4 +62,5 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    with remedies.explained():
+        main()

@@ -20,7 +20,7 @@ from typing import Any
 import requests
 from tqdm import tqdm
 
-from utils.setup import storage
+from utils.setup import remedies, storage
 
 CONNECT_AND_READ_TIMEOUT = (5, 15)  # seconds
 PATIENCE = 20  # seconds until the speed of a download is judged
@@ -34,7 +34,12 @@ PERCENT = "{desc}: {percentage:3.0f}%|{bar}| {elapsed}<{remaining}"
 
 
 class DownloadError(Exception):
-    """A server or apt does not deliver; the message says why."""
+    """A server or apt does not deliver; the message says why.
+
+    `remedy` is a sentence that says what to do, where the cause is known to be on this machine.
+    """
+
+    remedy = ""
 
 
 class UnreachableError(DownloadError):
@@ -87,15 +92,30 @@ class _Download(threading.Thread):
     def run(self) -> None:
         try:
             self._receive()
-        except (requests.ConnectionError, requests.Timeout):
-            self.error = UnreachableError("{server} does not answer.".format(server=self.server))
-        except requests.HTTPError as error:
-            answer = "{url} answers {status}."
-            self.error = DownloadError(
-                answer.format(url=self.url, status=error.response.status_code)
+        # Settings of this machine raise OSError and others: a bad address of a proxy, certificates
+        # that are not there. An error that left this thread would be printed with its traceback.
+        except Exception as error:
+            self.error = self._explained(error)
+            self.error.remedy = remedies.connection_problem(f"{self.error} {error}")
+
+    def _explained(self, error: Exception) -> DownloadError:
+        """Return an error that says in a sentence what has failed."""
+        if isinstance(error, requests.HTTPError):
+            status = error.response.status_code
+            kind = UnreachableError if status == 407 else DownloadError  # 407 comes from a proxy
+            return kind("{url} answers {status}.".format(url=self.url, status=status))
+        if isinstance(error, (requests.ConnectionError, requests.Timeout)):
+            return UnreachableError("{server} does not answer.".format(server=self.server))
+        if isinstance(
+            error,
+            (requests.exceptions.ChunkedEncodingError, requests.exceptions.ContentDecodingError),
+        ):
+            return DownloadError("{url} broke off.".format(url=self.url))
+        return UnreachableError(
+            "{server} cannot be asked: {reason}.".format(
+                server=self.server, reason=str(error).rstrip(".")
             )
-        except requests.RequestException:
-            self.error = DownloadError("{url} broke off.".format(url=self.url))
+        )
 
     def _receive(self) -> None:
         # If a server compressed the file once more, requests would silently unpack it.

@@ -16,7 +16,7 @@ import tempfile
 from pathlib import Path
 from types import ModuleType
 
-from utils.setup import gpu, machine, packages
+from utils.setup import gpu, machine, packages, remedies
 from utils.setup.packages import InstallError, Package
 
 # What the course imports besides MXNet and d2l. Each has the same name for pip.
@@ -53,7 +53,7 @@ def install() -> None:
         print(f"{why} {COLAB_GPU}" if in_colab and build == gpu.CPU_BUILD else why)
         bring(build)
     except OSError as error:
-        raise InstallError(f"{error}\n{packages.remedy(str(error))}".strip()) from error
+        raise InstallError(f"{error}\n{remedies.remedy(str(error))}".strip()) from error
     machine.prepare()
 
 

@@ -21,7 +21,7 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import NamedTuple
 
-from utils.setup import _download, storage
+from utils.setup import _download, remedies, storage
 from utils.setup._download import DownloadError, UnreachableError
 
 # SHA-256 of the unpacked contents, since the same contents can be packed in many ways.
@@ -193,7 +193,7 @@ def _chosen(folder: Path) -> tuple[Source, Contents]:
 
 
 def _places() -> dict[str, Path]:
-    mxnet = Path(os.environ.get("MXNET_HOME") or Path.home() / ".mxnet")
+    mxnet = Path(os.environ.get("MXNET_HOME") or storage.home() / ".mxnet")
     return {
         "the course's cache": cache_folder(),
         "MXNet's cache": mxnet / "datasets" / "fashion-mnist",
@@ -225,19 +225,23 @@ def _fetch(cache: _Cache) -> Contents:
 def _from_mirrors(names: list[str]) -> Iterator[Fetched]:
     """Yield each file that one of the mirrors delivers and that proves right, as it arrives."""
     mirrors = list(MIRRORS)
+    advice = set()  # what is wrong on this machine is wrong for all mirrors
     for name in names:
         for mirror in list(mirrors):
             try:
                 packed = _download.over_http(mirror, f"{name}.gz", LARGEST)
                 contents = unpack(packed, FILES[name], f"{mirror}{name}.gz")
-            except UnreachableError as error:
-                print(error)
-                mirrors.remove(mirror)
             except (DownloadError, DataError) as error:
                 print(error)
+                if isinstance(error, UnreachableError):
+                    mirrors.remove(mirror)
+                if isinstance(error, DownloadError):
+                    advice.add(error.remedy)
             else:
                 yield name, packed, contents
                 break
+    for sentence in sorted(advice - {""}):
+        print(sentence)
 
 
 def _from_debian(names: list[str], scratch: Path | None) -> list[Fetched]:
@@ -297,4 +301,5 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    with remedies.explained():
+        main()

@@ -14,6 +14,7 @@ import ctypes
 import importlib.metadata
 import importlib.util
 import os
+import re
 import subprocess
 import sys
 from collections.abc import Collection, Mapping, Sequence
@@ -21,48 +22,23 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Union
 
-from utils.setup import gpu, storage
+from utils.setup import gpu, remedies, storage
 
 Command = Sequence[Union[str, Path]]  # Python 3.9 has no | for types at run time
-# What a failed step prints, and the sentence that says what to do about it.
-REMEDIES = (
-    (
-        ("libgomp.so.1",),
-        "MXNet needs the OpenMP library libgomp.so.1, which this machine does not have. Install "
-        "the package that brings it: `apt-get install libgomp1` on Debian and Ubuntu, "
-        "`dnf install libgomp` on Fedora, `conda install libgomp` with conda.",
-    ),
-    (
-        ("No space left on device", "os error 28", "Errno 28"),
-        "The disk is full. MXNet and its packages need about 1 GB (with a GPU, 5 GB). Make room, "
-        "then try again.",
-    ),
-    (
-        ("Permission denied", "os error 13", "Errno 13", "Read-only file system"),
-        "A folder cannot be written to (its path is in the message above). Work in a copy of the "
-        "course that belongs to you, with a home folder (HOME) that you can write to.",
-    ),
-    (
-        ("invalid peer certificate", "CERTIFICATE_VERIFY_FAILED", "No CA certificates"),
-        "This machine does not trust the certificate of the server that it reached. Install the "
-        "package ca-certificates, or set SSL_CERT_FILE to the certificates that your network uses.",
-    ),
-    (
-        (
-            "dns error",
-            "error sending request",
-            "Failed to fetch",
-            "Failed to download",
-            "Failed to establish a new connection",
-            "Connection refused",
-            "timed out",
-            "No matching distribution found for",
-        ),
-        "The packages could not be downloaded. Check the connection to the Internet (behind a "
-        "proxy, set HTTPS_PROXY; with a package mirror, set PIP_INDEX_URL and UV_DEFAULT_INDEX), "
-        "then try again.",
-    ),
+# Settings for pip and uv that are kept, by a part of their names: where packages come from, and the
+# way there. Others, such as PIP_PREFIX or UV_CONSTRAINT, were made for another installation.
+KEPT = re.compile(
+    "INDEX|LINK|HOST|CERT|TLS|PROXY|HTTP|TIMEOUT|RETRIES|CACHE|OFFLINE|KEYRING|CREDENTIALS"
+    "|CONCURRENT|CONFIG_FILE|PYTHON_(INSTALL|DOWNLOADS|PREFERENCE)|VERSION_CHECK"
 )
+# These may also come from pip's own files of settings.
+FOR_A_FOLDER = {
+    "PIP_USER": "0",
+    "PIP_REQUIRE_VIRTUALENV": "0",
+    "PIP_ROOT": "/",
+    "PIP_DRY_RUN": "0",
+}
+FOR_ANY_PLACE = {"PIP_REQUIRE_HASHES": "0", "PIP_CONSTRAINT": os.devnull}
 
 
 class InstallError(Exception):
@@ -71,11 +47,6 @@ class InstallError(Exception):
     def _render_traceback_(self) -> list[str]:
         """Let Jupyter show the sentence alone: the lines of this package would not help."""
         return [str(self)]
-
-
-def remedy(output: str) -> str:
-    """Return the sentence that helps with what a failed step printed, or "" if none is known."""
-    return next((text for signs, text in REMEDIES if any(sign in output for sign in signs)), "")
 
 
 def run_or_explain(
@@ -98,7 +69,18 @@ def run_or_explain(
         pass_fds=pass_fds,
     )
     if done.returncode:
-        raise InstallError("\n".join([done.stdout.strip(), failure, remedy(done.stdout)]).strip())
+        advice = [remedies.ending(done.returncode), remedies.remedy(done.stdout)]
+        lines = [done.stdout.strip(), failure, *filter(None, advice)]
+        raise InstallError("\n".join(lines).strip())
+
+
+def installing(environment: Mapping[str, str]) -> dict[str, str]:
+    """Return an environment without the settings for pip and uv that are about another purpose."""
+    return {
+        name: value
+        for name, value in environment.items()
+        if not name.startswith(("PIP_", "UV_")) or KEPT.search(name)
+    }
 
 
 def pip_install(arguments: Command, failure: str, pass_fds: Collection[int] = ()) -> None:
@@ -108,10 +90,14 @@ def pip_install(arguments: Command, failure: str, pass_fds: Collection[int] = ()
             "{python} has no pip, which installs packages. Install the package that brings it: "
             "`apt-get install python3-pip` on Debian and Ubuntu.".format(python=sys.executable)
         )
-    env = dict(os.environ)
-    if "--target" in arguments:  # these two settings, which many people have, contradict it
-        env.update(PIP_USER="0", PIP_REQUIRE_VIRTUALENV="0")
-    command = [sys.executable, "-m", "pip", "install", *arguments]
+    env = {**installing(os.environ), **FOR_ANY_PLACE}
+    command: list[str | Path] = [sys.executable, "-m", "pip", "install", *arguments]
+    if "--target" in arguments:
+        env.update(FOR_A_FOLDER)
+        command.append("--prefix=")  # pip's own settings may name one, which contradicts a target
+    else:  # into this Python, as its owner does
+        owner = ("PIP_USER", "PIP_BREAK_SYSTEM_PACKAGES")
+        env.update({name: os.environ[name] for name in owner if name in os.environ})
     run_or_explain(command, failure, env, pass_fds)
 
 

@@ -14,7 +14,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from utils.setup import fetch, machine, packages
+from utils.setup import fetch, machine, remedies
 
 GIB = 2**30
 ENVIRONMENT = "`make lab` installs the environment of the course and opens the notebooks in it."
@@ -138,7 +138,7 @@ def mxnet_fact(version: str, error: str = "") -> Fact:
     return Fact(
         "MXNet",
         "cannot be imported ({error})".format(error=error),
-        fix.format(remedy=packages.remedy(error) or ENVIRONMENT),
+        fix.format(remedy=remedies.remedy(error) or ENVIRONMENT),
     )
 
 

@@ -19,8 +19,16 @@ STALE = 3600  # seconds after which they belong to no running process
 
 def folder(name: str) -> Path:
     """Return a folder of the cache, inside $XDG_CACHE_HOME or ~/.cache. It need not exist."""
-    caches = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
+    caches = Path(os.environ.get("XDG_CACHE_HOME") or home() / ".cache")
     return caches / "residual-networks" / name
+
+
+def home() -> Path:
+    """Return the home folder. Raises OSError where this user has none."""
+    try:
+        return Path.home()
+    except RuntimeError as error:
+        raise OSError("This user has no home folder. Set HOME to a folder of yours.") from error
 
 
 def clear(path: Path) -> None:
