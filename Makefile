@@ -3,7 +3,16 @@ PYTHON ?= python3
 BIN := .venv/bin
 # JupyterLab asks no question about news, and looks for none.
 LAB := jupyter lab --ip=127.0.0.1 --allow-root --LabApp.news_url=None
-LAB_DIR ?= notebooks
+
+# What is set for another Python, another Jupyter or another training must not reach this one: a
+# PYTHONPATH brings numpy from elsewhere, a JUPYTER_PATH kernels, a DMLC_ROLE makes MXNet a server.
+unexport $(filter PYTHON% DMLC_%,$(.VARIABLES)) JUPYTER_PATH JUPYTER_PREFER_ENV_PATH CDPATH
+# Text is UTF-8, whatever the language settings of this machine say.
+export PYTHONUTF8 := 1
+# Programs keep files of their own at home. Where nothing can be written there, this is their home.
+ifneq ($(shell [ -d "$$HOME" ] && [ -w "$$HOME" ] && echo yes),yes)
+export HOME := $(CURDIR)/.cache/home
+endif
 
 .DEFAULT_GOAL := help
 .PHONY: help set-up run lab test test-fast style refresh sweep bench lock colab publish environments gpu try-gpu assignment grade formgrader
@@ -21,8 +30,7 @@ run: set-up ## run every notebook on the real data; results go to build/run/
 
 # tools/lab hides the menus of nbgrader, which are for instructors.
 lab: set-up ## open JupyterLab on the notebooks, for this machine only
-	@JUPYTER_CONFIG_PATH=$(CURDIR)/tools/lab \
-		$(BIN)/$(LAB) --notebook-dir=$(LAB_DIR) $(LAB_ARGS)
+	@JUPYTER_CONFIG_PATH="$$PWD/tools/lab" $(BIN)/$(LAB) --notebook-dir="$${LAB_DIR:-notebooks}" $(LAB_ARGS)
 
 # Two at a time, each with one thread; ORDER=random shuffles them.
 PYTEST = OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 --dist loadgroup \
@@ -71,13 +79,13 @@ try-gpu: set-up ## load that build on a machine without a GPU, with a stub of th
 	@PYTHONPATH=tools $(BIN)/python -m environments.try_gpu
 
 assignment: set-up ## release ASSIGNMENT=ps1 to students, in build/assignments/, also packed for Colab
-	@PYTHONPATH=tools $(BIN)/python coursework/release.py "$(ASSIGNMENT)"
+	@PYTHONPATH=tools $(BIN)/python coursework/release.py "$$ASSIGNMENT"
 
 grade: set-up ## grade ASSIGNMENT=ps1 FROM=submissions, a folder or a zip (see coursework/README.md)
-	@$(BIN)/python coursework/grade.py "$(ASSIGNMENT)" "$(FROM)" $(GRADE_ARGS)
+	@$(BIN)/python coursework/grade.py "$$ASSIGNMENT" "$$FROM" $(GRADE_ARGS)
 
 formgrader: set-up ## look at graded submissions and grade by hand, in a browser on this machine
-	@cd coursework && PATH=$(CURDIR)/$(BIN):$$PATH $(LAB) $(LAB_ARGS)
+	@PATH="$$PWD/$(BIN):$$PATH" && cd coursework && $(LAB) $(LAB_ARGS)
 
 lock: set-up ## rewrite requirements.txt from pyproject.toml
 	@UV_SYSTEM_CERTS=1 UV_CUSTOM_COMPILE_COMMAND="make lock" $(BIN)/uv pip compile --quiet \

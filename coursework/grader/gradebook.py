@@ -7,6 +7,7 @@ its own autograding from formgrader: the grader has marked the submission before
 from __future__ import annotations
 
 import csv
+import glob
 import hashlib
 import json
 import os
@@ -85,9 +86,17 @@ def config(course: Path) -> Config:
 
 
 class Gradebook:
-    """nbgrader's gradebook, release and feedback for one course and assignment."""
+    """nbgrader's gradebook, release and feedback for one course and assignment.
+
+    Raises AssignmentError where nbgrader could not find the files of the course.
+    """
 
     def __init__(self, course: Path, assignment: str) -> None:
+        if glob.escape(str(course)) != str(course):
+            raise AssignmentError(
+                f"nbgrader finds no file in {course}, because its name has a square bracket, an "
+                "asterisk or a question mark. Rename the folder, and run the command again."
+            )
         self.course, self.assignment = course, assignment
         # To make the database, nbgrader calls alembic, a program of its environment.
         os.environ["PATH"] = os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]])

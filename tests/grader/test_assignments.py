@@ -197,6 +197,12 @@ def test_grading_before_the_release_says_what_to_do(tmp_path):
 # nbgrader
 
 
+@pytest.mark.parametrize("name", ["Course [1]", "course?", "course*"])
+def test_a_folder_in_which_nbgrader_finds_nothing_is_named(tmp_path, name):
+    with pytest.raises(assignment.AssignmentError, match="Rename the folder"):
+        gradebook.Gradebook(tmp_path / name, "ps1")
+
+
 def test_nbgrader_never_executes_a_submission(course, tmp_path):
     """Started without marks, as by formgrader's button, it runs nothing and says what to do."""
     shutil.copytree(course, tmp_path / "course")

@@ -127,7 +127,8 @@ class MyResidual(nn.Block):
 @pytest.mark.slow
 def test_learners_do_not_see_the_menus_of_nbgrader():
     """In the JupyterLab of `make lab`, and of no other."""
-    setting = re.search(r"JUPYTER_CONFIG_PATH=(\S+)", make("--dry-run", "lab").stdout)[1]
+    assert 'JUPYTER_CONFIG_PATH="$PWD/tools/lab"' in make("--dry-run", "lab").stdout
+    setting = str(ROOT / "tools" / "lab")
     command = [set_up.VENV / "bin" / "jupyter", "labextension", "list"]
     for path, listed in ((setting, "disabled"), ("", "enabled")):
         environment = {**os.environ, "JUPYTER_CONFIG_PATH": path}

@@ -53,6 +53,9 @@ def prepare() -> Preparation:
     once (OMP_WAIT_POLICY=PASSIVE) makes a single notebook slower. GOMP_SPINCOUNT belongs to GNU's
     OpenMP, which MXNet uses on Linux. The reader's own settings stay.
 
+    Drawings look as they were designed: a file of settings for matplotlib may ask for LaTeX, or for
+    a font that is not here.
+
     A second call, after numpy or MXNet has been installed, leaves the threads as they are.
     """
     global _preparation
@@ -60,6 +63,8 @@ def prepare() -> Preparation:
     with contextlib.suppress(ImportError):  # before anything is installed there is no numpy
         restored = restore_numpy_names()
     packages.use()
+    if _preparation is None:
+        _ignore_matplotlibrc()
     met = _preparation or _set_threads()
     _preparation = replace(met, restored=met.restored + restored)
     return _preparation
@@ -118,6 +123,15 @@ def _financial(*_: Any, **__: Any) -> NoReturn:
         "numpy's financial functions have moved to the package numpy-financial. MXNet only passes "
         "them on, and nothing in this course uses them."
     )
+
+
+def _ignore_matplotlibrc() -> None:
+    os.environ["MATPLOTLIBRC"] = os.devnull  # in place of the reader's file
+    if "matplotlib" in sys.modules or Path("matplotlibrc").exists():  # this one would come first
+        with contextlib.suppress(ImportError):
+            import matplotlib
+
+            matplotlib.rcdefaults()
 
 
 def _set_threads() -> Preparation:
