@@ -83,7 +83,7 @@ def test_each_term_is_explained_where_the_lessons_first_use_it():
         ("A *stage* is a row of blocks. Two stages follow.", None),
         ("Two stages follow.", "stage: used in 01 before it is explained"),
         ("Nothing about it.", "stage: in no lesson"),
-        ("A multi-stage thing, a stageful one, `stage`.", "stage: in no lesson"),
+        ("A backstage door, a stagehand, `stage`.", "stage: in no lesson"),
     ],
 )
 def test_a_term_in_another_place_is_found(prose, said):

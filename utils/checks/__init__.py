@@ -9,8 +9,8 @@ from utils.checks._report import Report
 from utils.checks.accumulated_step import accumulated_step
 from utils.checks.accuracy_without import accuracy_without
 from utils.checks.batch_part import batch_part
+from utils.checks.changed_block import identity, scaled_residual
 from utils.checks.experiment import experiment
-from utils.checks.identity import identity
 from utils.checks.numbers import (
     average_image,
     difference_counts,
@@ -24,11 +24,9 @@ from utils.checks.numbers import (
     stage_macs,
     training_steps,
 )
-from utils.checks.other_blocks import bottleneck, preactivation
+from utils.checks.other_blocks import bottleneck, preactivation, starts_as_identity
 from utils.checks.residual_block import residual_block
 from utils.checks.resnet18 import paper_resnet18, resnet18, resnet34
-from utils.checks.scaled_residual import scaled_residual
-from utils.checks.starts_as_identity import starts_as_identity
 from utils.checks.stem_and_stage import stage, stem
 from utils.checks.training import training
 
