@@ -28,7 +28,7 @@ def forms(term, others):
 
 
 def lesson_cells():
-    """Return the number and the prose of each cell that teaches, in reading order.
+    """Return the notebook's number and the text of each cell that teaches, in reading order.
 
     The opening cell of a notebook and the map of the course say what is to come, so they may name
     what is not yet explained.
@@ -37,7 +37,7 @@ def lesson_cells():
     for path in notebook_paths():
         for cell in nbformat.read(path, as_version=4).cells[1:]:
             if cell.cell_type == "markdown" and not cell.source.startswith("## The map"):
-                cells.append((path.stem[:2], CODE.sub(" ", cell.source)))
+                cells.append((path.stem[:2], cell.source))
     return cells
 
 
@@ -48,8 +48,9 @@ def misplaced(glossary, cells):
     used = re.compile(rf"(?<![\w-])({longest_first})(?!\w)", re.IGNORECASE)
     lesson = {row[0]: row[3] for row in glossary}
     seen, wrong = set(), []
-    for number, prose in cells:
-        explained = {terms.get(text.lower()) for text in ITALIC.findall(prose)}
+    for number, text in cells:
+        prose = CODE.sub(" ", text)
+        explained = {terms.get(name.lower()) for name in ITALIC.findall(prose)}
         for form in used.findall(prose):
             term = terms[form.lower()]
             if term in seen:
