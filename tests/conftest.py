@@ -2,6 +2,7 @@
 
 import hypothesis
 import pytest
+import untested
 
 import utils  # noqa: F401
 
@@ -10,6 +11,19 @@ hypothesis.settings.register_profile(
     "course", derandomize=True, database=None, deadline=None, max_examples=50
 )
 hypothesis.settings.load_profile("course")
+
+
+@pytest.hookimpl(wrapper=True, tryfirst=True)
+def pytest_sessionfinish(session):
+    """Say below everything else what this machine could not test."""
+    result = yield
+    if not hasattr(session.config, "workerinput"):  # not in each process that runs tests
+        terminal = session.config.pluginmanager.get_plugin("terminalreporter")
+        skipped = terminal.stats.get("skipped", []) if terminal else []
+        reasons = [report.longrepr[2] for report in skipped if isinstance(report.longrepr, tuple)]
+        if line := untested.last_line(reasons):
+            terminal.write_line(line, yellow=True, bold=True)
+    return result
 
 
 def _numpy_arrays():
