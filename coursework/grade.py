@@ -16,7 +16,7 @@ from tqdm import tqdm
 
 from grader import assignment, batch, collect, limits, ready_made
 from grader.gradebook import Gradebook
-from grader.jail import Jail, JailError, missing
+from grader.jail import Jail, JailError, closed, missing
 from utils.setup import remedies
 
 COURSE = Path(__file__).resolve().parent
@@ -67,7 +67,8 @@ def make_jails(
 ) -> tuple[Jail, Jail]:
     """Return the jail for items, without ready-made networks, and one with the whole toolbox.
 
-    Files that the jails show are written to `folder`, which must outlive them.
+    Files that the jails show are written to `folder`, which must outlive them. Raises JailError
+    where the jails' users could not read what is shown.
     """
     stripped = folder / "stripped"
     stripped.mkdir()
@@ -77,6 +78,8 @@ def make_jails(
         "/course/utils": ROOT / "utils",
         "/course/jailed": COURSE / "jailed",
     }
+    if protected and (sentence := closed(list(whole.values()))):
+        raise JailError(sentence)
     shown = whole | ready_made.binds(ROOT, packages, stripped)
     return (
         Jail(allowed, shown, protected=protected, open_path=(ROOT, COURSE)),
@@ -128,14 +131,23 @@ def main() -> int:
         sys.exit(sentence)
     if not protected:
         print("WITHOUT A JAIL: students' code now runs as you.", file=sys.stderr)
+    name = arguments.assignment
     try:
-        name = arguments.assignment
         submissions = Path(arguments.submissions).expanduser()
-        results = mark(
-            COURSE, name, submissions, limits.read(), protected, arguments.code_page or ""
-        )
+        page = arguments.code_page or ""
+        Gradebook(COURSE, name).check()
+        results = mark(COURSE, name, submissions, limits.read(), protected, page)
         problems = enter(COURSE, name, results)
-    except (assignment.AssignmentError, collect.CollectError, JailError, ValueError) as error:
+    except OSError as error:  # a full disk, or a file where a folder should be
+        remedy = remedies.remedy(str(error)) or "Mend this, and run the command again: it resumes."
+        sys.exit(f"Grading has stopped. {error}\n{remedy}")
+    except (
+        assignment.AssignmentError,
+        collect.CollectError,
+        JailError,
+        RuntimeError,  # "~", where nobody has a home
+        ValueError,
+    ) as error:
         sys.exit(str(error))
     for problem in problems:
         print(problem, file=sys.stderr)

@@ -6,6 +6,7 @@ its own autograding from formgrader: the grader has marked the submission before
 
 from __future__ import annotations
 
+import contextlib
 import csv
 import glob
 import hashlib
@@ -13,7 +14,9 @@ import json
 import os
 import re
 import sys
+import tempfile
 import warnings
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -92,15 +95,12 @@ class Gradebook:
     """
 
     def __init__(self, course: Path, assignment: str) -> None:
-        if glob.escape(str(course)) != str(course):
-            raise AssignmentError(
-                f"nbgrader finds no file in {course}, because its name has a square bracket, an "
-                "asterisk or a question mark. Rename the folder, and run the command again."
-            )
         self.course, self.assignment = course, assignment
         # To make the database, nbgrader calls alembic, a program of its environment.
-        os.environ["PATH"] = os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]])
-        self.api = NbGraderAPI(config=config(course))
+        search = os.environ.get("PATH", os.defpath)
+        os.environ["PATH"] = os.pathsep.join([str(Path(sys.executable).parent), search])
+        self._links = tempfile.TemporaryDirectory()
+        self.api = NbGraderAPI(config=config(_plain(course, Path(self._links.name))))
 
     def release(self) -> Path:
         """Write the notebook for students; return its path. Raises AssignmentError."""
@@ -108,6 +108,19 @@ class Gradebook:
         if not outcome["success"]:
             raise AssignmentError(_reason(outcome))
         return self.course / "release" / self.assignment / f"{self.assignment}.ipynb"
+
+    def check(self) -> None:
+        """Raise AssignmentError unless the gradebook can be used and knows the assignment."""
+        path, name = self.course / "gradebook.db", self.assignment
+        if path.is_file():
+            with self._database() as database:
+                if name in {assignment.name for assignment in database.assignments}:
+                    return
+        raise AssignmentError(
+            f"{path} does not know {name}: it is new, or the old one has been deleted. Restore it, "
+            f"or release {name} once more, `make assignment ASSIGNMENT={name}`; then grade again. "
+            "Points that a person has entered are only in the old one."
+        )
 
     def enter(self, student: str, result: Result) -> str:
         """Enter a marked submission; return why that failed, or "".
@@ -159,8 +172,28 @@ class Gradebook:
         with self._database() as database:
             return _score(database, self.assignment, student)[1] != ""
 
-    def _database(self) -> api.Gradebook:
-        return api.Gradebook(self.api.coursedir.db_url)
+    @contextlib.contextmanager
+    def _database(self) -> Iterator[api.Gradebook]:
+        """The gradebook. Raises AssignmentError where it cannot be read or written."""
+        try:
+            with api.Gradebook(self.api.coursedir.db_url) as database:
+                yield database
+        except sqlalchemy.exc.SQLAlchemyError as error:
+            reason = str(getattr(error, "orig", None) or error).rstrip(".")
+            raise AssignmentError(
+                f"{self.course / 'gradebook.db'} cannot be used: {reason}. Close formgrader if it "
+                "is open, and look whether the file can be written. If it is damaged, restore it, "
+                "or delete it and release the assignments once more."
+            ) from error
+
+
+def _plain(course: Path, links: Path) -> Path:
+    """A path to the course in which nbgrader sees no pattern: it takes [b] and ? for such."""
+    if glob.escape(str(course)) == str(course):
+        return course
+    link = links / "course"
+    link.symlink_to(course.resolve())
+    return link
 
 
 def _outputs(result: Result, answer: str, check: str) -> list[NotebookNode]:

@@ -10,6 +10,7 @@ from __future__ import annotations
 import contextlib
 import os
 import selectors
+import shlex
 import shutil
 import signal
 import subprocess
@@ -178,7 +179,10 @@ class Jail:
         else:
             command += ["--unshare-user", "--uid", str(NOBODY), "--gid", str(NOBODY)]
             command += ["--cap-drop", "ALL"]
-        return [*command, *self._prlimit(), f"/python/bin/python{version}", "-s", "-P"]
+        program = [f"/python/bin/python{version}", "-s", "-P"]
+        if any((python / "lib").glob("libpython3*.so*")):  # else that of the system is taken
+            program = ["env", "LD_LIBRARY_PATH=/python/lib", *program]
+        return [*command, *self._prlimit(), *program]
 
     def _prlimit(self) -> list[str]:
         """The limits that the kernel enforces for each process, set before Python starts."""
@@ -242,3 +246,28 @@ def missing() -> str:
         return MISSING
     lacks = [name for name in ("prlimit", "setpriv") if shutil.which(name) is None]
     return f"The jail needs {' and '.join(lacks)} from the package util-linux." if lacks else ""
+
+
+def closed(shown: list[Path]) -> str:
+    """Say in a sentence which of these folders the jail's user could not read; "" if none.
+
+    Only root has other users for its jails. A umask of 077 closes all of its files to them.
+    """
+    if os.getuid() != 0:
+        return ""
+    found = [folder for folder in shown if not _is_open(folder)]
+    if not found:
+        return ""
+    names = " ".join(shlex.quote(str(folder)) for folder in found)
+    return (
+        "The submissions run as another user than root, who cannot read the files of the course: "
+        f"they were made with a closed umask. Open them: `chmod -R go+rX {names}`."
+    )
+
+
+def _is_open(folder: Path) -> bool:
+    """Whether other users can list a folder, and read what lies directly in it."""
+    # What Python cannot read of its own cache, it compiles again.
+    paths = [path for path in folder.iterdir() if path.exists() and path.name != "__pycache__"]
+    needed = {path: 0o5 if path.is_dir() else 0o4 for path in (folder, *paths)}
+    return all(path.stat().st_mode & bits == bits for path, bits in needed.items())

@@ -49,7 +49,8 @@ def binds(course: Path, packages: Path, folder: Path) -> dict[str, Path]:
     empty = folder / "empty"
     empty.mkdir()
     for number, (path, names) in enumerate(MODULES.items()):
-        original = Path(path.replace("/packages", str(packages)).replace("/course", str(course)))
+        _, root, *rest = Path(path).parts
+        original = {"course": course, "packages": packages}[root].joinpath(*rest)
         stripped = folder / f"{number}.py"
         stripped.write_text(without(original.read_text("utf-8"), names), "utf-8")
         shown[path] = stripped

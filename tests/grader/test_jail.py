@@ -3,6 +3,8 @@
 import dataclasses
 import os
 import re
+import ssl
+import sys
 import sysconfig
 from pathlib import Path
 
@@ -34,6 +36,13 @@ def test_bytes_go_in_and_a_result_comes_out(run):
     code = "import os, sys; os.write(int(os.environ['RESULT']), sys.stdin.buffer.read()[::-1])"
     ending = run(code, b"abc" * 100_000)
     assert ending == jail.Ending(b"cba" * 100_000, "")
+
+
+def test_it_runs_the_same_python_with_the_same_libraries(run):
+    """Else a library of the system's own Python, of another version, would be loaded."""
+    code = "import ssl, sys; print(sys.version, ssl.OPENSSL_VERSION)"
+    ending = run(code)
+    assert ending.printed.strip() == f"{sys.version} {ssl.OPENSSL_VERSION}", ending
 
 
 def test_mxnet_computes_in_it(run):

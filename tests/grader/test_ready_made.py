@@ -50,3 +50,16 @@ def test_all_that_is_to_be_removed_is_where_it_is_expected(tmp_path):
     shown = ready_made.binds(ROOT, Path(sysconfig.get_path("purelib")), tmp_path)
     assert shown.keys() >= ready_made.MODULES.keys()
     assert all(path.exists() for path in shown.values())
+
+
+def test_a_course_may_be_in_a_folder_called_course_or_packages(tmp_path):
+    """As inside the jail, where the course is /course and what it imports is in /packages."""
+    course, packages = tmp_path / "course" / "packages", tmp_path / "packages" / "course"
+    for path in ready_made.MODULES:
+        root = {"course": course, "packages": packages}[path.split("/")[1]]
+        (root / path.split("/", 2)[2]).parent.mkdir(parents=True, exist_ok=True)
+        names = ready_made.MODULES[path] or ()
+        source = "".join(f"def {name}(): pass\n" for name in names)
+        (root / path.split("/", 2)[2]).write_text(source)
+    (tmp_path / "stripped").mkdir()
+    assert ready_made.binds(course, packages, tmp_path / "stripped").keys() >= {*ready_made.MODULES}
