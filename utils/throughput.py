@@ -1,6 +1,6 @@
-"""How long a training step of ResNet-18 takes, and how much faster more workers would be.
+"""What a training step of ResNet-18 takes, in time and memory, and what more workers would bring.
 
-Notebook 08 measures its operators, its threads and the exchange of gradients.
+Notebook 03 measures its memory; notebook 08 its operators, threads and exchange of gradients.
 """
 
 from __future__ import annotations
@@ -9,12 +9,16 @@ import json
 import math
 import multiprocessing
 import os
+import re
+import resource
 import statistics
+import sys
 import tempfile
 import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from functools import partial
+from pathlib import Path
 
 import mxnet as mx
 import pandas
@@ -40,6 +44,18 @@ def training_step(batch_size: int, device: mx.Context, compiled: bool = True) ->
         npx.waitall()
 
     return step
+
+
+def step_memory(batch_size: int, size: int = 28) -> int:
+    """Return how many bytes a first training step adds to what its process holds in memory.
+
+    It runs on the CPU, on images of `size` pixels. Measured is how far it raises the most memory
+    that the process has held so far, which the operating system records. Since that record never
+    goes down, each call starts a new process.
+    """
+    spawn = multiprocessing.get_context("spawn")
+    with ProcessPoolExecutor(1, spawn) as pool:
+        return pool.submit(_measure_memory, batch_size, size).result()
 
 
 def seconds(work: Callable[[], None], times: int = 10) -> float:
@@ -124,3 +140,26 @@ def _in_new_process(threads: int, batch_size: int) -> float:
 def _measure(batch_size: int) -> float:
     npx.set_np()
     return seconds(training_step(batch_size, mx.cpu()))
+
+
+def _measure_memory(batch_size: int, size: int) -> int:
+    npx.set_np()
+    net = resnet18()
+    net.initialize()  # the weights themselves are drawn in the first step
+    trainer = recipes.SHORT.trainer(net, steps=1)
+    X, y = np.ones((batch_size, 1, size, size)), np.zeros(batch_size, dtype="int32")
+    npx.waitall()
+    before = _peak_memory()
+    train.train_step(net, X, y, trainer)
+    npx.waitall()
+    return _peak_memory() - before
+
+
+def _peak_memory(status: Path = Path("/proc/self/status")) -> int:
+    """Return the most bytes that this process has held in memory so far."""
+    if status.exists():  # on Linux, ru_maxrss may be that of the process that started this one
+        found = re.search(r"VmHWM:\s*(\d+) kB", status.read_text("utf-8"))
+        if found:
+            return 1024 * int(found[1])
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return peak if sys.platform == "darwin" else 1024 * peak  # bytes on macOS, KiB on Linux

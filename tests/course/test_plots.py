@@ -6,12 +6,13 @@ import time
 import numpy
 import pytest
 from matplotlib.colors import to_hex
+from mxnet.gluon import nn
 
 from utils import plots, shapes
 from utils.data import CLASSES
 from utils.plots import training
 from utils.recipes import Recipe
-from utils.resnet import resnet18
+from utils.resnet import named, resnet18
 from utils.runs.history import History
 
 pytestmark = pytest.mark.usefixtures("numpy_module")
@@ -124,7 +125,19 @@ def test_the_network_is_drawn_with_every_array_and_its_shape(table):
     figure = plots.network(table)
     for label in ("input   1 × 96 × 96", "stem   64 × 24 × 24", "pool   512 × 1 × 1"):
         assert label in texts(figure)
+    assert "each arrow: 50 channels or pixels" in texts(figure)
     assert "stage2: 128 × 12 × 12." in figure.alt
+    assert figure.alt.endswith("from a thin sheet to a long rod.")
+
+
+def test_only_a_network_that_goes_that_way_is_said_to_lead_from_a_sheet_to_a_rod():
+    assert "sheet" not in plots.network(table_of_one_convolution()).alt
+
+
+def table_of_one_convolution():
+    net = named(stem=nn.Conv2D(4, kernel_size=3))
+    net.initialize()
+    return shapes.layer_table(net, (1, 1, 96, 96))
 
 
 def test_a_channel_is_drawn_as_long_as_a_pixel(table):
@@ -148,8 +161,17 @@ def test_the_costs_add_up_to_the_whole_network(table):
     for axes in figure.axes:
         assert sum(bar.get_width() for bar in axes.patches) == pytest.approx(100)
         assert axes.get_xlabel() == "share of the network, %"
+    assert (
+        "Most parameters: in stage4. Multiplications: about equally many in each stage. "
+        "Largest outputs: in stem"
+    ) in texts(figure)
     assert "Parameters: stem <1, stage1 1," in figure.alt, "a small share is not none"
     assert "pool 0, dense <1. Memory of the outputs: stem 36," in figure.alt
+
+
+def test_stages_of_unequal_costs_are_not_called_equal(table):
+    costly = table.assign(macs=table.macs.mask(table.index == "stage3", 10**9))
+    assert "Multiplications: in stage3." in texts(plots.costs(costly))
 
 
 def test_the_window_of_a_number_is_drawn_as_wide_as_the_table_of_shapes_says(table):

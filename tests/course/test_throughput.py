@@ -1,9 +1,9 @@
-"""The time of a step: by operator, by number of threads, and by formula for more workers."""
+"""A step: its memory, its time by operator and by threads, and by formula for more workers."""
 
 import mxnet as mx
 import pytest
 
-from utils import throughput, train
+from utils import shapes, throughput, train
 from utils.resnet import resnet18
 from utils.setup import machine
 
@@ -25,6 +25,25 @@ def test_the_first_calls_are_not_measured():
     calls = []
     throughput.seconds(lambda: calls.append(0), times=4)
     assert len(calls) == throughput.WARM_UP + 4
+
+
+@pytest.mark.slow
+def test_a_step_takes_more_memory_than_the_outputs_and_more_with_a_larger_batch():
+    """Whatever the process that measures has held before."""
+    net = resnet18()
+    net.initialize()
+    outputs = shapes.layer_table(net, (1, 1, 96, 96)).memory["network"]
+    held = bytearray(10**9)
+    one, eight = (throughput.step_memory(batch_size, size=96) for batch_size in (1, 8))
+    assert outputs < one < len(held)
+    assert 7 * outputs < eight - one < len(held)
+
+
+def test_the_peak_of_memory_is_read_where_the_system_writes_it(tmp_path):
+    status = tmp_path / "status"
+    assert throughput._peak_memory(status) > 10**7
+    status.write_text("VmPeak:\t 900 kB\nVmHWM:\t   700 kB\n")
+    assert throughput._peak_memory(status) == 700 * 1024
 
 
 def threads_here(batch_size):

@@ -173,8 +173,22 @@ def network(table: pandas.DataFrame) -> Figure:
     ]
     sentence = "{name}: {size}."
     sentences += [sentence.format(name=name, size=s) for (name, _), s in zip(arrays, shapes)]
+    if _from_sheet_to_rod([shape for _, shape in arrays]):
+        sentences.append(
+            "Height and width shrink while the channels grow: from a thin sheet to a long rod."
+        )
     figure.alt = " ".join(sentences)
     return figure
+
+
+def _from_sheet_to_rod(shapes: list[tuple[int, ...]]) -> bool:
+    """Return whether channels never fall, height and width never grow, and the ends differ so."""
+    _, channels, heights, widths = zip(*shapes)
+    in_order = [
+        sorted(channels) == [*channels],
+        *(sorted(sides, reverse=True) == [*sides] for sides in (heights, widths)),
+    ]
+    return all(in_order) and channels[0] < heights[0] and channels[-1] > heights[-1]
 
 
 BACK = numpy.array([0.8, 0.6])  # where a pixel of the width goes; its length is 1
@@ -202,7 +216,9 @@ def _directions(axes: Axes, corner: tuple[float, float], length: float = 50) -> 
         arrow(axes, (x, y), (x + right, y + up), GRAY)
         side = {"ha": "center", "va": "bottom"} if name == "height" else {"va": "center"}
         axes.text(x + 1.08 * right, y + 1.08 * up, name, color=GRAY, **side)
-    axes.text(x, y - 12, f"{length} channels or pixels", color=GRAY, va="center", size=9)
+    axes.text(
+        x, y - 12, f"each arrow: {length} channels or pixels", color=GRAY, va="center", size=9
+    )
 
 
 def costs(table: pandas.DataFrame) -> Figure:
@@ -227,8 +243,14 @@ def costs(table: pandas.DataFrame) -> Figure:
         values = ", ".join(f"{name} {_percent(x)}" for name, x in share.items())
         sentences.append("{title}: {values}.".format(title=title, values=values))
     most = parts[list(titles)].idxmax()
-    title = "{parameters} has the most parameters, {memory} the largest outputs"
-    figure.suptitle(title.format(parameters=most.parameters, memory=most.memory))
+    stages = parts.macs[parts.index.str.startswith("stage")]
+    macs = "in {macs}".format(macs=most.macs)
+    if len(stages) > 1 and stages.max() < 1.25 * stages.min():
+        macs = "about equally many in each stage"
+    title = (
+        "Most parameters: in {parameters}. Multiplications: {macs}. Largest outputs: in {memory}"
+    )
+    figure.suptitle(title.format(parameters=most.parameters, macs=macs, memory=most.memory))
     figure.alt = " ".join(sentences)
     return figure
 
