@@ -357,8 +357,8 @@ def _pipe(path: Path) -> None:
 
 
 def _two(path: Path) -> None:
-    for name in ("first.ipynb", "second.ipynb"):
-        path.with_name(name).write_bytes(path.read_bytes())
+    for name, more in (("first.ipynb", b""), ("second.ipynb", b"\n")):
+        path.with_name(name).write_bytes(path.read_bytes() + more)
     path.unlink()
 
 

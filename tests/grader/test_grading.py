@@ -143,7 +143,6 @@ def test_every_lost_point_is_explained(graded):
         ("cells deleted", "its cell is gone, and no other cell defines MyResidual"),
         ("an answer in words", "is a text cell, which Jupyter does not run"),
         ("after an error", "raised ValueError before it defined"),
-        ("exit", "raised SystemExit before it defined"),
     ],
 )
 def test_the_cause_of_a_missing_answer_is_named(graded, what, cause):
