@@ -153,7 +153,7 @@ SOLVED = {
     "stage_macs": ("03_layer_by_layer", "stage_macs"),
     "resnet18_parameters": ("04_resnet18", "resnet18_parameters"),
     "resnet34": ("04_resnet18", "my_resnet34"),
-    "paper_resnet18": ("04_resnet18", "paper_resnet18"),
+    "zoo_resnet18": ("04_resnet18", "zoo_resnet18"),
     "accuracy_without": ("06_look_inside", "accuracy_without"),
     "scaled_residual": ("06_look_inside", "scale_residual"),
     "batch_part": ("08_scale_up", "my_part"),

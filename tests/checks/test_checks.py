@@ -28,7 +28,7 @@ NO_RESULT = {"does not end", "raises an error"}
 
 def each_of(versions):
     """Return all versions as parameters; of each quick check, a fast run takes the first one."""
-    parameters, checked = [], {"resnet34", "paper_resnet18"}
+    parameters, checked = [], {"resnet34", "zoo_resnet18"}
     for version in versions:
         marks = [pytest.mark.slow] if version.check in checked else []
         parameters.append(pytest.param(version, id=str(version), marks=marks))

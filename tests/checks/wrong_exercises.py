@@ -812,12 +812,12 @@ class SquareOnly(Before):
         return super().shortcut(X.reshape(X.shape[0], X.shape[1], X.shape[2], X.shape[2]))
 
 
-# The paper's ResNet-18, and ResNet-34
+# The model zoo's ResNet-18, and ResNet-34
 
-WRONG_EXERCISES["paper_resnet18"][resnet18] = "still the network of this course"
+WRONG_EXERCISES["zoo_resnet18"][resnet18] = "still the network of this course"
 
 
-@diagnosed_as("biases left in the convolutions", "paper_resnet18")
+@diagnosed_as("biases left in the convolutions", "zoo_resnet18")
 def biases_left():
     return network18(NormalizedShortcut)
 
@@ -828,12 +828,12 @@ def hold(net, pattern):
     return net
 
 
-@diagnosed_as("no normalization on the shortcuts", "paper_resnet18")
+@diagnosed_as("no normalization on the shortcuts", "zoo_resnet18")
 def without_shortcut_norms():
     return hold(resnet18(), ".*conv.*bias")
 
 
-@diagnosed_as("bias left in the stem", "paper_resnet18")
+@diagnosed_as("bias left in the stem", "zoo_resnet18")
 def stem_with_bias():
     net = network18(NormalizedShortcut)
     for stage in (net.stage1, net.stage2, net.stage3, net.stage4):
@@ -841,7 +841,7 @@ def stem_with_bias():
     return net
 
 
-@diagnosed_as("biases left in the blocks", "paper_resnet18")
+@diagnosed_as("biases left in the blocks", "zoo_resnet18")
 def blocks_with_biases():
     net = network18(NormalizedShortcut)
     hold(net.stem, ".*conv.*bias")
@@ -854,7 +854,7 @@ class NormalizedSum(NormalizedShortcut):
         return self.relu(self.bn3(Y + self.conv3(X)) if self.bn3 and self.conv3 else Y + X)
 
 
-@diagnosed_as("shortcuts not normalized", "paper_resnet18")
+@diagnosed_as("shortcuts not normalized", "zoo_resnet18")
 def normalized_behind_the_sum():
     return hold(network18(NormalizedSum), ".*conv.*bias")
 

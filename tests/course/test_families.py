@@ -107,8 +107,8 @@ def test_network18_of_residual_blocks_is_resnet18():
     assert numpy.array_equal(ready(built)(X).asnumpy(), ready(taught)(X).asnumpy())
 
 
-def test_without_biases_and_with_normalized_shortcuts_it_has_the_parameters_of_the_paper():
-    """The model zoo of MXNet has 11,175,370 as well; notebook 04 compares the two."""
+def test_without_biases_and_with_normalized_shortcuts_it_has_the_parameters_of_the_model_zoo():
+    """There are 11,175,370: notebook 04 compares the two networks."""
     net = without_biases(network18(NormalizedShortcut))
     net.initialize()
     table = shapes.layer_table(net, (1, 1, 28, 28))

@@ -3,7 +3,6 @@
 import ast
 import inspect
 import math
-import re
 from pathlib import Path
 
 import mxnet as mx
@@ -207,10 +206,8 @@ def test_notebook_04_says_rightly_what_the_toolbox_adds_to_the_block():
     cells = nbformat.read(NOTEBOOK_04, as_version=4).cells
     (taught,) = [cell for cell in cells if cell.source.startswith("class Residual(")]
     (said,) = [cell for cell in cells if "`Residual` in `utils/resnet.py`" in cell.source]
-    assert re.search(
-        r"has docstrings and types, checks its arguments and the shapes that it adds, and overrides"
-        r" `forward` only to check the input and then hand it on to\s+`super\(\)\.forward`\.",
-        said.source,
+    assert (
+        "`Residual` in `utils/resnet.py`, without its docstrings, types and checks." in said.source
     )
     bare = _Taught()
     (toolbox,) = bare.visit(ast.parse(inspect.getsource(Residual))).body

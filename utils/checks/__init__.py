@@ -26,7 +26,7 @@ from utils.checks.numbers import (
 )
 from utils.checks.other_blocks import bottleneck, preactivation, starts_as_identity
 from utils.checks.residual_block import residual_block
-from utils.checks.resnet18 import paper_resnet18, resnet18, resnet34
+from utils.checks.resnet18 import resnet18, resnet34, zoo_resnet18
 from utils.checks.stem_and_stage import stage, stem
 from utils.checks.training import training
 
@@ -42,7 +42,6 @@ __all__ = [
     "identity",
     "layers_to_grow",
     "negative",
-    "paper_resnet18",
     "parameter_count",
     "preactivation",
     "receptive_field",
@@ -59,4 +58,5 @@ __all__ = [
     "stem",
     "training",
     "training_steps",
+    "zoo_resnet18",
 ]

@@ -1,4 +1,4 @@
-"""Checks of whole networks: `resnet18`, `resnet34` and `paper_resnet18`."""
+"""Checks of whole networks: `resnet18`, `resnet34` and `zoo_resnet18`."""
 
 from __future__ import annotations
 
@@ -40,14 +40,13 @@ def resnet34(net: Any) -> Report:
     return _ask("ResNet-34", _questions(BLOCKS_34), net)
 
 
-def paper_resnet18(net: Any) -> Report:
-    """Check the paper's ResNet-18 as `resnet18` does, and for the two ways in which it differs.
+def zoo_resnet18(net: Any) -> Report:
+    """Check the ResNet-18 of Gluon's model zoo as `resnet18` does, and for what is different in it.
 
     Its convolutions have no biases, and a batch normalization follows each 1x1 convolution. `net`
-    is a network or a function that makes one. Source: He et al., "Deep Residual Learning for Image
-    Recognition", 2015, section 3.3, https://arxiv.org/abs/1512.03385, and Gluon's model zoo.
+    is a network or a function that makes one.
     """
-    return _ask("The paper's ResNet-18", _PAPER_QUESTIONS, net)
+    return _ask("The model zoo's ResNet-18", _ZOO_QUESTIONS, net)
 
 
 def _ask(title: str, asked: Sequence[Question], net: Any) -> Report:
@@ -292,7 +291,7 @@ def _questions(blocks: tuple[int, ...]) -> tuple[Question, ...]:
     )
 
 
-# The paper's network
+# The model zoo's network
 
 
 def count(net: Any) -> None:
@@ -319,7 +318,7 @@ def count(net: Any) -> None:
         diagnoses.get(found - expected, "another number of parameters"),
         "The network has {found:,} parameters, but the one in the model zoo has "
         "{expected:,}.".format(found=found, expected=expected),
-        "A network with the paper's name but other parameters cannot load the paper's weights.",
+        "A network with other parameters cannot load the weights that come with the model zoo.",
         "The difference is {difference:+,}. Which layers have that many parameters?".format(
             difference=found - expected
         ),
@@ -347,7 +346,7 @@ def shortcuts(net: Any) -> None:
     )
 
 
-_PAPER_QUESTIONS = (
+_ZOO_QUESTIONS = (
     *_questions(BLOCKS_18),
     Question("count", "Are there as many parameters as in the model zoo?", count, 2),
     Question("shortcuts", "Does a normalization follow each 1x1 convolution?", shortcuts),

@@ -235,8 +235,8 @@ def kernels_on_padding(*cases: tuple[int, int]) -> Figure:
                 title=title.replace("\n", " "),
                 place="weight in the center lies on the map"
                 if used == 1
-                else "weights at the center, right of it, below it and diagonally below it lie on "
-                "the map",
+                else "weights at the center, right of it, below it, and below it on the right lie "
+                "on the map",
                 idle=9 - used,
             )
         )
