@@ -3,7 +3,7 @@
 Begin with `blocks` (what a network is made of), then `training` (what a run looks like).
 """
 
-from utils.plots.blocks import costs, nested_classes, network, three_blocks, windows
+from utils.plots.blocks import costs, nested_classes, network, residual_network, three_blocks
 from utils.plots.experiments import (
     by_image,
     by_layer,
@@ -15,8 +15,7 @@ from utils.plots.experiments import (
     lesions,
     moves,
 )
-from utils.plots.images import image_grid, image_in_numbers
-from utils.plots.networks import kernels_on_padding, residual_network
+from utils.plots.images import image_grid, image_in_numbers, kernels_on_padding, windows
 from utils.plots.scale import data_parallel, operators, threads, workers
 from utils.plots.training import LiveCurves, class_accuracy, confusion, curves, loss_curve, schedule
 

@@ -1,15 +1,13 @@
-"""Drawings of what a network is made of: function classes, blocks, stages, and their costs."""
+"""Drawings of what a network is made of: function classes, blocks, networks, and their costs."""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from typing import NamedTuple
 
 import numpy
 import pandas
 from matplotlib.axes import Axes
-from matplotlib.collections import LineCollection
 from matplotlib.patches import (
     Circle,
     Ellipse,
@@ -18,8 +16,13 @@ from matplotlib.patches import (
     Rectangle,
 )
 
+from utils import _guards
 from utils.plots._style import BLUE, GRAY, GREEN, ORANGE, SKY, Figure, arrow, bars
 
+PANEL = "#EAF4FB"
+WIDTH, LABELS, ROW = 10.5, 2.3, 1.2  # inches: the figure, the column of its labels, a row
+ACROSS = 2  # blocks in a row
+BELOW = 0.16  # by which blocks lie below the middle of their row, to leave room for the shortcut
 # Places in the drawing of a block: the heights of the plus sign and of the last ReLU, and how far
 # from the middle the shortcut runs.
 PLUS, LAST_RELU, ASIDE = 0.75, -0.4, 2.3
@@ -259,74 +262,191 @@ def _percent(share: float) -> str:
     return "<1" if 0 < share < 0.5 else f"{share:.0f}"
 
 
-def windows(layers: Sequence[tuple[str, int, int]]) -> Figure:
-    """Draw what one number sees of a row of pixels, through layers of (name, kernel, stride).
+def residual_network(
+    blocks: Sequence[int] = (2, 2, 2, 2), size: int = 96, channels: int = 1, classes: int = 10
+) -> Figure:
+    """Draw ResNet-18, or another network of this kind, with its counted layers numbered.
 
-    Kernels are odd, so that each number stands above the middle of what it sees.
+    `blocks` holds the number of residual blocks in each stage. The images have `channels` channels
+    and are `size` pixels high and wide. Normalizations and ReLUs are left out.
     """
-    rows = _rows_above_the_image(layers)
-    top = rows[-1]
-    edge = top.window // 2 + 2 * top.distance
-    figure = Figure(10, 1.05 * len(rows))
-    axes = figure.subplots()
-    seen = {0}
-    for level, row in reversed(list(enumerate(rows))):
-        y = 4.0 * level
-        places = range(-(edge // row.distance) * row.distance, edge + 1, row.distance)
-        for x in places:
-            color = ORANGE if row is top else BLUE
-            look = {"fc": color, "ec": color} if x in seen else {"fc": "white", "ec": GRAY}
-            axes.add_patch(Rectangle((x - 0.38, y - 0.38), 0.76, 0.76, zorder=3, **look))
-        _apart(axes, places[-2], y, row.distance)
-        label = "{name}: kernel {kernel}, stride {stride}" if level else "{name}"
-        axes.text(-edge - 1.2, y, label.format(**row._asdict()), ha="right", va="center")
-        if level:
-            pixels = "sees {window} pixels".format(window=row.window)
-            axes.text(edge + 1.2, y, pixels, va="center")
-            step = rows[level - 1].distance
-            reach = [step * j for j in range(-(row.kernel // 2), row.kernel // 2 + 1)]
-            lines = [((x, y), (x + away, y - 4)) for x in seen for away in reach]
-            axes.add_collection(LineCollection(lines, colors=SKY, lw=1))
-            seen = {x + away for x in seen for away in reach}
-    axes.set(xlim=(-edge - 13, edge + 8), ylim=(-0.7, 4 * len(layers) + 1.8), aspect="equal")
-    title = "One number of the {name} sees {window} pixels of the image"
-    axes.set_title(title.format(name=top.name, window=top.window))
+    _guards.check_positive(size=size, channels=channels, classes=classes)
+    stages = _stages(blocks, size)
+    count = 2 * sum(blocks) + 2
+    rows = 2 + sum(stage.rows for stage in stages)
+    height = ROW * rows + 0.5
+    figure = Figure(WIDTH, height)
+    figure.set_layout_engine("none")
+    axes = figure.add_axes((0, 0, 1, 1))  # its units are inches
+    axes.set(xlim=(0, WIDTH), ylim=(0, height))
     axes.axis("off")
-    sentences = ["A row of pixels, and above it a row of numbers for each layer."]
-    sentence = (
-        "The {name} has a kernel of {kernel} and a stride of {stride}: each of its numbers is made "
-        "from {kernel} neighbors in the row below and sees {window} pixels of the image; the "
-        "numbers are {distance} pixels apart."
-    )
-    sentences += [sentence.format(**row._asdict()) for row in rows[1:]]
-    figure.alt = " ".join(sentences)
+    title = "ResNet-{count}: the {count} numbered layers give it its name".format(count=count)
+    axes.text(WIDTH / 2, height - 0.3, title, ha="center", va="center", size=14)
+    image = "{channels} × {size} × {size}".format(channels=channels, size=size)
+    y = height - 0.5 - ROW / 2
+    end = _stem_row(axes, y, image, stages[0])
+    for stage in stages:
+        y -= ROW
+        _panel(axes, y, stage.rows)
+        _label(axes, y, "stage {number}".format(number=stage.number), stage.maps)
+        for index in range(stage.blocks):
+            if index and index % ACROSS == 0:
+                y -= ROW
+            if index % ACROSS == 0:
+                end = _next_row(axes, end, y + ROW / 2, y - BELOW)
+            end = _block_in_row(axes, *end, stage, index)
+    _head_row(axes, *_next_row(axes, end, y - ROW / 2, y - ROW), stages[-1], count, classes)
+    figure.alt = _in_words(stages, image, count, classes)
     return figure
 
 
-class _Row(NamedTuple):
-    """The numbers after a layer; `window` and `distance` are in pixels of the image."""
+class _Stage:
+    """One stage: its number, its blocks, the shape of its maps, the number of its first layer."""
 
-    name: str
-    kernel: int
-    stride: int
-    window: int
-    distance: int
+    def __init__(self, number: int, blocks: int, channels: int, size: int, first: int) -> None:
+        self.number, self.blocks, self.channels, self.size = number, blocks, channels, size
+        self.first = first
+        self.halves = number > 1
+        self.rows = math.ceil(blocks / ACROSS)
 
-
-def _rows_above_the_image(layers: Sequence[tuple[str, int, int]]) -> list[_Row]:
-    rows = [_Row("pixels of the image", 1, 1, 1, 1)]
-    for name, kernel, stride in layers:
-        below = rows[-1]
-        window = below.window + (kernel - 1) * below.distance
-        rows.append(_Row(name, kernel, stride, window, below.distance * stride))
-    return rows
+    @property
+    def maps(self) -> str:
+        return "{channels} × {size} × {size}".format(channels=self.channels, size=self.size)
 
 
-HEAD = {"arrowstyle": "->", "color": GRAY, "shrinkA": 0, "shrinkB": 0}
+def _stages(blocks: Sequence[int], size: int) -> list[_Stage]:
+    stages, first, size = [], 2, math.ceil(size / 4)
+    for number, count in enumerate(blocks, start=1):
+        _guards.check_positive(blocks=count)
+        size = math.ceil(size / 2) if number > 1 else size
+        stages.append(_Stage(number, count, 64 * 2 ** (number - 1), size, first))
+        first += 2 * count
+    return stages
 
 
-def _apart(axes: Axes, x: float, y: float, distance: int) -> None:
-    """Mark the distance between a number and its neighbor to the right."""
-    for start, end in ((x, x + distance), (x + distance, x)):
-        axes.annotate("", (end, y + 0.8), (start, y + 0.8), arrowprops=HEAD)
-    axes.text(x + distance / 2, y + 1.0, str(distance), color=GRAY, ha="center", va="bottom")
+def _stem_row(axes: Axes, y: float, image: str, stage: _Stage) -> tuple[float, float]:
+    """Draw the first row; return where its output is."""
+    _panel(axes, y)
+    _label(axes, y, "stem", "64 × {size} × {size}".format(size=stage.size))
+    x = LABELS
+    axes.text(x + 0.6, y, "image\n" + image, ha="center", va="center", size=11)
+    arrow(axes, (x + 1.25, y), (x + 1.7, y), "black")
+    _layer(axes, x + 1.7, y, 1.6, "7×7", "stride 2", 1)
+    arrow(axes, (x + 3.3, y), (x + 3.75, y), "black")
+    _layer(axes, x + 3.75, y, 1.75, "3×3 max pooling", "stride 2")
+    return x + 5.5, y
+
+
+def _head_row(axes: Axes, x: float, y: float, stage: _Stage, count: int, classes: int) -> None:
+    """Draw the last row."""
+    _panel(axes, y)
+    _label(axes, y, "pool and dense", "{channels} numbers".format(channels=stage.channels))
+    arrow(axes, (x, y), (x + 0.4, y), "black")
+    _layer(axes, x + 0.4, y, 2.3, "global average", "pooling")
+    arrow(axes, (x + 2.7, y), (x + 3.2, y), "black")
+    _layer(axes, x + 3.2, y, 1.6, "dense", "", count)
+    arrow(axes, (x + 4.8, y), (x + 5.3, y), "black")
+    scores = "{classes} scores".format(classes=classes)
+    axes.text(x + 5.4, y, scores, ha="left", va="center", size=11)
+
+
+def _block_in_row(axes: Axes, x: float, y: float, stage: _Stage, index: int) -> tuple[float, float]:
+    """Draw a residual block with its two layers and its shortcut; return where its output is."""
+    first, narrow = stage.first + 2 * index, stage.halves and index == 0
+    end = x + (WIDTH - LABELS - 0.35) / ACROSS
+    fork, plus, between, radius = x + 0.2, end - 0.25, 0.27, 0.13
+    wide = (plus - radius - fork - 3 * between) / 2
+    second = fork + 2 * between + wide
+    axes.plot([x, fork], [y, y], color="black", lw=1.5)
+    arrow(axes, (fork, y), (fork + between, y), "black")
+    _layer(axes, fork + between, y, wide, "3×3", "stride 2" if narrow else "", first)
+    arrow(axes, (second - between, y), (second, y), "black")
+    _layer(axes, second, y, wide, "3×3", "", first + 1)
+    arrow(axes, (plus - radius - between, y), (plus - radius, y), "black")
+    axes.plot([plus + radius, end], [y, y], color="black", lw=1.5)
+    above = y + 0.5
+    axes.plot([fork, fork, plus, plus], [y, above, above, y + 0.3], color=ORANGE, lw=2)
+    arrow(axes, (plus, y + 0.35), (plus, y + radius), ORANGE)
+    axes.plot(fork, y, "o", color=ORANGE, markersize=5)
+    axes.add_patch(Circle((plus, y), radius, fc="white", ec=ORANGE, lw=2, zorder=3))
+    axes.text(plus, y - 0.005, "+", ha="center", va="center", size=13, color=ORANGE, zorder=4)
+    if narrow:
+        middle = (fork + plus) / 2
+        box = FancyBboxPatch((middle - 0.55, above - 0.09), 1.1, 0.18, "round,pad=0.04")
+        box.set(fc="white", ec=ORANGE, lw=1.5, zorder=3)
+        axes.add_patch(box)
+        axes.text(middle, above, "1×1, stride 2", ha="center", va="center", size=9.5, zorder=4)
+    return end, y
+
+
+def _layer(
+    axes: Axes, x: float, y: float, wide: float, name: str, more: str, number: int = 0
+) -> None:
+    """Draw a layer from x to x + wide; a number marks one that is counted."""
+    color = BLUE if number else SKY
+    box = FancyBboxPatch(
+        (x + 0.05, y - 0.2), wide - 0.1, 0.4, "round,pad=0.05", fc=color, ec="none"
+    )
+    axes.add_patch(box)
+    ink, middle = "black", x + wide / 2
+    if number:
+        ink, middle = "white", x + wide / 2 + 0.17
+        axes.add_patch(Circle((x + 0.26, y), 0.18, fc="white", ec="none"))
+        axes.text(x + 0.26, y - 0.01, str(number), ha="center", va="center", size=11, weight="bold")
+    text = "\n".join(filter(None, (name, more)))
+    axes.text(middle, y, text, ha="center", va="center", size=10.5, color=ink, linespacing=1.1)
+
+
+def _panel(axes: Axes, y: float, rows: int = 1) -> None:
+    low = y - ROW * (rows - 0.5) + 0.06
+    axes.add_patch(Rectangle((0.1, low), WIDTH - 0.2, ROW * rows - 0.12, fc=PANEL, zorder=0))
+
+
+def _label(axes: Axes, y: float, name: str, maps: str) -> None:
+    axes.text(0.3, y + 0.14, name, va="center", size=12, weight="bold")
+    axes.text(0.3, y - 0.16, maps, va="center", size=12)
+
+
+def _next_row(
+    axes: Axes, end: tuple[float, float], between: float, y: float
+) -> tuple[float, float]:
+    """Lead the output of a row, through `between` the rows, to the next row's beginning at `y`."""
+    (x, above), right = end, WIDTH - 0.25
+    xs, ys = [x, right, right, LABELS, LABELS], [above, above, between, between, y]
+    axes.plot(xs, ys, color="black", lw=1.5)
+    return LABELS, y
+
+
+def _in_words(stages: list[_Stage], image: str, count: int, classes: int) -> str:
+    said = [
+        "Diagram of ResNet-{count} for images of {image} (channels × height × width). "
+        "{count} layers are numbered.".format(count=count, image=image),
+        "Stem: layer 1 is a 7×7 convolution with stride 2, then comes 3×3 max pooling with stride "
+        "2; the result is 64 × {size} × {size}.".format(size=stages[0].size),
+    ]
+    for stage in stages:
+        said.append(
+            "Stage {number} gives {maps}: {blocks} blocks of two 3×3 convolutions each, layers "
+            "{first} to {last}.".format(
+                number=stage.number,
+                maps=stage.maps,
+                blocks=stage.blocks,
+                first=stage.first,
+                last=stage.first + 2 * stage.blocks - 1,
+            )
+        )
+        if stage.halves:
+            said.append(
+                "Layer {first} has stride 2, and the shortcut around the first block goes through "
+                "a 1×1 convolution with stride 2, which has no number; the other shortcuts are "
+                "straight.".format(first=stage.first)
+            )
+        else:
+            said.append("All its shortcuts are straight.")
+    said.append(
+        "Global average pooling leaves {channels} numbers, and layer {count}, the dense layer, "
+        "turns them into {classes} scores.".format(
+            channels=stages[-1].channels, count=count, classes=classes
+        )
+    )
+    return " ".join(said)
