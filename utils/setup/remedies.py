@@ -12,7 +12,6 @@ import contextlib
 import os
 import re
 import signal
-import ssl
 import sys
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -236,6 +235,8 @@ def certificate_problem(environment: Mapping[str, str]) -> str:
 def _certificate_fault(path: Path, is_folder: bool) -> str:
     if is_folder or path.is_dir():
         return "" if path.is_dir() else "there is no such folder"
+    import ssl  # some Pythons have none, and the jail's cannot load it
+
     try:
         ssl.create_default_context(cafile=str(path))
     except FileNotFoundError:
