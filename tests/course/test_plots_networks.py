@@ -52,7 +52,7 @@ def test_only_the_first_block_of_each_stage_but_the_first_has_a_1x1_convolution(
     figure = plots.residual_network()
     assert sum("1×1" in text for text in words(figure)) == 3
     assert "Layer 6 has stride 2, and the shortcut around the first block goes" in figure.alt
-    assert "layers 2 to 5. All its shortcuts are straight." in figure.alt
+    assert "layers 2 to 5. Its shortcuts have no layer on them." in figure.alt
 
 
 def test_the_image_and_the_classes_are_those_given():

@@ -424,6 +424,7 @@ def _in_words(stages: list[_Stage], image: str, count: int, classes: int) -> str
         "Stem: layer 1 is a 7×7 convolution with stride 2, then comes 3×3 max pooling with stride "
         "2; the result is 64 × {size} × {size}.".format(size=stages[0].size),
     ]
+    said.append("A shortcut leads around each block, to a plus sign after it.")
     for stage in stages:
         said.append(
             "Stage {number} gives {maps}: {blocks} blocks of two 3×3 convolutions each, layers "
@@ -438,11 +439,11 @@ def _in_words(stages: list[_Stage], image: str, count: int, classes: int) -> str
         if stage.halves:
             said.append(
                 "Layer {first} has stride 2, and the shortcut around the first block goes through "
-                "a 1×1 convolution with stride 2, which has no number; the other shortcuts are "
-                "straight.".format(first=stage.first)
+                "a 1×1 convolution with stride 2, which has no number. The others have no layer on "
+                "them.".format(first=stage.first)
             )
         else:
-            said.append("All its shortcuts are straight.")
+            said.append("Its shortcuts have no layer on them.")
     said.append(
         "Global average pooling leaves {channels} numbers, and layer {count}, the dense layer, "
         "turns them into {classes} scores.".format(
