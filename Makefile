@@ -7,7 +7,9 @@ LAB := jupyter lab --ip=127.0.0.1 --allow-root --LabApp.news_url=None
 # What is set for another Python, another Jupyter or another training must not reach this one: a
 # PYTHONPATH brings numpy from elsewhere, a JUPYTER_PATH kernels, a DMLC_ROLE makes MXNet a server.
 unexport $(filter PYTHON% DMLC_%,$(.VARIABLES)) JUPYTER_PATH JUPYTER_PREFER_ENV_PATH CDPATH
-# Text is UTF-8, whatever the language settings of this machine say.
+# Text and names of files are UTF-8, whatever the language settings of this machine say.
+unexport LC_ALL
+export LC_CTYPE := C.UTF-8
 export PYTHONUTF8 := 1
 # Programs keep files of their own at home. Where nothing can be written there, this is their home.
 ifneq ($(shell [ -d "$$HOME" ] && [ -w "$$HOME" ] && echo yes),yes)

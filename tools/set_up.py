@@ -62,6 +62,13 @@ def folder_problem() -> str:
         ).format(folder=ROOT)
     if remedies.is_noexec(ROOT):
         return remedies.NOEXEC.format(folder=ROOT)
+    home = storage.home()
+    if not any(os.access(folder, os.W_OK) for folder in (home, ROOT)):
+        return (
+            "Nothing can be written, neither in this folder nor in your home folder ({home}). Work "
+            "in a copy of the course that belongs to you, or set HOME to a folder that you can "
+            "write to."
+        ).format(home=home)
     return ""
 
 
@@ -105,6 +112,9 @@ def find_uv(lock: int) -> Path:
 def build(lock: int) -> None:
     """Make .venv from requirements.txt, whatever is there. `lock`: the descriptor of `alone`."""
     start = time.monotonic()
+    os.umask(
+        0o022
+    )  # where root grades, the submissions run as another user, who reads the packages
     with contextlib.suppress(FileNotFoundError):
         STAMP.unlink()  # first, so that a half-removed environment never looks ready
     uv = find_uv(lock)

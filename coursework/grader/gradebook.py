@@ -38,6 +38,7 @@ from traitlets.config import Config
 
 from grader.assignment import CHECK, AssignmentError, grade_id, nbgrader
 from grader.batch import Result
+from utils.setup import remedies
 
 # nbgrader causes it with each new student; it tells the instructor nothing.
 warnings.filterwarnings("ignore", category=sqlalchemy.exc.SAWarning)
@@ -228,9 +229,11 @@ def _score(database: api.Gradebook, assignment: str, student: str) -> tuple[Any,
 
 
 def _reason(outcome: dict) -> str:
-    """The last error in nbgrader's log, without the line that only refers to the log."""
+    """The last error in nbgrader's log, and what to do where this machine is at fault."""
     said = f"{outcome.get('error', '')}\n{outcome.get('log', '')}"
     errors = [
         line.strip() for line in said.splitlines() if re.match(r" *[\w.]+(Error|Entry):", line)
     ]
-    return errors[-1] if errors else f"nbgrader failed: {said.strip()}"
+    if not errors:
+        return f"nbgrader failed: {said.strip()}"
+    return f"{errors[-1]} {remedies.remedy(errors[-1])}".strip()

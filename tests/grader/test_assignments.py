@@ -203,6 +203,14 @@ def test_a_folder_in_which_nbgrader_finds_nothing_is_named(tmp_path, name):
         gradebook.Gradebook(tmp_path / name, "ps1")
 
 
+def test_what_the_machine_refuses_nbgrader_is_explained(tmp_path, monkeypatch):
+    """In a folder that cannot be written to; nbgrader's log ends with the error of its database."""
+    shutil.copytree(COURSEWORK / "source", tmp_path / "source")
+    (tmp_path / "gradebook.db").mkdir()  # not even root can open this one
+    with pytest.raises(assignment.AssignmentError, match=r"unable to open database file.* belongs"):
+        gradebook.Gradebook(tmp_path, "ps1").release()
+
+
 def test_nbgrader_never_executes_a_submission(course, tmp_path):
     """Started without marks, as by formgrader's button, it runs nothing and says what to do."""
     shutil.copytree(course, tmp_path / "course")

@@ -15,7 +15,7 @@ from nbformat.v4 import new_code_cell, new_notebook
 
 import notebooks
 import set_up
-from utils.setup import packages
+from utils.setup import packages, storage
 
 MAKEFILE = notebooks.ROOT / "Makefile"
 COMMANDS = re.search(r"^\.PHONY: help (.*)$", MAKEFILE.read_text("utf-8"), re.MULTILINE)[1].split()
@@ -92,13 +92,15 @@ INTRUDERS = {
     "DMLC_ROLE": "server",
     "DMLC_NUM_WORKER": "4",
     "CDPATH": "/tmp",
+    "LC_ALL": "en_US.ISO-8859-1",
+    "LC_CTYPE": "zh_CN.GBK",
 }
 
 
 @pytest.mark.parametrize("course", FOLDERS[:1], indirect=True)
 def test_no_command_hands_on_what_is_meant_for_other_programs(course):
     lines = make(course, *COMMANDS, **INTRUDERS)
-    assert "PYTHONUTF8=1" in lines
+    assert {"PYTHONUTF8=1", "LC_CTYPE=C.UTF-8"} <= set(lines)
     for name, value in INTRUDERS.items():
         assert f"{name}={value}" not in lines
 
@@ -235,3 +237,15 @@ def test_a_folder_in_which_no_environment_works_is_named(monkeypatch):
     assert "has a colon" in set_up.folder_problem()
     monkeypatch.setattr(set_up, "ROOT", Path("/home/ada/lesson one"))
     assert set_up.folder_problem() == ""
+    monkeypatch.setattr(set_up.os, "access", lambda *_: False)
+    assert "neither in this folder nor in your home folder" in set_up.folder_problem()
+
+
+def test_a_user_without_any_home_is_told_to_set_it(monkeypatch):
+    def no_home():
+        raise RuntimeError("Could not determine home directory.")
+
+    monkeypatch.setattr(storage.Path, "home", no_home)
+    monkeypatch.delenv("XDG_CACHE_HOME", raising=False)
+    with pytest.raises(OSError, match="Set HOME to a folder of yours"):
+        storage.folder("packages")

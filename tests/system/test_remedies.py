@@ -2,10 +2,12 @@
 
 import errno
 import os
+import sqlite3
 import subprocess
 import sys
 
 import pytest
+import sqlalchemy.exc
 
 import set_up
 from notebooks import ROOT
@@ -157,11 +159,26 @@ def ctypes_library():
     return _ctypes.__file__
 
 
-@pytest.mark.parametrize("error", [OSError(errno.EROFS, "Read-only file system"), MemoryError()])
-def test_a_command_ends_with_a_sentence_where_the_machine_is_at_fault(error):
+def database_error(text):
+    return sqlalchemy.exc.OperationalError("INSERT", {}, sqlite3.OperationalError(text))
+
+
+@pytest.mark.parametrize(
+    ("error", "advice"),
+    [
+        (OSError(errno.EROFS, "Read-only file system"), "belongs to you"),
+        (OSError(errno.EDQUOT, "Disk quota exceeded"), "your share of the disk"),
+        (MemoryError(), "not enough memory"),
+        (database_error("attempt to write a readonly database"), "belongs to you"),
+        (database_error("unable to open database file"), "belongs to you"),
+        (database_error("database is locked"), "close formgrader"),
+        (database_error("database or disk is full"), "The disk is full"),
+    ],
+)
+def test_a_command_ends_with_a_sentence_where_the_machine_is_at_fault(error, advice):
     with pytest.raises(SystemExit) as end, remedies.explained():
         raise error
-    assert str(end.value).splitlines()[-1] in (remedies.NOT_WRITABLE, remedies.MEMORY)
+    assert advice in str(end.value).splitlines()[-1]
 
 
 def test_a_fault_of_the_course_keeps_its_traceback():

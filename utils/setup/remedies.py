@@ -94,9 +94,14 @@ REMEDIES = (
         "this terminal, then try again.",
     ),
     (
-        ("Input/output error", "os error 5)", "[Errno 5]", "Stale file handle"),
+        ("Input/output error", "disk I/O error", "os error 5)", "[Errno 5]", "Stale file handle"),
         "The disk does not answer as it should; a network drive may have lost its connection. Try "
         "again, and if that fails, move the course to a disk of this machine.",
+    ),
+    (
+        ("database is locked",),
+        "Another program uses the gradebook. Wait until it has finished, or close formgrader, then "
+        "try again.",
     ),
     (
         ("matching platform tag", "is not a supported wheel on this platform"),
@@ -123,7 +128,8 @@ REMEDIES = (
     ),
 )
 LOADING = ("failed to map segment from shared object",)
-DENIED = ("Permission denied", "os error 13)", "[Errno 13]", "Read-only file system", "readonly")
+DENIED = ("Permission denied", "os error 13)", "[Errno 13]", "Read-only file system")
+DENIED += ("readonly database", "unable to open database file")
 TRUST = (
     "invalid peer certificate",
     "CERTIFICATE_VERIFY_FAILED",
@@ -294,7 +300,10 @@ def explained() -> Iterator[None]:
     """End the program with a sentence where this machine is at fault, and not with a traceback."""
     try:
         yield
-    except (OSError, MemoryError) as error:
+    except Exception as error:
+        # What the database of the gradebook raises is no OSError, but says the same.
+        if not isinstance(error, (OSError, MemoryError)) and "OperationalError" not in repr(error):
+            raise
         sentence = MEMORY if isinstance(error, MemoryError) else remedy(str(error))
         if not sentence:
             raise
