@@ -249,7 +249,7 @@ def costs(table: pandas.DataFrame) -> Figure:
     stages = parts.macs[parts.index.str.startswith("stage")]
     macs = "in {macs}".format(macs=most.macs)
     if len(stages) > 1 and stages.max() < 1.25 * stages.min():
-        macs = "about equally many in each stage"
+        macs = "about the same in every stage"
     title = (
         "Most parameters: in {parameters}. Multiplications: {macs}. Largest outputs: in {memory}"
     )
