@@ -265,5 +265,6 @@ def test_the_loss_of_a_run_is_drawn_for_each_step_and_for_every_ten():
     figure = plots.loss_curve([2.0, 1.0] * 5 + [1.0, 0.0] * 5 + [9.0])
     (axes,) = figure.axes
     assert [len(line.get_ydata()) for line in axes.lines] == [21, 2]
-    assert axes.get_title() == "The training loss goes from 1.50 to 0.50 in 21 steps"
+    assert axes.get_title() == "Training loss, mean of 10 steps: from 1.50 to 0.50 in 21 steps"
+    assert "The loss of the first step is 2.00." in figure.alt
     assert "10 1.50, 20 0.50. The loss of a single step lies at most 0.50 above" in figure.alt

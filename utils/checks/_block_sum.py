@@ -19,6 +19,10 @@ SHAPE = (2, CHANNELS, 6, 6)
 HIGH = images(*SHAPE, low=10, high=11)  # so high that every sum passes the last ReLU
 UNEQUAL = HIGH * numpy.array([1, 2]).reshape(2, 1, 1, 1)  # two images with different statistics
 SIGNED = images(*SHAPE, low=-2, high=2)
+ONLY_ADDS = (
+    "If blocks can only add, the numbers grow from block to block and are never corrected downward."
+)
+LAST_OPERATION = "What is the last operation in your code, and what is the last in the drawing?"
 
 
 def in_place(Residual: Any) -> None:
@@ -191,9 +195,11 @@ def last_relu(Residual: Any) -> None:
         )
     specimen.fill(_specimen.mixed)
     if (specimen.run(SIGNED) - SIGNED).min() > -1e-3:
-        raise _end(
+        raise Mistake(
             "shortcut added after the last ReLU",
             "The output is never smaller than x, as if x were added after the last ReLU.",
+            ONLY_ADDS,
+            LAST_OPERATION,
         )
     raise _end(
         "no ReLU at the end",
@@ -214,9 +220,9 @@ def _end(name: str, seen: str) -> Mistake:
     return Mistake(
         name,
         seen,
-        "The next layers expect an output without negative numbers. And without the ReLU after "
-        "the sum, a network has fewer nonlinear functions to learn with.",
-        "What is the last operation in your code, and what is the last in the drawing?",
+        "In this design, the next layers expect an output without negative numbers. And without "
+        "the ReLU after the sum, a network has fewer nonlinear functions to learn with.",
+        LAST_OPERATION,
     )
 
 
@@ -228,8 +234,7 @@ def subtracts(Residual: Any) -> None:
         raise Mistake(
             "ReLU before the addition",
             "What the layers add to x is never negative.",
-            "If blocks can only add, the numbers grow from block to block and are never corrected "
-            "downward.",
+            ONLY_ADDS,
             "What is between the second normalization and the plus sign?",
         )
 

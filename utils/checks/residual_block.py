@@ -12,8 +12,17 @@ QUESTIONS = (
     Question("shapes", "Is the output shape right, for every input?", _block_shape.shape),
     Question("input kept", "Is the input unchanged after the call?", _block_sum.in_place),
     Question("repeatable", "Does the same input give the same output?", _block_layers.repeats),
-    Question("modes", "Do training and inference agree?", _block_layers.modes),
-    Question("shortcut", "Does x reach the sum once and unchanged?", _block_sum.shortcut, 2),
+    Question(
+        "modes",
+        "Do the layers work in both modes, and in inference for each image alone?",
+        _block_layers.modes,
+    ),
+    Question(
+        "shortcut",
+        "If the layers give zeros, does x come out unchanged, but for the last ReLU?",
+        _block_sum.shortcut,
+        2,
+    ),
     Question(
         "weights",
         "Are there two 3x3 convolutions, and one of 1x1 if requested?",
@@ -23,7 +32,9 @@ QUESTIONS = (
     Question("last ReLU", "Does a ReLU follow the sum?", _block_sum.last_relu),
     Question("ReLU between", "Is there a ReLU between the convolutions?", _block_layers.between),
     Question("reach", "Does each output number see the right pixels?", _block_shape.reach),
-    Question("1x1 shortcut", "Is it the 1x1 convolution of x?", _block_sum.projection),
+    Question(
+        "1x1 shortcut", "Does the shortcut add the 1x1 convolution of x?", _block_sum.projection
+    ),
     Question(
         "first normalization",
         "Is it between the first convolution and the ReLU?",

@@ -85,16 +85,16 @@ def _classes(axes: Axes, title: str, shapes: list[tuple]) -> list[float]:
 
 
 def three_blocks() -> Figure:
-    """Draw a regular block, a residual block, and a residual block that changes the shape.
+    """Draw a plain block, a residual block, and a residual block that changes the shape.
 
     A frame marks the layers that learn f(x), or g(x) = f(x) - x.
     """
     figure = Figure(10, 5)
-    regular, residual, fitted = figure.subplots(1, 3)
-    _block(regular, "Regular block:\nthe framed layers learn f(x)")
+    plain, residual, fitted = figure.subplots(1, 3)
+    _block(plain, "Plain block:\nthe framed layers learn f(x)")
     _block(residual, "Residual block: the framed\nlayers learn g(x) = f(x) − x")
-    _block(fitted, "Residual block with a 1×1\nconvolution c: another shape")
-    _said_at(regular, LAST_RELU + 0.9, "f(x)")
+    _block(fitted, "Residual block for a change of\nshape: with a 1×1 convolution c")
+    _said_at(plain, LAST_RELU + 0.9, "f(x)")
     for axes, carried in ((residual, "x"), (fitted, "c(x)")):
         axes.plot([0, ASIDE, ASIDE, 0.5], [6.5, 6.5, PLUS, PLUS], color=ORANGE, lw=1.5)
         arrow(axes, (0.6, PLUS), (0.26, PLUS), ORANGE)
@@ -112,7 +112,7 @@ def three_blocks() -> Figure:
         "Three drawings of a block, side by side; data flows from top to bottom. All have the same "
         "column of layers: x goes into a frame that holds a 3×3 convolution, a normalization, a "
         "ReLU, a second 3×3 convolution and a second normalization; below the frame stands a last "
-        "ReLU. Left, the regular block: the framed layers give f(x), and f(x) goes into the last "
+        "ReLU. Left, the plain block: the framed layers give f(x), and f(x) goes into the last "
         "ReLU. Middle, the residual block: a line, the shortcut, leaves x above the frame, goes "
         "around it and carries x to a plus sign between the frame and the last ReLU. The framed "
         "layers give g(x), and g(x) + x goes into the last ReLU. Right, the residual block that "

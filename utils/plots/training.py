@@ -159,8 +159,9 @@ def loss_curve(losses: Sequence[float]) -> Figure:
     axes.plot(range(1, len(losses) + 1), losses, color=GRAY, lw=0.8, alpha=0.7, label="each step")
     label = "mean of {count} steps".format(count=MEAN_OF)
     axes.plot(means.index - (MEAN_OF - 1) / 2, means, "o-", color=BLUE, ms=3, label=label)
-    title = "The training loss goes from {first:.2f} to {last:.2f} in {count} steps"
-    axes.set_title(title.format(first=means.iloc[0], last=means.iloc[-1], count=len(losses)))
+    title = "Training loss, mean of {size} steps: from {first:.2f} to {last:.2f} in {count} steps"
+    ends = {"first": means.iloc[0], "last": means.iloc[-1]}
+    axes.set_title(title.format(size=MEAN_OF, count=len(losses), **ends))
     axes.set(xlabel="step", ylabel="cross-entropy, nats", ylim=(0, None))
     axes.grid(alpha=0.3)
     axes.legend()
@@ -169,10 +170,12 @@ def loss_curve(losses: Sequence[float]) -> Figure:
     ]
     figure.alt = (
         "A curve of the training loss at each of {count} steps, and of its mean over every {size} "
-        "steps. These means, by the last step of each: {said}. The loss of a single step "
-        "lies at most {off:.2f} above or below the mean of its {size}.".format(
+        "steps. The loss of the first step is {start:.2f}. The means, by the last step of each: "
+        "{said}. The loss of a single step lies at most {off:.2f} above or below the mean of its "
+        "{size}.".format(
             count=len(losses),
             size=MEAN_OF,
+            start=losses[0],
             said=listed(some, "{:.2f}"),
             off=abs(whole - numpy.repeat(means.to_numpy(), MEAN_OF)).max(),
         )
