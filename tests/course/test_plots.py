@@ -162,7 +162,7 @@ def test_the_costs_add_up_to_the_whole_network(table):
         assert sum(bar.get_width() for bar in axes.patches) == pytest.approx(100)
         assert axes.get_xlabel() == "share of the network, %"
     assert (
-        "Most parameters: in stage4. Multiplications: about equally many in each stage. "
+        "Most parameters: in stage4. Multiplications: about the same in every stage. "
         "Largest outputs: in stem"
     ) in texts(figure)
     assert "Parameters: stem <1, stage1 1," in figure.alt, "a small share is not none"
