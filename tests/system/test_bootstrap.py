@@ -31,9 +31,9 @@ def modules_imported(path):
 
 
 def test_the_list_of_what_the_course_imports_is_whole():
-    """Apart from the standard library, MXNet, d2l and the course itself."""
+    """Apart from the standard library, MXNet, d2l, the course itself, and Pillow for matplotlib."""
     imported = {name for path in (ROOT / "utils").rglob("*.py") for name in modules_imported(path)}
-    apart = {*sys.stdlib_module_names, "utils", "mxnet", "d2l", "google"}
+    apart = {*sys.stdlib_module_names, "utils", "mxnet", "d2l", "google", "PIL"}
     assert imported - apart <= set(bootstrap.IMPORTED)
 
 
