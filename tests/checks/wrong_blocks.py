@@ -52,7 +52,7 @@ class Layers(nn.Block):
 # The shortcut and the sum
 
 
-@diagnosed_as("no shortcut")
+@diagnosed_as("x does not reach the sum")
 class NoShortcut(Layers):
     def __init__(self, num_channels, use_1x1conv=False, strides=1):
         super().__init__(num_channels, strides=strides)
@@ -61,7 +61,7 @@ class NoShortcut(Layers):
         return npx.relu(self.layers(X))
 
 
-@diagnosed_as("no shortcut")
+@diagnosed_as("x does not reach the sum")
 class ShortcutOnlyThroughThe1x1(Layers):
     def forward(self, X):
         Y = self.layers(X)

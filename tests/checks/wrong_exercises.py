@@ -581,7 +581,7 @@ class FirstConvolutionZero(Residual):
         self.conv1 = nn.Conv2D(num_channels, 3, strides, padding=1, weight_initializer="zeros")
 
 
-@diagnosed_as("no shortcut", "starts_as_identity")
+@diagnosed_as("x does not reach the sum", "starts_as_identity")
 class StartsWithoutShortcut(Residual):
     def hybrid_forward(self, F, X):
         Y = self.relu(self.bn1(self.conv1(X)))

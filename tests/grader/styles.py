@@ -63,7 +63,7 @@ def changed(source: str, old: str, new: str) -> str:
 
 # By what is wrong: the answer, its text, the points it must get, the name of the mistake.
 MISTAKES = {
-    "no shortcut": ("block", changed(RIGHT, SUM, "npx.relu(Y)"), 0, "no shortcut"),
+    "no shortcut": ("block", changed(RIGHT, SUM, "npx.relu(Y)"), 0, "x does not reach the sum"),
     "no last ReLU": (
         "block",
         changed(RIGHT, SUM, SUM.removeprefix("npx.relu")),

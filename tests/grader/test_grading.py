@@ -184,7 +184,7 @@ def test_a_mistake_costs_what_is_documented_and_is_named(graded, what):
 
 def test_the_feedback_names_the_mistake_and_the_item(graded, course):
     page = (course / "feedback" / "mistake-no-shortcut" / "ps1" / "ps1.html").read_text("utf-8")
-    assert "Look first at: no shortcut." in page
+    assert "Look first at: x does not reach the sum." in page
     assert "0 of 1  Training, where only the channels change" in page
     assert "0 of 2  Training, where the shape changes" in page
 

@@ -69,7 +69,7 @@ def _check_sum(specimen: Specimen) -> None:
         if numpy.ptp(specimen.run(images(*SHAPE, low=0, high=1), training=True)) > 1e-2:
             raise _other_end("Large sums all come out as the same number.")
         raise _shortcut(
-            "no shortcut",
+            "x does not reach the sum",
             "With all convolution weights at zero, the output should be x, but it is the same "
             "number everywhere.",
         )
