@@ -142,7 +142,6 @@ SOLVED = {
     "negative": ("00_start_here", "negative"),
     "average_image": ("00_start_here", "average_image"),
     "difference_counts": ("01_why_residual", "my_difference_counts"),
-    "training_steps": ("01_why_residual", "training_steps"),
     "layers_to_grow": ("01_why_residual", "layers_to_grow"),
     "experiment": ("01_why_residual", "without_warm_up"),
     "identity": ("01_why_residual", "my_set_identity"),

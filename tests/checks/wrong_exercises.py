@@ -146,34 +146,6 @@ def the_difference(first, second):
     return gap(first, second)
 
 
-# training_steps(images, batch_size, epochs)
-
-
-@diagnosed_as("incomplete batches counted", "training_steps")
-def rounded_up(images, batch_size, epochs):
-    return -(-images // batch_size) * epochs
-
-
-@diagnosed_as("what is left over carried into the next epoch", "training_steps")
-def all_epochs_at_once(images, batch_size, epochs):
-    return images * epochs // batch_size
-
-
-@diagnosed_as("epochs forgotten", "training_steps")
-def one_epoch(images, batch_size, epochs):
-    return images // batch_size
-
-
-@diagnosed_as("a fixed number of epochs", "training_steps")
-def five_epochs(images, batch_size, epochs):
-    return images // batch_size * 5
-
-
-@diagnosed_as("returns something else", "training_steps")
-def not_whole(images, batch_size, epochs):
-    return images / batch_size * epochs
-
-
 # layers_to_grow(factor, growth)
 
 

@@ -37,6 +37,9 @@ def test_learning_shows_the_range_over_the_seeds_around_each_mean():
         heights = axes.collections[-1].get_paths()[0].vertices[:, 1]
         assert heights.min() == pytest.approx(numpy.min(chosen))
         assert heights.max() == pytest.approx(numpy.max(chosen))
+    title = figure.texts[0].get_text()
+    for line in axes.lines:
+        assert f"{line.get_ydata()[-1]:.2f}" in title.partition("residual")[2]
 
 
 def norms(*values):
@@ -54,9 +57,22 @@ def test_what_the_norms_are_is_said_in_words_with_their_ends_and_their_layer():
     figure = plots.by_layer({"Forward": ("size", outputs)}, "What is seen")
     assert figure.axes[0].get_xlabel() == "block, from the input"
     assert (
-        "Forward, plain: size against the block; 1 at the first, 9 in the middle, 3 at the last of "
-        "3; lowest 1, highest 9."
+        "Forward, plain: size, against the block, 3 of them; 1 at the first, 9 in the middle, 3 at "
+        "the last; lowest 1, highest 9."
     ) in figure.alt
+
+
+def test_norms_that_begin_anew_in_each_stage_are_said_and_drawn_stage_by_stage():
+    figure = plots.by_layer({"Forward": ("size", norms(1, 4, 2, 50))}, "Two climbs", stages=2)
+    (axes,) = figure.axes
+    assert axes.get_xlim() == (0.5, 4.5)
+    assert list(axes.lines[-1].get_xdata()) == [2.5, 2.5]
+    assert (
+        "Forward, plain: size on a logarithmic axis, against the 3×3 convolution, 4 of them; 1 at "
+        "the first of stage 1, 4 at its last; 2 at the first of stage 2, 50 at its last; lowest 1, "
+        "highest 50."
+    ) in figure.alt
+    assert figure.alt.endswith("Thin lines separate the stages.")
 
 
 def test_panels_share_their_axis_only_if_they_have_one_unit():

@@ -21,7 +21,6 @@ from utils.checks.numbers import (
     ring_step_seconds,
     shapes,
     stage_macs,
-    training_steps,
 )
 from utils.checks.other_blocks import bottleneck, preactivation, starts_as_identity
 from utils.checks.residual_block import residual_block
@@ -56,6 +55,5 @@ __all__ = [
     "starts_as_identity",
     "stem",
     "training",
-    "training_steps",
     "zoo_resnet18",
 ]

@@ -79,25 +79,6 @@ def difference_counts(function: Callable[..., Any]) -> Report:
     )
 
 
-def training_steps(function: Callable[..., Any]) -> Report:
-    """Check a function `training_steps(images, batch_size, epochs)`, without incomplete batches."""
-    carried = "what is left over carried into the next epoch"
-    rest = {215: "incomplete batches counted", 214: carried, 42: "epochs forgotten"}
-    cases = (
-        Case("rest", (5500, 128, 5), 210, rest),
-        Case("epochs", (600, 100, 3), 18, {30: "a fixed number of epochs"}),
-    )
-    return _compare_results(
-        "Steps of a run",
-        function,
-        "training_steps",
-        cases,
-        why="The parameters move once in each step, so the steps say how much a run can learn.",
-        look="Write down the batches of one epoch, for 5 images and batches of 2. How many are "
-        "full? What happens to the image that is left over?",
-    )
-
-
 def layers_to_grow(function: Callable[..., Any]) -> Report:
     """Check a function `layers_to_grow(factor, growth)`: after how many layers it has grown so."""
     growing = {512.0: "growth divided by the factor", math.log(1024): "only one logarithm taken"}

@@ -77,7 +77,7 @@ def _classes(axes: Axes, title: str, shapes: list[tuple]) -> list[float]:
         nearest = edge[lengths.argmin()]
         distances.insert(0, float(lengths.min()))
         axes.plot(*zip(nearest, star), "--", color=color, lw=1.3)
-        axes.plot(*nearest, "o", color=color, ms=4)
+        axes.plot(*nearest, "o", color=color, ms=8, mec="white", zorder=4)
         axes.text(x, y + up, f"F{number}", ha="center", va="center", weight="bold")
     axes.plot(*star, "*", color=ORANGE, markersize=15, zorder=4)
     axes.text(star[0] + 0.2, star[1] + 0.1, "f*", style="italic", color=ORANGE, size=13)

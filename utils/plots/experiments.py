@@ -92,7 +92,8 @@ def learning(runs: Sequence[dict]) -> Figure:
     table = pandas.DataFrame(runs)
     figure = Figure(9, 3.4)
     depths = sorted(table.depth.unique())
-    shades = DEPTH_SHADES(numpy.linspace(0.85, 0.0, len(depths)))
+    shades = DEPTH_SHADES(numpy.linspace(0.6, 0.0, len(depths)))  # seen on white: 3 to 1
+    ends: dict[str, list[str]] = {family: [] for family in STYLES}
     said = [
         "Two plots of the training loss, in nats, against the epoch, a line for each depth: the "
         "mean over the seeds. A band reaches from the lowest to the highest seed."
@@ -110,6 +111,7 @@ def learning(runs: Sequence[dict]) -> Figure:
             label = "{depth} layers".format(depth=depth)
             axes.plot(epochs, means, line, color=shade, label=label)
             axes.fill_between(epochs, low, high, color=shade, alpha=0.2)
+            ends[family].append("{last:.2f}".format(last=means[-1]))
             said.append(
                 sentence.format(
                     family=family,
@@ -125,25 +127,32 @@ def learning(runs: Sequence[dict]) -> Figure:
         axes.grid(alpha=0.3)
     figure.axes[0].set(ylabel="training loss, nats", ylim=(0, None))
     figure.legend(*axes.get_legend_handles_labels(), loc="outside right upper")
-    figure.suptitle("Training loss by epoch: mean over the seeds, and their range")
+    title = "Last epoch at {layers} layers: {changes}"
+    changes = ("{} {}".format(family, " → ".join(losses)) for family, losses in ends.items())
+    layers = ", ".join(map(str, depths))
+    figure.suptitle(title.format(layers=layers, changes=", ".join(changes)))
     figure.alt = " ".join(said)
     return figure
 
 
-def by_layer(panels: dict[str, tuple[str, dict[str, pandas.Series]]], title: str) -> Figure:
+def by_layer(
+    panels: dict[str, tuple[str, dict[str, pandas.Series]]], title: str, stages: int = 1
+) -> Figure:
     """Draw norms against the number of the layer, a line for each family.
 
     `panels` maps a title to a unit and the norms of each family. Panels with the same unit share
     an axis, which is logarithmic where the norms differ by more than a factor of ten. The layers
-    are 3x3 convolutions, unless the index of the norms has another name.
+    are 3x3 convolutions, unless the index of the norms has another name. Thin lines separate the
+    network's stages, all of the same number of layers.
     """
     figure = Figure(9, 3.6)
     units = {unit for unit, _ in panels.values()}
     said = [title.rstrip(".") + "."]
     sentence = (
-        "{panel}, {family}: {unit} against the {layer}; {first:.3g} at the first, {middle:.3g} in "
-        "the middle, {last:.3g} at the last of {count}; lowest {lowest:.3g}, highest {highest:.3g}."
+        "{panel}, {family}: {unit}{scale}, against the {layer}, {count} of them; {course}; "
+        "lowest {lowest:.3g}, highest {highest:.3g}."
     )
+    sentences = []
     drawn = figure.subplots(1, len(panels), sharey=len(units) == 1, squeeze=False)[0]
     for axes, (name, (unit, families)) in zip(drawn, panels.items()):
         for family, norms in families.items():
@@ -151,21 +160,21 @@ def by_layer(panels: dict[str, tuple[str, dict[str, pandas.Series]]], title: str
             numbers = numpy.arange(1, len(norms) + 1)
             axes.plot(numbers, norms, line, marker=marker, ms=3, color=color, label=family)
             layer = norms.index.name or "3×3 convolution"
-            said.append(
-                sentence.format(
-                    panel=name,
-                    family=family,
-                    unit=unit,
-                    layer=layer,
-                    first=norms.iloc[0],
-                    middle=norms.iloc[len(norms) // 2],
-                    last=norms.iloc[-1],
-                    count=len(norms),
-                    lowest=norms.min(),
-                    highest=norms.max(),
-                )
-            )
+            about = {
+                "panel": name,
+                "family": family,
+                "unit": unit,
+                "layer": layer,
+                "course": _course(norms, stages),
+                "count": len(norms),
+                "lowest": norms.min(),
+                "highest": norms.max(),
+            }
+            sentences.append((axes, about))
+        for stage in range(1, stages):
+            axes.axvline(len(norms) * stage / stages + 0.5, color=GRAY, lw=0.8)
         axes.set(title=name, xlabel="{layer}, from the input".format(layer=layer), ylabel=unit)
+        axes.set_xlim(0.5, len(norms) + 0.5)
         axes.xaxis.set_major_locator(MaxNLocator(integer=True))
         axes.grid(alpha=0.3)
     for sharing in [drawn] if len(units) == 1 else drawn[:, None]:
@@ -176,8 +185,29 @@ def by_layer(panels: dict[str, tuple[str, dict[str, pandas.Series]]], title: str
             sharing[0].set_ylim(0, None)
     figure.legend(*drawn[0].get_legend_handles_labels(), loc="outside lower center", ncols=2)
     figure.suptitle(title)
+    for axes, about in sentences:
+        scale = " on a logarithmic axis" if axes.get_yscale() == "log" else ""
+        said.append(sentence.format(scale=scale, **about))
+    if stages > 1:
+        said.append("Thin lines separate the stages.")
     figure.alt = " ".join(said)
     return figure
+
+
+def _course(norms: pandas.Series, stages: int) -> str:
+    """Say where norms begin and end, in the whole network or in each of its stages."""
+    if stages == 1:
+        return (
+            "{first:.3g} at the first, {middle:.3g} in the middle, {last:.3g} at the last".format(
+                first=norms.iloc[0], middle=norms.iloc[len(norms) // 2], last=norms.iloc[-1]
+            )
+        )
+    return "; ".join(
+        "{first:.3g} at the first of stage {number}, {last:.3g} at its last".format(
+            first=part[0], number=number, last=part[-1]
+        )
+        for number, part in enumerate(numpy.split(norms.to_numpy(), stages), start=1)
+    )
 
 
 def lesions(accuracies: dict[str, pandas.Series]) -> Figure:
