@@ -90,7 +90,7 @@ def _about_depths(table: pandas.DataFrame) -> str:
 def learning(runs: Sequence[dict]) -> Figure:
     """Draw training loss by epoch: for each depth, the mean over the seeds and their range."""
     table = pandas.DataFrame(runs)
-    figure = Figure(9, 3.4)
+    figure = Figure(9, 3.6)
     depths = sorted(table.depth.unique())
     shades = DEPTH_SHADES(numpy.linspace(0.6, 0.0, len(depths)))  # seen on white: 3 to 1
     ends: dict[str, list[str]] = {family: [] for family in STYLES}
@@ -109,7 +109,7 @@ def learning(runs: Sequence[dict]) -> Figure:
             means, low, high = losses.mean(axis=0), losses.min(axis=0), losses.max(axis=0)
             epochs = numpy.arange(1, losses.shape[1] + 1)
             label = "{depth} layers".format(depth=depth)
-            axes.plot(epochs, means, line, color=shade, label=label)
+            axes.plot(epochs, means, line, marker="o", ms=3, color=shade, label=label)
             axes.fill_between(epochs, low, high, color=shade, alpha=0.2)
             ends[family].append("{last:.2f}".format(last=means[-1]))
             said.append(
@@ -126,7 +126,8 @@ def learning(runs: Sequence[dict]) -> Figure:
         axes.xaxis.set_major_locator(MaxNLocator(integer=True))
         axes.grid(alpha=0.3)
     figure.axes[0].set(ylabel="training loss, nats", ylim=(0, None))
-    figure.legend(*axes.get_legend_handles_labels(), loc="outside right upper")
+    columns = len(depths)
+    figure.legend(*axes.get_legend_handles_labels(), loc="outside lower center", ncols=columns)
     title = "Last epoch at {layers} layers: {changes}"
     changes = ("{} {}".format(family, " → ".join(losses)) for family, losses in ends.items())
     layers = ", ".join(map(str, depths))
