@@ -332,10 +332,26 @@ class _Thread:
         self._over = True
         _late.add(self._thread)
         identity = ctypes.c_ulong(self._thread.ident or 0)
-        for seconds in (grace, grace, *(8 * [0.05])):
-            if self._thread.is_alive():
-                ctypes.pythonapi.PyThreadState_SetAsyncExc(identity, ctypes.py_object(_Stop))
-                self._thread.join(seconds)
+        with _unreported():
+            for seconds in (grace, grace, *(8 * [0.05])):
+                if self._thread.is_alive():
+                    ctypes.pythonapi.PyThreadState_SetAsyncExc(identity, ctypes.py_object(_Stop))
+                    self._thread.join(seconds)
+
+
+@contextlib.contextmanager
+def _unreported() -> Iterator[None]:
+    """Report no _Stop that arrived in a destructor.
+
+    Whoever reports such errors, the kernel or a test runner, does so in the thread that is being
+    stopped, where the next _Stop may arrive in the middle of the report.
+    """
+    report = sys.unraisablehook
+    sys.unraisablehook = lambda error: None if error.exc_type is _Stop else report(error)
+    try:
+        yield
+    finally:
+        sys.unraisablehook = report
 
 
 _idle: list[_Thread] = []
