@@ -23,7 +23,7 @@ from jailed.frames import Frame
 from jailed.procedures import PROCEDURES, MissingError, Names
 from utils.student import Variant
 
-WAITING = 3  # seconds on the clock for each second of the processor
+WAITING = 2  # seconds on the clock for each of the processor: others may keep it busy
 
 
 class EndlessError(BaseException):
@@ -38,10 +38,11 @@ def execute(sources: list[str], seconds: float) -> tuple[Names, dict[str, str]]:
     """
     errors: dict[str, str] = {}
     names: Names = {"__name__": "__main__", "display": lambda *_, **__: None}
-    deadline = time.process_time() + seconds
+    deadline = time.monotonic() + seconds
     for source in sources:
         try:
-            with limited(max(0.1, (deadline - time.process_time()) / 2)):
+            share = max(0.1, (deadline - time.monotonic()) / 2)
+            with limited(share, share):
                 exec(compile(source, "<answer>", "exec"), names)
         except BaseException as error:  # SystemExit too
             errors[source] = type(error).__name__
@@ -60,7 +61,7 @@ def answer(
     if "my" in settings:  # the solution is asked with the numbers of each student
         names["my"] = Variant(**settings.pop("my"))
     try:
-        with limited(seconds):
+        with limited(WAITING * seconds, seconds):
             found = procedure(names, **settings)
     except MissingError:
         ended = [error for source, error in errors.items() if settings["name"] in source]
@@ -71,27 +72,26 @@ def answer(
 
 
 @contextlib.contextmanager
-def limited(seconds: float) -> Iterator[None]:
-    """Raise EndlessError in code that takes longer. The jail ends code that ignores signals.
+def limited(clock: float, processor: float) -> Iterator[None]:
+    """Raise EndlessError once in code that takes more seconds, on the clock or of the processor.
 
-    The seconds are those of the processor, so that a busy machine makes no answer late. Code that
-    only waits uses none: it gets WAITING times as many on the clock.
+    The jail ends code that ignores it.
     """
+    timers = (signal.ITIMER_REAL, signal.ITIMER_PROF)
 
     def late(*_: object) -> None:
+        for timer in timers:
+            signal.setitimer(timer, 0)
         raise EndlessError
 
-    timers = {
-        (signal.ITIMER_PROF, signal.SIGPROF): seconds,
-        (signal.ITIMER_REAL, signal.SIGALRM): WAITING * seconds,
-    }
-    for (timer, number), allowed in timers.items():
-        signal.signal(number, late)
-        signal.setitimer(timer, allowed)
+    signal.signal(signal.SIGALRM, late)
+    signal.signal(signal.SIGPROF, late)
+    for timer, seconds in zip(timers, (clock, processor)):
+        signal.setitimer(timer, seconds)
     try:
         yield
     finally:
-        for timer, _ in timers:
+        for timer in timers:
             signal.setitimer(timer, 0)
 
 
@@ -100,7 +100,7 @@ def main() -> None:
     npx.set_np()
     with os.fdopen(int(os.environ["RESULT"]), "wb", buffering=0) as result:
         result.write(frames.write(Frame(frames.STARTED)))
-        names, errors = execute(json.loads(sys.stdin.readline()), 3 * seconds)  # imports take long
+        names, errors = execute(json.loads(sys.stdin.readline()), 2 * seconds)  # imports take long
         result.write(frames.write(Frame(frames.READY)))
         late = set()
         for number, of_answer, request in json.loads(sys.stdin.readline()):

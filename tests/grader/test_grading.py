@@ -47,7 +47,7 @@ def allowed():
     Not much less: beside another test the imports of a notebook take several seconds.
     """
     usual = limits.read()
-    short = dataclasses.replace(usual.jail, seconds=30)
+    short = dataclasses.replace(usual.jail, seconds=45)
     return dataclasses.replace(usual, jail=short)
 
 

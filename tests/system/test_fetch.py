@@ -4,6 +4,7 @@ import contextlib
 import gzip
 import hashlib
 import os
+import re
 import shutil
 import signal
 import subprocess
@@ -25,7 +26,8 @@ class Handler(BaseHTTPRequestHandler):
     """Serves the sample's files. The first part of the path, a mirror, says in which manner."""
 
     def do_GET(self):
-        manner, name = self.path.strip("/").rsplit("/", 2)[-2:]  # a proxy gets the whole address
+        path = re.sub(r"^https?://[^/]*", "", self.path)  # a proxy gets the whole address
+        manner, name = path.strip("/").split("/", 1)
         self.server.asked.append((manner, name))
         getattr(self, manner)(name)
 

@@ -17,6 +17,7 @@ import os
 import re
 import subprocess
 import sys
+import warnings
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -85,7 +86,7 @@ def installing(environment: Mapping[str, str]) -> dict[str, str]:
 
 def pip_install(arguments: Command, failure: str, pass_fds: Collection[int] = ()) -> None:
     """Run `pip install` with this Python. Raises InstallError, as run_or_explain does."""
-    if importlib.util.find_spec("pip") is None:
+    if not _has_pip():
         raise InstallError(
             "{python} has no pip, which installs packages. Install the package that brings it: "
             "`apt-get install python3-pip` on Debian and Ubuntu.".format(python=sys.executable)
@@ -99,6 +100,13 @@ def pip_install(arguments: Command, failure: str, pass_fds: Collection[int] = ()
         owner = ("PIP_USER", "PIP_BREAK_SYSTEM_PACKAGES")
         env.update({name: os.environ[name] for name in owner if name in os.environ})
     run_or_explain(command, failure, env, pass_fds)
+
+
+def _has_pip() -> bool:
+    """Whether this Python has pip."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # setuptools', where MXNet has imported distutils
+        return importlib.util.find_spec("pip") is not None
 
 
 @dataclass(frozen=True)
