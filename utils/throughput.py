@@ -58,6 +58,16 @@ def step_memory(batch_size: int, size: int = 28) -> int:
         return pool.submit(_measure_memory, batch_size, size).result()
 
 
+def peak_memory(status: Path = Path("/proc/self/status")) -> int:
+    """Return the most bytes that this process has held in memory so far."""
+    if status.exists():  # on Linux, ru_maxrss may be that of the process that started this one
+        found = re.search(r"VmHWM:\s*(\d+) kB", status.read_text("utf-8"))
+        if found:
+            return 1024 * int(found[1])
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return peak if sys.platform == "darwin" else 1024 * peak  # bytes on macOS, KiB on Linux
+
+
 def seconds(work: Callable[[], None], times: int = 10) -> float:
     """Return the median time of a call, after a few calls that are not measured."""
     for _ in range(WARM_UP):
@@ -149,17 +159,7 @@ def _measure_memory(batch_size: int, size: int) -> int:
     trainer = recipes.SHORT.trainer(net, steps=1)
     X, y = np.ones((batch_size, 1, size, size)), np.zeros(batch_size, dtype="int32")
     npx.waitall()
-    before = _peak_memory()
+    before = peak_memory()
     train.train_step(net, X, y, trainer)
     npx.waitall()
-    return _peak_memory() - before
-
-
-def _peak_memory(status: Path = Path("/proc/self/status")) -> int:
-    """Return the most bytes that this process has held in memory so far."""
-    if status.exists():  # on Linux, ru_maxrss may be that of the process that started this one
-        found = re.search(r"VmHWM:\s*(\d+) kB", status.read_text("utf-8"))
-        if found:
-            return 1024 * int(found[1])
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    return peak if sys.platform == "darwin" else 1024 * peak  # bytes on macOS, KiB on Linux
+    return peak_memory() - before

@@ -41,9 +41,9 @@ def test_a_step_takes_more_memory_than_the_outputs_and_more_with_a_larger_batch(
 
 def test_the_peak_of_memory_is_read_where_the_system_writes_it(tmp_path):
     status = tmp_path / "status"
-    assert throughput._peak_memory(status) > 10**7
+    assert throughput.peak_memory(status) > 10**7
     status.write_text("VmPeak:\t 900 kB\nVmHWM:\t   700 kB\n")
-    assert throughput._peak_memory(status) == 700 * 1024
+    assert throughput.peak_memory(status) == 700 * 1024
 
 
 def threads_here(batch_size):

@@ -10,7 +10,6 @@ import contextlib
 import io
 import itertools
 import json
-import resource
 import statistics
 import time
 from collections.abc import Callable
@@ -160,8 +159,7 @@ def main() -> None:
     options = parser.parse_args()
     npx.set_np()
     measured = every[options.measurement](options)
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024  # MiB, on Linux
-    print(json.dumps({**measured, "peak_mib": round(peak)}))
+    print(json.dumps({**measured, "peak_mib": round(throughput.peak_memory() / 2**20)}))
 
 
 if __name__ == "__main__":
