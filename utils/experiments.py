@@ -261,13 +261,12 @@ def final(runs: Sequence[dict]) -> pandas.DataFrame:
 
 
 def difference_counts(first: Sequence[float], second: Sequence[float]) -> bool:
-    """Return whether the means of two kinds of runs differ by more than twice the spread."""
-    return bool(abs(numpy.mean(second) - numpy.mean(first)) > 2 * _spread(first, second))
+    """Return whether the means of two kinds of runs differ by more than twice the spread.
 
-
-def _spread(first: Sequence[float], second: Sequence[float]) -> float:
-    """Return the standard deviation over the runs, the larger one of two kinds of runs."""
-    return float(max(numpy.std(first, ddof=1), numpy.std(second, ddof=1)))
+    The spread is the standard deviation over the runs, the larger one of the two kinds.
+    """
+    spread = max(numpy.std(first, ddof=1), numpy.std(second, ddof=1))
+    return bool(abs(numpy.mean(second) - numpy.mean(first)) > 2 * spread)
 
 
 def effects_of_depth(table: pandas.DataFrame) -> pandas.DataFrame:
@@ -288,7 +287,7 @@ def effects_of_depth(table: pandas.DataFrame) -> pandas.DataFrame:
                 "spread. Pass at least two seeds.".format(family=family)
             )
         for (shallow, first), (deep, second) in itertools.combinations(losses.items(), 2):
-            difference, spread = second.mean() - first.mean(), _spread(first, second)
+            difference, spread = second.mean() - first.mean(), max(first.std(), second.std())
             rows[family, shallow, deep] = {
                 "shallower": first.mean(),
                 "deeper": second.mean(),

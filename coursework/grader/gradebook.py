@@ -90,10 +90,7 @@ def config(course: Path) -> Config:
 
 
 class Gradebook:
-    """nbgrader's gradebook, release and feedback for one course and assignment.
-
-    Raises AssignmentError where nbgrader could not find the files of the course.
-    """
+    """nbgrader's gradebook, release and feedback for one course and assignment."""
 
     def __init__(self, course: Path, assignment: str) -> None:
         self.course, self.assignment = course, assignment

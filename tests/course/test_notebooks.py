@@ -290,7 +290,7 @@ def test_06_refuses_a_bad_checkpoint_and_goes_on_with_a_network_of_its_own(bad, 
     file = tmp_path / "checkpoints" / "quick.zip"
     net = deep_network(8, Plain)
     train.initialize(net, seed=0, device=mx.cpu())
-    checkpoint.save(file, net, Recipe().trainer(net, 1), run={}, history={})
+    checkpoint.save(file, net, Recipe().trainer(net, 1), settings={}, history={})
     if bad == "cut short":
         file.write_bytes(file.read_bytes()[:1000])
     done = run_notebook(tmp_path / NOTEBOOK_06.name, "quick")

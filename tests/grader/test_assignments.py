@@ -197,12 +197,6 @@ def test_grading_before_the_release_says_what_to_do(tmp_path):
 # nbgrader
 
 
-@pytest.mark.parametrize("name", ["Course [1]", "course?", "course*"])
-def test_a_folder_in_which_nbgrader_finds_nothing_is_named(tmp_path, name):
-    with pytest.raises(assignment.AssignmentError, match="Rename the folder"):
-        gradebook.Gradebook(tmp_path / name, "ps1")
-
-
 def test_what_the_machine_refuses_nbgrader_is_explained(tmp_path, monkeypatch):
     """In a folder that cannot be written to; nbgrader's log ends with the error of its database."""
     shutil.copytree(COURSEWORK / "source", tmp_path / "source")

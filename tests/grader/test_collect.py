@@ -418,6 +418,7 @@ def test_the_command_takes_only_code_pages_that_exist(options, said, monkeypatch
     monkeypatch.setattr("sys.argv", ["grade.py", "ps1", "nowhere", *options])
     monkeypatch.setattr(grade, "missing", lambda: "")
     monkeypatch.setattr(grade.assignment, "load", lambda *_: None)
+    monkeypatch.setattr(grade.Gradebook, "check", lambda *_: None)
     with pytest.raises(SystemExit) as ended:
         grade.main()
     assert said in f"{ended.value} {capsys.readouterr().err}"
