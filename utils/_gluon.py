@@ -1,4 +1,4 @@
-"""Parts, parameters and calls of a network, read from inside Gluon.
+"""Parts, parameters and calls of a network, and what MXNet remembers, read from inside Gluon.
 
 Wherever Gluon has no public name for something, its private name is used here and nowhere else.
 """
@@ -6,11 +6,43 @@ Wherever Gluon has no public name for something, its private name is used here a
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import Any, NamedTuple
 
+import mxnet as mx
 import numpy
 from mxnet import autograd, gluon, np, npx
+
+
+def settle() -> None:
+    """Wait for everything that is queued, and drop an error in it: it belongs to earlier code.
+
+    MXNet computes in the background. It holds an error back until some code waits for everything,
+    and raises it there, however innocent that code is.
+    """
+    with suppress(Exception):
+        npx.waitall()
+
+
+@contextmanager
+def settled(device: mx.Context) -> Iterator[None]:
+    """Settle; within the `with` statement compute on the device, unrecorded, in inference mode.
+
+    So nothing counts that earlier code in this thread switched on and did not switch off.
+    """
+    settle()
+    with device, autograd.pause():
+        yield
+
+
+def reset_thread() -> None:
+    """Settle, and reset all of MXNet's settings that belong to the current thread."""
+    settle()
+    npx.set_np()
+    autograd.set_recording(False)
+    autograd.set_training(False)
+    mx.Context._default_ctx.value = mx.cpu()
+    mx.name.NameManager._current.value = mx.name.NameManager()  # layers are numbered from 0
 
 
 def children(block: gluon.Block) -> dict[str, gluon.Block]:

@@ -83,6 +83,19 @@ def check_addable(Y: np.ndarray, shortcut: np.ndarray) -> None:
         )
 
 
+def check_new_gradients(net: gluon.Block) -> None:
+    """Raise ValueError if a backward pass would add the gradients of a parameter to older ones."""
+    adding = [p.name for p in net.collect_params().values() if p.grad_req == "add"]
+    if adding:
+        raise ValueError(
+            "New gradients would be added to old ones, because grad_req is 'add' for {count} "
+            "parameters, the first of them {name}. Here each step has its own gradient: call "
+            "net.collect_params().setattr('grad_req', 'write') first.".format(
+                count=len(adding), name=adding[0]
+            )
+        )
+
+
 def check_not_compiled(*blocks: gluon.Block) -> None:
     """Raise ValueError if a block is hybridized, since hooks on its parts are then not called."""
     if any(_gluon.is_compiled(block) for block in blocks):

@@ -70,7 +70,11 @@ def layer_norms(net: gluon.Block, X: np.ndarray, y: np.ndarray) -> pandas.DataFr
 
     `output` is the root mean square of its output, `gradient` the norm of the gradient of the mean
     loss with respect to its weights. X (N, C, H, W) float32, y (N,) int32.
+
+    Raises ValueError where the gradients would be added to old ones (`grad_req="add"`).
     """
+    _guards.check_new_gradients(net)
+    _gluon.settle()
     before = _gluon.read(net)  # training mode updates the running statistics
     convolutions = {
         name: part

@@ -13,7 +13,7 @@ import mxnet as mx
 import numpy
 from mxnet import autograd, gluon, init, np, npx
 
-from utils import data
+from utils import _gluon, _guards, data
 from utils.recipes import Recipe
 from utils.runs.callbacks import Callback, DivergenceGuard, ProgressBar, Run, deferred, running
 from utils.runs.history import History
@@ -96,15 +96,18 @@ def fit(
     the run: for example `plots.LiveCurves()`, `checkpoint.Checkpoint(path, resume=True)`. The
     network is compiled for speed and stays so; `net.hybridize(False)` undoes it.
 
-    Raises ValueError where the images do not fill one batch. Raises DivergedError when a loss is
-    not a finite number; the network then has the parameters with which the epoch began.
+    Raises ValueError where the images do not fill one batch, or where gradients would be added to
+    old ones (`grad_req="add"`). Raises DivergedError when a loss is not a finite number; the
+    network then has the parameters with which the epoch began.
     """
+    _guards.check_new_gradients(net)
     steps = recipe.steps_per_epoch(fashion.train)
     trainer = recipe.trainer(net, steps * recipe.epochs)
     net.hybridize(static_alloc=True, static_shape=True)
     history = History(steps)
     run = Run(net, trainer, recipe, seed, device, len(fashion.train), history, forward=net)
-    with running(run, [*callbacks, DivergenceGuard(), ProgressBar()]) as callback:
+    everyone = [*callbacks, DivergenceGuard(), ProgressBar()]
+    with _gluon.settled(device), running(run, everyone) as callback:
         while history.epochs < recipe.epochs:
             history.begin_epoch()
             rng = numpy.random.default_rng([seed, history.epochs])

@@ -14,7 +14,7 @@ import numpy
 import pytest
 from answers import RIGHT, SHAPES, WRONG
 from matplotlib import pyplot as plt
-from mxnet import init, np, npx
+from mxnet import autograd, init, np, npx
 from mxnet.gluon import nn
 from right_blocks import RIGHT_BLOCKS
 from wrong_blocks import Layers, ShortcutTwice
@@ -127,6 +127,66 @@ def test_messages_do_not_give_away_the_line_of_code():
             if answer.mistake and answer.diagnosis not in NO_RESULT:
                 assert not re.search(r"\bself\.", answer.message), version
                 assert "!" not in answer.message.replace("!=", ""), version
+
+
+# Errors that come late: MXNet holds them back until somebody waits for everything
+
+LATE = {
+    "softmax of whole numbers": lambda: npx.softmax(np.ones((2, 3), dtype="int32")),
+    "convolution of whole numbers": lambda: npx.pooling(
+        np.ones((1, 1, 4, 4), dtype="int32"), kernel=(2, 2)
+    ),
+    "index that is too large": lambda: np.ones((3, 4))[np.array([7, 9])],
+    "index of truth values": lambda: npx.pick(np.ones((2, 3)), np.array([True, False])),
+    "matrix without an inverse": lambda: np.linalg.inv(np.zeros((2, 2))),
+    "two at once": lambda: [npx.relu(np.ones(3, dtype=bool)) for _ in range(2)],
+}
+
+
+@pytest.mark.usefixtures("numpy_mode")
+@pytest.mark.parametrize("late", LATE.values(), ids=LATE)
+def test_an_error_of_earlier_code_is_not_blamed_on_what_is_checked(late):
+    net = resnet18()
+    net.initialize()
+    for check in (
+        lambda: checks.residual_block(Residual),
+        lambda: checks.resnet18(net),
+        lambda: checks.training(train_step=train.train_step),
+    ):
+        late()
+        report = check()
+        assert report.passed, report
+    npx.waitall()  # nothing is left behind
+
+
+def test_what_the_thread_of_earlier_code_switched_on_does_not_count():
+    autograd.set_recording(True)
+    autograd.set_training(True)
+    try:
+        assert checks.residual_block(Residual).passed
+    finally:
+        autograd.set_recording(False)
+        autograd.set_training(False)
+
+
+class FailsLate(Layers):
+    def forward(self, X):
+        LATE["softmax of whole numbers"]()
+        return super().forward(X)
+
+
+class FailsLateForOtherShapes(Layers):
+    def forward(self, X):
+        if X.shape[2] != X.shape[3]:
+            LATE["softmax of whole numbers"]()
+        return super().forward(X)
+
+
+def test_an_error_that_comes_late_belongs_to_the_question_in_which_it_arose():
+    assert checks.residual_block(FailsLate).diagnosis == "raises an error"
+    report = checks.residual_block(FailsLateForOtherShapes)
+    assert [answer.name for answer in report.answers if not answer.passed] == ["shapes"]
+    npx.waitall()
 
 
 # Code that misbehaves

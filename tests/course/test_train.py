@@ -4,10 +4,11 @@ import dataclasses
 import math
 import signal
 
+import mxnet as mx
 import numpy
 import pytest
 import small_runs
-from mxnet import np
+from mxnet import autograd, np, npx
 from small_runs import CPU, RECIPE, equal, parameters, run, small_net
 
 from utils import train
@@ -36,6 +37,44 @@ def test_the_history_holds_every_step_and_every_epoch(few):
     assert history.train_loss[1] == pytest.approx(numpy.mean(history.step_losses[steps:]))
     last = train.evaluate(net, few.valid, CPU)
     assert last == (history.valid_loss[-1], history.valid_accuracy[-1])
+
+
+LEFT_BEHIND = {
+    "an error that comes late": lambda: npx.softmax(np.ones((2, 3), dtype="int32")),
+    "another one": lambda: np.ones((3, 4))[np.array([7, 9])],
+    "recording": lambda: autograd.set_recording(True),
+    "training mode": lambda: autograd.set_training(True),
+    "another device": lambda: setattr(mx.Context._default_ctx, "value", mx.cpu(3)),
+    "seeds": lambda: (mx.random.seed(7), numpy.random.seed(7)),
+}
+
+
+@pytest.fixture
+def own_settings():
+    """What a test switches on in MXNet's settings for this thread is switched off afterwards."""
+    yield
+    autograd.set_recording(False)
+    autograd.set_training(False)
+    mx.Context._default_ctx.value = CPU
+
+
+@pytest.mark.usefixtures("own_settings")
+@pytest.mark.parametrize("leave", LEFT_BEHIND.values(), ids=LEFT_BEHIND)
+def test_what_earlier_code_left_behind_changes_nothing(few, leave):
+    recipe = dataclasses.replace(RECIPE, epochs=1)
+    net, disturbed = small_net(), small_net()
+    expected = run(net, few, recipe).fingerprint(net)
+    leave()
+    assert run(disturbed, few, recipe).fingerprint(disturbed) == expected
+
+
+def test_gradients_that_would_be_added_to_old_ones_are_refused(few):
+    net = small_net()
+    net.collect_params().setattr("grad_req", "add")
+    before = parameters(net)
+    with pytest.raises(ValueError, match=r"added to old ones.*setattr\('grad_req', 'write'\)"):
+        run(net, few)
+    assert equal(parameters(net), before)
 
 
 def test_evaluate_agrees_with_a_computation_in_numpy(few):

@@ -58,3 +58,23 @@ def test_where_a_name_is_missing_the_error_that_ended_its_source_is_told(sources
     request = {"procedure": "numbers", "name": "wanted", "arguments": {}, "keys": []}
     frame = answer(0, names, errors, request, 10)
     assert (frame.error, frame.text) == ("MissingError", error)
+
+
+@pytest.mark.parametrize(
+    "left_behind",
+    [
+        "npx.softmax(np.ones((2, 3), dtype='int32'))",
+        "np.ones((3, 4))[np.array([7, 9])]",
+        "autograd.set_training(True)",
+        "autograd.set_recording(True)",
+    ],
+)
+def test_what_other_code_left_behind_does_not_count(left_behind):
+    """Errors that come late, and settings that nobody switched off."""
+    imports = "from mxnet import autograd, np, npx"
+    wanted = "def wanted():\n    npx.waitall()\n    return float(autograd.is_training())"
+    names, errors = execute([imports, left_behind, wanted], 10)
+    request = {"procedure": "numbers", "name": "wanted", "arguments": {}, "keys": []}
+    frame = answer(0, names, errors, request, 10)
+    assert frame.error == ""
+    assert frame.arrays == [0.0]

@@ -183,6 +183,36 @@ def test_importing_utils_imports_no_mxnet():
     assert in_fresh_python("import utils, sys; print('mxnet' in sys.modules)") == "False"
 
 
+CELLS = """
+from IPython.core.interactiveshell import InteractiveShell
+shell = InteractiveShell.instance()
+for cell in {cells}:
+    print("[next cell]", flush=True)
+    shell.run_cell(cell)
+"""
+BEGIN = "import sys, utils\nsys.stderr = sys.stdout\nfrom mxnet import np, npx\nnpx.set_np()"
+WRONG = "probabilities = npx.softmax(np.ones((2, 3), dtype='int32'))"
+
+
+def shown_below(*cells):
+    """Return what stands below each of these cells of a notebook."""
+    printed = in_fresh_python(CELLS.format(cells=[BEGIN, *cells]))
+    return [text.strip() for text in printed.split("[next cell]")[2:]]
+
+
+def test_an_error_that_mxnet_holds_back_is_shown_below_the_cell_that_caused_it():
+    wrong, innocent = shown_below(WRONG, "npx.waitall()")
+    assert "only support floating point types, not int32. Do not use its result" in wrong
+    assert innocent == ""
+
+
+def test_below_a_cell_that_has_failed_stands_its_own_error_alone():
+    failed, innocent = shown_below(f"{WRONG}\n1 / 0", "npx.waitall()")
+    assert "ZeroDivisionError" in failed
+    assert "floating point" not in failed
+    assert innocent == ""
+
+
 def test_after_mxnet_utils_leaves_the_environment_alone_and_the_report_says_so():
     code = (
         "import mxnet, utils, os; from utils.setup import machine, report;"

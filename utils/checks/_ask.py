@@ -22,7 +22,7 @@ from typing import Any
 
 import mxnet as mx
 import numpy
-from mxnet import autograd, gluon, np, npx
+from mxnet import gluon, np, npx
 
 from utils import _gluon
 from utils.checks._errors import explained
@@ -230,7 +230,7 @@ def given_back(subject: Any) -> Iterator[Callable[[], None]]:
     # A network whose parameters cannot be read is checked all the same: the error comes up there.
     with contextlib.suppress(Exception):
         if isinstance(subject, gluon.Block):
-            npx.waitall()  # a compiled network may otherwise hand out the values before a last step
+            _gluon.settle()  # else a compiled network may hand out the values before a last step
             states = [(p, _gluon.state_of(p)) for p in subject.collect_params().values()]
 
     def reset() -> None:
@@ -269,9 +269,11 @@ def error_of(seconds: float, function: Callable[..., Any], *arguments: Any) -> B
 
     def task() -> None:
         try:
-            _reset_thread()
+            _gluon.reset_thread()
             function(*arguments)
+            npx.waitall()  # an error that comes late is this code's own
         except BaseException as error:  # SystemExit would otherwise end the thread in silence
+            _gluon.settle()
             outcome.put(error)
         else:
             outcome.put(None)
@@ -294,15 +296,6 @@ def stop_if_late() -> None:
     """Stop a thread that was given up: the network is its owner's again by now."""
     if threading.current_thread() in _late:
         raise _Stop
-
-
-def _reset_thread() -> None:
-    """Reset all of MXNet's settings that belong to the current thread."""
-    npx.set_np()
-    autograd.set_recording(False)
-    autograd.set_training(False)
-    mx.Context._default_ctx.value = mx.cpu()
-    mx.name.NameManager._current.value = mx.name.NameManager()  # layers are numbered from 0
 
 
 class _Thread:

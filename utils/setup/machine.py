@@ -37,6 +37,10 @@ class Preparation:
         return _is_thread_count(self.asked_for)
 
 
+LATE_ERROR = (
+    "MXNet computes in the background, and this cell has begun something that cannot be computed: "
+    "{said}. Do not use its result: the numbers in it mean nothing."
+)
 _preparation: Preparation | None = None
 
 
@@ -56,6 +60,8 @@ def prepare() -> Preparation:
     Drawings look as they were designed: a file of settings for matplotlib may ask for LaTeX, or for
     a font that is not here.
 
+    In a notebook, an error that MXNet holds back is shown below the cell that caused it.
+
     A second call, after numpy or MXNet has been installed, leaves the threads as they are.
     """
     global _preparation
@@ -65,6 +71,7 @@ def prepare() -> Preparation:
     packages.use()
     if _preparation is None:
         _ignore_matplotlibrc()
+        _watch_cells()
     met = _preparation or _set_threads()
     _preparation = replace(met, restored=met.restored + restored)
     return _preparation
@@ -132,6 +139,28 @@ def _ignore_matplotlibrc() -> None:
             import matplotlib
 
             matplotlib.rcdefaults()
+
+
+def _watch_cells() -> None:
+    ipython = sys.modules.get("IPython")  # in a notebook it is there
+    shell = ipython.get_ipython() if ipython else None
+    if shell is not None:
+        shell.events.register("post_run_cell", _show_late_error)
+
+
+def _show_late_error(cell: Any) -> None:
+    """Wait until all that a cell began is computed; show an error that comes only now.
+
+    MXNet would raise it at the next wait, in another cell, which has done nothing wrong. After a
+    cell that ended with an error, that one has been shown.
+    """
+    mxnet = sys.modules.get("mxnet.numpy_extension")
+    try:
+        getattr(mxnet, "waitall", lambda: None)()
+    except Exception as error:
+        if cell.success:
+            said = str(error).strip().splitlines()[-1]
+            print(LATE_ERROR.format(said=said), file=sys.stderr)
 
 
 def _set_threads() -> Preparation:
