@@ -72,8 +72,9 @@ def load(budget: str = "full") -> FashionMNIST:
     """Return the data: 55,000 images to train, 5,000 to validate, 10,000 to test.
 
     With the budget "quick", and where the data cannot be had, these are 5,500, 500 and 1,000 images
-    of the bundled sample. The validation images are the last twelfth of each class.
-    Raises fetch.DataError if FASHION_MNIST_DIR names a folder without the right files.
+    of the sample, wherever it comes from. The validation images are the last twelfth of each class.
+    Raises fetch.DataError if FASHION_MNIST_DIR names a folder without the right files, and where
+    neither the data nor a sample is within reach.
     """
     if budget not in ("full", "quick"):
         raise ValueError(

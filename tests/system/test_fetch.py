@@ -16,9 +16,10 @@ from pathlib import Path
 
 import pytest
 
-from utils.setup import _download, fetch
+from utils.setup import _download, fetch, report
 
 ROOT = Path(__file__).parents[2]
+SAMPLE = fetch.SAMPLE_FOLDER
 IMAGES, LABELS = "train-images-idx3-ubyte", "train-labels-idx1-ubyte"
 
 
@@ -134,7 +135,7 @@ def cache(tmp_path):
 
 def fill(folder):
     """Put the four files into a folder."""
-    shutil.copytree(fetch.SAMPLE_FOLDER, folder, ignore=shutil.ignore_patterns("*E*"))
+    shutil.copytree(SAMPLE, folder, ignore=shutil.ignore_patterns("*E*"))
 
 
 def is_whole(folder):
@@ -356,6 +357,56 @@ def test_what_some_mirrors_delivered_is_kept_for_the_next_time(monkeypatch, serv
     monkeypatch.setattr(fetch, "MIRRORS", [f"{server.url}/good/"])
     assert not is_sample(fetch.find()[0])
     assert ("good", f"{IMAGES}.gz") not in server.asked
+
+
+# A notebook that was packed without the sample
+
+
+@pytest.fixture
+def without_sample(tmp_path, monkeypatch, server):
+    """A toolbox without the sample. Returns what the sample holds."""
+    _, contents = fetch.sample()
+    monkeypatch.setattr(fetch, "SAMPLE_FOLDER", tmp_path / "utils" / "sample")
+    return contents
+
+
+def test_the_sample_is_taken_out_of_all_images_wherever_they_are(
+    tmp_path, monkeypatch, server, cache, without_sample
+):
+    chosen = tmp_path / "chosen"
+    monkeypatch.setenv("FASHION_MNIST_DIR", str(chosen))
+    for folder in (chosen, cache, tmp_path / ".mxnet/datasets/fashion-mnist", tmp_path / "debian"):
+        fill(folder)
+        source, contents = fetch.sample()
+        assert contents == without_sample
+        assert source.folder == folder
+        assert source.what.startswith("A sample of Fashion-MNIST from")
+        shutil.rmtree(folder)
+        monkeypatch.delenv("FASHION_MNIST_DIR", raising=False)
+    monkeypatch.setattr(fetch, "MIRRORS", [f"{server.url}/good/"])
+    assert fetch.sample()[1] == without_sample
+    assert is_whole(cache)
+
+
+@pytest.mark.parametrize(
+    "manner", ["wrong", "swapped", "absent", "truncating", "shortened", "stalling", "refusing"]
+)
+@pytest.mark.parametrize("wanted", [fetch.sample, fetch.find])
+def test_where_the_mirrors_fail_too_one_sentence_says_what_to_do(
+    monkeypatch, capsys, server, cache, without_sample, manner, wanted
+):
+    """Nothing that a mirror got wrong is used or kept."""
+    monkeypatch.setattr(fetch, "MIRRORS", [f"{server.url}/{manner}/"])
+    with pytest.raises(fetch.DataError, match="could not be fetched") as refusal:
+        wanted()
+    sentence = str(refusal.value)
+    assert len(re.findall(r"\.(?= |$)", sentence)) == 1
+    assert all(f"{name}.gz" in sentence for name in fetch.FILES)
+    assert f"%env FASHION_MNIST_DIR={Path.cwd()}`" in sentence
+    assert "make colab OFFLINE=1" in sentence
+    assert "goes on with a sample" not in capsys.readouterr().out
+    assert list(cache.iterdir()) == []
+    assert report.data_fact().fix == sentence
 
 
 # A cache that cannot be written

@@ -2,7 +2,8 @@
 
 It is looked for in FASHION_MNIST_DIR, in the course's cache, in MXNet's cache and in Debian's
 package. If none has it, it is fetched into the course's cache, from the mirrors or through apt. If
-nothing can be fetched, the sample that comes with the course takes its place, with one warning.
+nothing can be fetched, the sample that comes with the course takes its place, with one warning. A
+notebook packed to work alone carries no sample: it takes the same images out of all of them.
 
 `python -m utils.setup.fetch` does this with progress bars and prints where the data is.
 
@@ -15,11 +16,14 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import os
+import struct
 import sys
 import zlib
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import NamedTuple
+
+import numpy
 
 from utils.setup import _download, remedies, storage
 from utils.setup._download import DownloadError, UnreachableError
@@ -31,7 +35,8 @@ FILES = {
     "t10k-images-idx3-ubyte": "5b4141f0afbad91edebe8549f8fcffe087ea10ca49f1dbef5c9a5cd8815ce37b",
     "t10k-labels-idx1-ubyte": "0402a96d92fd2663957122ceb108a494c5af83dab82d92729df917d7dec38c34",
 }
-# The bundled sample. tools/make_sample.py makes it and prints these lines.
+# The sample: the first images of each class. tools/make_sample.py prints these lines.
+PER_CLASS = {"train": 600, "t10k": 100}
 SAMPLE_FILES = {
     "train-images-idx3-ubyte": "cf313073c7eb485392848071d5c433571d7166043e971e3345b095cc30518084",
     "train-labels-idx1-ubyte": "097b93fbcf9bd5bc648b1a457ddc55c9e4ab49afb33f9ecae8ce068399a75e3a",
@@ -40,6 +45,7 @@ SAMPLE_FILES = {
 }
 LARGEST = 48 << 20  # bytes: a little more than the largest file, unpacked
 SAMPLE_FOLDER = Path(__file__).parents[1] / "sample"
+PAGE = "https://github.com/zalandoresearch/fashion-mnist"  # where readers find the files
 DEBIAN_FOLDER = Path("/usr/share/datasets/fashion-mnist")
 # The mirrors could not be reached when this was written. A wrong one does no harm: what a mirror
 # sends is verified.
@@ -72,8 +78,61 @@ class Source(NamedTuple):
 def find() -> tuple[Source, Contents]:
     """Return all of Fashion-MNIST from the first place that has it, or else the bundled sample.
 
-    Raises DataError if FASHION_MNIST_DIR is set to a folder without the four right files.
+    Raises DataError if FASHION_MNIST_DIR is set to a folder without the four right files, and where
+    there is no sample either.
     """
+    if whole := _whole():
+        return whole
+    if not SAMPLE_FOLDER.is_dir():
+        raise DataError(_out_of_reach())
+    print(
+        "Fashion-MNIST could not be fetched. The course goes on with a sample of it, 7,000 of its "
+        "70,000 images, and reaches lower accuracies. To get all of it, connect to the internet "
+        "and run this again, or set FASHION_MNIST_DIR to a folder that has its four files."
+    )
+    return sample()
+
+
+def sample() -> tuple[Source, Contents]:
+    """Return 6,000 training and 1,000 test images of Fashion-MNIST: the bundled sample.
+
+    Where it was not bundled, the same images are taken out of all of them.
+    Raises DataError where these are not within reach.
+    """
+    if not SAMPLE_FOLDER.is_dir():
+        source, contents = find()
+        what = "A sample of {whole}".format(whole=source.what)
+        return source._replace(what=what), sample_of(contents)
+    source = Source("A sample of Fashion-MNIST, part of the course", SAMPLE_FOLDER)
+    try:
+        return source, read_folder(SAMPLE_FOLDER, SAMPLE_FILES)
+    except DataError as error:
+        raise DataError(
+            "{fault} Get that folder again from the course's repository.".format(fault=error)
+        ) from error
+
+
+def sample_of(contents: Contents) -> Contents:
+    """Return the four files of the sample, given those of all of Fashion-MNIST.
+
+    They hold the first images of each class, in their original order.
+    """
+    made = {}
+    for part, per_class in PER_CLASS.items():
+        images_name, labels_name = f"{part}-images-idx3-ubyte", f"{part}-labels-idx1-ubyte"
+        images = numpy.frombuffer(contents[images_name], numpy.uint8, offset=16).reshape(-1, 28, 28)
+        labels = numpy.frombuffer(contents[labels_name], numpy.uint8, offset=8)
+        firsts = [numpy.flatnonzero(labels == label)[:per_class] for label in range(10)]
+        kept = numpy.sort(numpy.concatenate(firsts))
+        # The IDX format: a magic number, the length of each axis, the bytes.
+        header = struct.pack(">IIII", 0x803, len(kept), 28, 28)
+        made[images_name] = header + images[kept].tobytes()
+        made[labels_name] = struct.pack(">II", 0x801, len(kept)) + labels[kept].tobytes()
+    return made
+
+
+def _whole() -> tuple[Source, Contents] | None:
+    """Return all of Fashion-MNIST, or None where it is not within reach."""
     if chosen := os.environ.get("FASHION_MNIST_DIR"):
         return _chosen(Path(chosen).expanduser())
     for place, folder in _places().items():
@@ -95,23 +154,17 @@ def find() -> tuple[Source, Contents]:
             "Fashion-MNIST, fetched" if cache.works else "Fashion-MNIST, fetched into memory only"
         )
         return Source(what, cache.folder), contents
-    print(
-        "Fashion-MNIST could not be fetched. The course goes on with a sample of it, 7,000 of its "
-        "70,000 images, and reaches lower accuracies. To get all of it, connect to the internet "
-        "and run this again, or set FASHION_MNIST_DIR to a folder that has its four files."
-    )
-    return sample()
+    return None
 
 
-def sample() -> tuple[Source, Contents]:
-    """Return the bundled sample: 6,000 training and 1,000 test images of Fashion-MNIST."""
-    source = Source("A sample of Fashion-MNIST, part of the course", SAMPLE_FOLDER)
-    try:
-        return source, read_folder(SAMPLE_FOLDER, SAMPLE_FILES)
-    except DataError as error:
-        raise DataError(
-            "{fault} Get that folder again from the course's repository.".format(fault=error)
-        ) from error
+def _out_of_reach() -> str:
+    """Say what to do where Fashion-MNIST cannot be fetched and no sample is here."""
+    return (
+        "Fashion-MNIST could not be fetched, and no sample of it came with this notebook: "
+        "connect to the internet and run this cell again; or put the files {files} (from {page}) "
+        "into {here} and run `%env FASHION_MNIST_DIR={here}` before this cell; or take the form of "
+        "this notebook that carries a sample, which `make colab OFFLINE=1` packs."
+    ).format(files=", ".join(f"{name}.gz" for name in FILES), page=PAGE, here=Path.cwd())
 
 
 def cache_folder() -> Path:
