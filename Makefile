@@ -65,8 +65,11 @@ sweep: set-up ## run the sweeps whose results 01, 05 and 06 show; over an hour (
 bench: set-up ## measure speed, next to d2l and PyTorch; an hour (PARTS=... for some)
 	@PYTHONPATH=tools $(BIN)/python -m bench $(PARTS)
 
-colab: set-up ## pack the notebooks to work alone, for Colab, in build/colab/
-	@$(BIN)/python tools/pack_colab.py
+# Packed notebooks fetch the data, unless they are to work without a network.
+CARRY = $(if $(filter-out 0 no,$(OFFLINE)),--offline)
+
+colab: set-up ## pack the notebooks to work alone, for Colab, in build/colab/ (OFFLINE=1 adds a sample of the data)
+	@$(BIN)/python tools/pack_colab.py $(CARRY)
 
 publish: set-up ## write the published address and badges into the course (REPO=https://github.com/owner/name)
 	@$(BIN)/python tools/publish.py $(REPO)
@@ -80,8 +83,8 @@ gpu: set-up ## install MXNet's build for GPUs, if this machine's GPU can use it 
 try-gpu: set-up ## load that build on a machine without a GPU, with a stub of the driver (2.4 GB)
 	@PYTHONPATH=tools $(BIN)/python -m environments.try_gpu
 
-assignment: set-up ## release ASSIGNMENT=ps1 to students, in build/assignments/, also packed for Colab
-	@PYTHONPATH=tools $(BIN)/python coursework/release.py "$$ASSIGNMENT"
+assignment: set-up ## release ASSIGNMENT=ps1 to students, in build/assignments/, also packed (OFFLINE=1 as for colab)
+	@PYTHONPATH=tools $(BIN)/python coursework/release.py "$$ASSIGNMENT" $(CARRY)
 
 grade: set-up ## grade ASSIGNMENT=ps1 FROM=submissions, a folder or a zip (see coursework/README.md)
 	@$(BIN)/python coursework/grade.py "$$ASSIGNMENT" "$$FROM" $(GRADE_ARGS)

@@ -1,6 +1,7 @@
 """Release an assignment: write the notebook for students, on its own and packed for Colab.
 
 make assignment ASSIGNMENT=ps1
+make assignment ASSIGNMENT=ps1 OFFLINE=1  # packed with a sample of the data
 """
 
 from __future__ import annotations
@@ -19,9 +20,10 @@ from utils.setup import remedies
 COURSE = Path(__file__).resolve().parent
 
 
-def release(course: Path, name: str, output: Path) -> list[Path]:
+def release(course: Path, name: str, output: Path, offline: bool = False) -> list[Path]:
     """Write the release; return its copy in `output` and the copy packed for Colab.
 
+    If `offline`, the packed copy carries a sample of the data.
     Raises AssignmentError where nbgrader refuses the source, or the items' points do not add up.
     """
     source = course / "source" / name / f"{name}.ipynb"
@@ -32,16 +34,18 @@ def release(course: Path, name: str, output: Path) -> list[Path]:
     (output / "colab").mkdir(parents=True, exist_ok=True)
     alone, packed = output / f"{name}.ipynb", output / "colab" / f"{name}.ipynb"
     alone.write_bytes(released.read_bytes())
-    save(colab.pack(released, first_cell.alone(), colab.published_address()), packed)
+    save(colab.pack(released, first_cell.alone(offline), colab.published_address()), packed)
     return [alone, packed]
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description="Release an assignment.")
     parser.add_argument("assignment", choices=assignment.names(COURSE))
-    name = parser.parse_args().assignment
+    parser.add_argument("--offline", action="store_true", help="pack a sample of the data too")
+    given = parser.parse_args()
+    name = given.assignment
     try:
-        alone, packed = release(COURSE, name, ROOT / "build" / "assignments")
+        alone, packed = release(COURSE, name, ROOT / "build" / "assignments", given.offline)
     except assignment.AssignmentError as error:
         sys.exit(str(error))
     print(f"{alone.relative_to(ROOT)}  for students who have the course, into its notebooks/")

@@ -1,9 +1,12 @@
 """Write build/colab/*.ipynb: the notebooks packed to work alone, for Colab.
 
-Upload one to Colab or send it to somebody. Each carries the toolbox; outputs are left out.
+Upload one to Colab or send it to somebody. Each carries the toolbox and fetches the data. With
+--offline it carries a sample of the data too, for use without a network. Outputs are left out.
 """
 
 from __future__ import annotations
+
+import argparse
 
 import colab
 import first_cell
@@ -14,11 +17,14 @@ OUTPUT = ROOT / "build" / "colab"
 
 
 def main() -> None:
-    source, address = first_cell.alone(), colab.published_address()
+    parser = argparse.ArgumentParser(description="Pack the notebooks to work alone.")
+    parser.add_argument("--offline", action="store_true", help="add a sample of the data")
+    offline = parser.parse_args().offline
+    source, address = first_cell.alone(offline), colab.published_address()
     for path in notebook_paths():
         packed = OUTPUT / path.name
         save(colab.pack(path, source, address), packed)
-        print(f"{packed.relative_to(ROOT)}  {packed.stat().st_size / 1e6:.1f} MB")
+        print(f"{packed.relative_to(ROOT)}  {packed.stat().st_size / 1e6:.2f} MB")
 
 
 if __name__ == "__main__":

@@ -108,13 +108,13 @@ def test_packed_for_colab_a_release_holds_the_toolbox_and_keeps_its_ids(course):
     for name in NAMES:
         alone = nbformat.read(course / "build" / f"{name}.ipynb", as_version=4)
         packed = nbformat.read(course / "build" / "colab" / f"{name}.ipynb", as_version=4)
-        assert code_cells(packed)[0].source == first_cell.alone()
+        assert code_cells(packed)[0].source == first_cell.alone(), "it carries no sample"
         ids = [[assignment.grade_id(cell) for cell in book.cells] for book in (alone, packed)]
         assert ids[0] == ids[1]
 
 
 def test_the_toolbox_in_a_packed_notebook_is_not_graded(course, tmp_path):
-    """The first cell, with its four megabytes, is neither an answer nor a helper."""
+    """The first cell, with its lines of base64, is neither an answer nor a helper."""
     loaded = assignment.load(course, "ps1")
     packed = course / "build" / "colab" / "ps1.ipynb"
     submission = read_submission(packed, read().file)

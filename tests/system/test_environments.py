@@ -13,8 +13,9 @@ import nbformat
 import pytest
 from outputs import complaints
 
-from environments import stand_ins, trial
+from environments import mirror, stand_ins, trial
 from notebooks import ROOT, code_cells, notebook_paths
+from utils.setup import fetch
 
 pytestmark = [
     pytest.mark.slow,
@@ -33,10 +34,15 @@ NO_NETWORK = {
 COMPUTE = "import mxnet; print(mxnet.__version__, mxnet.np.ones(3).sum().item())"
 
 
-def test_packed_notebooks_run_and_change_no_package(colab, tmp_path):
-    """02, 03, 04 and 05, with the quick budget: figures are drawn, and nothing warns."""
+def test_packed_notebooks_run_and_change_no_package(colab, real_data, tmp_path):
+    """02, 03, 04 and 05, with the quick budget: figures are drawn, and nothing warns.
+
+    02 has the images from the mirror alone: it carries no sample, and nothing else is in reach.
+    """
     paths = [BLOCK, SHAPES, NETWORK, TRAINING]
-    outcome = trial.run(colab, paths, tmp_path)
+    with mirror.serving(fetch.find()[1]) as data:
+        outcome = trial.run(colab, paths, tmp_path, data.address)
+    assert data.asked == [f"{name}.gz" for name in fetch.FILES], "02 fetches, the others find"
     assert outcome.error == ""
     assert outcome.names == [path.stem for path in paths]
     assert outcome.before.keys() == outcome.after.keys() == stand_ins.PACKAGES.keys()

@@ -1,6 +1,7 @@
 """Notebooks that work alone, and the address of the course: `make colab` and `make publish`."""
 
 import ast
+import hashlib
 import os
 import re
 import shutil
@@ -12,8 +13,10 @@ import pytest
 
 import colab
 import first_cell
+import pack_colab
 import publish
-from notebooks import NOTEBOOKS, ROOT, code_cells, notebook_paths
+from environments import mirror
+from notebooks import NOTEBOOKS, ROOT, code_cells, notebook_paths, save
 from utils.setup import fetch
 
 FIRST, SECOND = "https://github.com/one/course", "https://github.com/another/a-course.of-hers"
@@ -21,10 +24,11 @@ needs_git = pytest.mark.skipif(shutil.which("git") is None, reason="no git on th
 SHORT = NOTEBOOKS / "02_residual_block.ipynb"
 
 
-def run_cell(source, cwd, home):
-    """Run a first cell in a Python of its own; return the finished process."""
-    code = f"{source}\nprint(sys.path[0], utils.__file__)"
+def run_cell(source, cwd, home, then="print(sys.path[0], utils.__file__)", **settings):
+    """Run a first cell, and code after it, in a Python of its own; return the finished process."""
+    code = f"{source}\n{then}"
     environment = {"HOME": str(home), "PATH": os.environ["PATH"], "CUDA_VISIBLE_DEVICES": ""}
+    environment |= {"no_proxy": "127.0.0.1", **settings}
     command = [sys.executable, "-c", "import sys; exec(sys.stdin.read())"]
     return subprocess.run(
         command, cwd=cwd, env=environment, input=code, capture_output=True, text=True, timeout=120
@@ -35,17 +39,121 @@ def run_cell(source, cwd, home):
 
 
 @pytest.mark.slow
-def test_the_toolbox_inside_is_the_one_beside(tmp_path):
-    """Every file, the data's sample too, but nothing that Python has cached."""
-    run = run_cell(first_cell.alone(), tmp_path, tmp_path)
+@pytest.mark.parametrize("offline", [False, True])
+def test_the_toolbox_inside_is_the_one_beside(tmp_path, offline):
+    """Every file, but nothing that Python has cached; the sample is in the offline form alone."""
+    run = run_cell(first_cell.alone(offline), tmp_path, tmp_path)
     assert run.returncode == 0, run.stderr
-    unpacked = tmp_path / "residual-networks" / "utils"
-    for path in first_cell.toolbox():
-        copy = unpacked / path.relative_to(ROOT / "utils")
-        if path.suffix != ".gz":
-            assert copy.read_bytes() == path.read_bytes()
-    assert fetch.read_folder(unpacked / "sample", fetch.SAMPLE_FILES)
     assert str(tmp_path) in run.stdout
+    beside, unpacked = ROOT / "utils", tmp_path / "residual-networks" / "utils"
+    assert (unpacked / "sample").exists() == offline
+    if offline:
+        assert fetch.read_folder(unpacked / "sample", fetch.SAMPLE_FILES)
+    assert _files(unpacked) == _files(beside)
+
+
+def _files(folder):
+    """The contents of all files, by path, without the data and what Python has cached."""
+    return {
+        path.relative_to(folder): path.read_bytes()
+        for path in folder.rglob("*")
+        if path.is_file() and not {"__pycache__", "sample"} & {*path.relative_to(folder).parts}
+    }
+
+
+@pytest.mark.parametrize("path", notebook_paths(), ids=lambda path: path.stem)
+def test_a_packed_notebook_is_small_and_has_no_long_line(path, tmp_path):
+    """Editors are slow with a line of megabytes, and some open none."""
+    packed = tmp_path / path.name
+    save(colab.pack(path, first_cell.alone(), ""), packed)
+    assert packed.stat().st_size < 400_000
+    assert max(map(len, packed.read_text("utf-8").splitlines())) < 2000
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("options", [[], ["--offline"]])
+def test_the_command_packs_either_form(options, tmp_path, monkeypatch, capsys):
+    monkeypatch.setattr(pack_colab, "ROOT", tmp_path)
+    monkeypatch.setattr(pack_colab, "OUTPUT", tmp_path / "colab")
+    monkeypatch.setattr(pack_colab, "notebook_paths", lambda: [SHORT])
+    monkeypatch.setattr(sys, "argv", ["pack_colab.py", *options])
+    pack_colab.main()
+    packed = nbformat.read(tmp_path / "colab" / SHORT.name, as_version=4)
+    source = code_cells(packed)[0].source
+    assert source == first_cell.alone(offline=bool(options))
+    assert ("a sample of its data" in source.splitlines()[0]) == bool(options)
+    assert ("3." if options else "0.") in capsys.readouterr().out.split("  ")[1]
+
+
+@pytest.mark.parametrize(
+    ("setting", "offline"),
+    [("", False), ("OFFLINE=", False), ("OFFLINE=0", False), ("OFFLINE=1", True)],
+)
+@pytest.mark.parametrize("command", ["colab", "assignment"])
+def test_make_packs_the_offline_form_when_asked(command, setting, offline):
+    dry = ["make", "--dry-run", command, *filter(None, [setting])]
+    printed = subprocess.check_output(dry, cwd=ROOT, text=True)
+    assert ("--offline" in printed) == offline
+
+
+# The data of a packed notebook. In these Pythons, the sample stands for all of it.
+
+STAND_IN = "from utils.setup import fetch; fetch.FILES.update(fetch.SAMPLE_FILES); "
+STAND_IN += "fetch.MIRRORS[:] = ['{address}']; fetch._download.has_apt = lambda: False; "
+STAND_IN += "fetch.DEBIAN_FOLDER = fetch.Path('nowhere'); from utils import data; "
+DIGEST = """
+import hashlib
+print(data.load("quick").source)
+splits = [getattr(data.load("quick"), name) for name in ("train", "valid", "test")]
+print(hashlib.sha256(b"".join(split.images.tobytes() for split in splits)).hexdigest())
+"""
+CACHE = ".cache/residual-networks/fashion-mnist"
+
+
+def quick_images(sample):
+    splits = (sample.train, sample.valid, sample.test)
+    return hashlib.sha256(b"".join(split.images.tobytes() for split in splits)).hexdigest()
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("offline", [False, True])
+def test_both_forms_give_the_same_few_images(tmp_path, sample, offline):
+    """One takes them out of what a mirror sends, the other carries them."""
+    with mirror.serving(fetch.sample()[1]) as data:
+        then = STAND_IN.format(address=data.address) + DIGEST
+        run = run_cell(first_cell.alone(offline), tmp_path, tmp_path, then)
+    assert run.returncode == 0, run.stderr
+    assert run.stdout.split()[-1] == quick_images(sample)
+    assert "verified by the SHA-256" in run.stdout
+    assert len(data.asked) == (0 if offline else 4), "the second call finds them in the cache"
+    assert (tmp_path / CACHE).exists() != offline
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("budget", ["quick", "full"])
+def test_without_mirror_and_sample_a_sentence_says_what_to_do_and_it_works(tmp_path, budget):
+    then = STAND_IN.format(address="http://127.0.0.1:9/") + f"data.load('{budget}')"
+    run = run_cell(first_cell.alone(), tmp_path, tmp_path, then)
+    sentence = run.stderr.strip().splitlines()[-1]
+    assert "Fashion-MNIST could not be fetched" in sentence
+    assert "`make colab OFFLINE=1`" in sentence
+    assert all(f"{name}.gz" in sentence for name in fetch.FILES)
+    (folder,) = re.findall(r"%env FASHION_MNIST_DIR=(.*?)`", sentence)
+    for name in fetch.FILES:
+        shutil.copy(fetch.SAMPLE_FOLDER / f"{name}.gz", folder)
+    run = run_cell(first_cell.alone(), tmp_path, tmp_path, then, FASHION_MNIST_DIR=folder)
+    assert run.returncode == 0, run.stderr
+
+
+@pytest.mark.slow
+def test_a_mirror_with_other_contents_is_refused(tmp_path):
+    wrong = {name: contents[:-1] + b"?" for name, contents in fetch.sample()[1].items()}
+    with mirror.serving(wrong) as data:
+        then = STAND_IN.format(address=data.address) + "data.load('quick')"
+        run = run_cell(first_cell.alone(), tmp_path, tmp_path, then)
+    assert run.stdout.count("has the wrong contents") == 4
+    assert "Fashion-MNIST could not be fetched" in run.stderr.strip().splitlines()[-1]
+    assert list((tmp_path / CACHE).iterdir()) == []
 
 
 def test_at_home_the_same_cell_does_nothing(tmp_path):
@@ -57,7 +165,6 @@ def test_at_home_the_same_cell_does_nothing(tmp_path):
     assert sorted(path.name for path in tmp_path.iterdir()) == ["notebooks", "utils"]
 
 
-@pytest.mark.slow
 def test_packing_twice_gives_the_same_text():
     """The times of the files do not matter."""
     packed = first_cell.archive()

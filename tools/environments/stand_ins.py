@@ -91,10 +91,13 @@ def _add_google_colab(folder: Path) -> None:
 def variables(python: Path, home: Path) -> dict[str, str]:
     """Return the variables of a fresh shell, and those by which this machine reaches its network.
 
-    GPUs are hidden: for one that fits, 2.4 GB would be downloaded.
+    No proxy is asked for what is on this machine. GPUs are hidden: for one that fits, 2.4 GB would
+    be downloaded.
     """
     network = re.compile("PIP_|SSL_|.*_proxy$", re.IGNORECASE)
     kept = {name: text for name, text in os.environ.items() if network.match(name)}
+    direct = [os.environ.get("no_proxy") or os.environ.get("NO_PROXY"), "127.0.0.1"]
+    kept["no_proxy"] = ",".join(filter(None, direct))
     path = f"{python.parent}{os.pathsep}{os.environ['PATH']}"
     start = {"HOME": str(home), "PATH": path, "LANG": "C.UTF-8", "CUDA_VISIBLE_DEVICES": ""}
     return {**kept, **start}

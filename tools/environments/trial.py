@@ -1,8 +1,8 @@
 """Run packed notebooks in one environment, as a reader would meet them there.
 
-The notebooks run with the quick budget, in an empty folder and with an empty HOME. numpy and a
-stand-in for google.colab are imported before the first cell. This cannot show Colab's front end,
-its network, or its GPUs.
+The notebooks run with the quick budget, in an empty folder and with an empty HOME, and fetch the
+data from a mirror on this machine. numpy and a stand-in for google.colab are imported before the
+first cell. This cannot show Colab's front end, its network, or its GPUs.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from nbformat.v4 import new_code_cell
 import colab
 import first_cell
 from environments import stand_ins
-from notebooks import last_line, save, set_budget
+from notebooks import code_cells, last_line, save, set_budget
 
 CELL_TIMEOUT = 900  # seconds: an installation over a slow network
 
@@ -30,6 +30,11 @@ import contextlib, importlib
 for name in ("google.colab", "numpy", "pandas", "matplotlib.pyplot"):
     with contextlib.suppress(ImportError):
         importlib.import_module(name)
+"""
+# After the first cell: the data comes from here.
+MIRROR = """\
+from utils.setup import fetch
+fetch.MIRRORS[:] = ["{address}"]
 """
 # After the last cell: do packages that are built on numpy still work?
 AFTERWARDS = """
@@ -62,10 +67,10 @@ class Outcome:
         return [name for name, version in self.before.items() if self.after[name] != version]
 
 
-def run(python: Path, paths: list[Path], keep: Path) -> Outcome:
+def run(python: Path, paths: list[Path], keep: Path, address: str) -> Outcome:
     """Run packed notebooks one after another, up to the first error.
 
-    Copies of the executed notebooks go to `keep`.
+    `address` is that of a mirror of the data. Copies of the executed notebooks go to `keep`.
     """
     outcome = Outcome([], stand_ins.versions(python), {})
     source = first_cell.alone()
@@ -79,6 +84,8 @@ def run(python: Path, paths: list[Path], keep: Path) -> Outcome:
         for original in paths:
             notebook = colab.pack(original, source, "")
             set_budget(notebook, "quick")
+            first = notebook.cells.index(code_cells(notebook)[0])
+            notebook.cells.insert(first + 1, new_code_cell(MIRROR.format(address=address)))
             notebook.cells.append(new_code_cell(AFTERWARDS))
             path = folder / original.name
             save(notebook, path)
