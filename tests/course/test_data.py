@@ -119,6 +119,20 @@ def test_the_sample_is_what_is_taken_out_of_the_real_data(real_data):
         assert all(ours[at : at + 784] in images for at in range(header, len(ours), 784))
 
 
+@pytest.mark.network
+def test_without_the_sample_the_quick_budget_gives_the_same_images(
+    real_data, sample, monkeypatch, tmp_path
+):
+    """A notebook that was packed without it takes them out of all images."""
+    monkeypatch.setattr(fetch, "SAMPLE_FOLDER", tmp_path / "sample")
+    taken = data.load("quick")
+    assert taken.source.folder == real_data.source.folder
+    for name in ("train", "valid", "test"):
+        ours, theirs = getattr(taken, name), getattr(sample, name)
+        assert numpy.array_equal(ours.images, theirs.images)
+        assert numpy.array_equal(ours.labels, theirs.labels)
+
+
 def test_the_sample_is_small_and_comes_with_its_license():
     sizes = [path.stat().st_size for path in fetch.SAMPLE_FOLDER.iterdir()]
     assert sum(sizes) < 3.2e6
