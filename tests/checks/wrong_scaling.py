@@ -3,6 +3,8 @@
 The wrong ones are added to the galleries of `wrong_exercises`.
 """
 
+import itertools
+
 import numpy
 from mxnet import autograd, gluon, np
 from wrong_exercises import diagnosed_as
@@ -87,6 +89,14 @@ def all_parts_at_once(order, rank, workers):
 @diagnosed_as("no image numbers", "batch_part")
 def where_they_are(order, rank, workers):
     return numpy.arange(len(order)) % workers == rank
+
+
+calls = itertools.count()
+
+
+@diagnosed_as("another part in another call", "batch_part")
+def counted_by_calls(order, rank, workers):
+    return cut(order, next(calls) % workers, workers)
 
 
 # ring_step_seconds(compute_seconds, gradient_bytes, bytes_per_second, workers)
@@ -306,6 +316,11 @@ def by_hand(net, parts, trainer):
     for parameter in net.collect_params().values():
         step = trainer.learning_rate / images(parts) * parameter.grad()
         parameter.set_data(parameter.data() - step)
+
+
+@diagnosed_as("images on another scale", "accumulated_step")
+def scaled_again(net, parts, trainer):
+    accumulated(net, [(X / 255, y) for X, y in parts], trainer, images(parts))
 
 
 @diagnosed_as("parts put together", "accumulated_step")

@@ -4,6 +4,7 @@ The functions have the signatures of notebook 05. There is a gallery for each of
 """
 
 import dataclasses
+import math
 
 import mxnet as mx
 import numpy
@@ -196,17 +197,88 @@ def step_not_written_yet(net, X, y, trainer):
     raise NotImplementedError
 
 
+never_reset = mx.metric.Accuracy(), mx.metric.Loss()
+
+
+@diagnosed_as("result depends on earlier calls", "train_step")
+def step_with_metrics_that_are_never_reset(net, X, y, trainer):
+    accuracy, mean_loss = never_reset
+    scores, losses = losses_of(net, X, y)
+    trainer.step(len(y))
+    accuracy.update(y, scores.argmax(axis=1))
+    mean_loss.update(0, losses.as_nd_ndarray())
+    return mean_loss.get()[1], accuracy.get()[1] * len(y)
+
+
+smoothed = []
+
+
+@diagnosed_as("result depends on earlier calls", "train_step")
+def step_with_a_smoothed_loss(net, X, y, trainer):
+    loss, hits = train.train_step(net, X, y, trainer)
+    smoothed.append(0.9 * smoothed[-1] + 0.1 * loss if smoothed else loss)
+    return smoothed[-1], hits
+
+
+late = [(2.3, 1)]
+
+
+@diagnosed_as("result depends on earlier calls", "train_step")
+def step_that_returns_what_the_last_one_found(net, X, y, trainer):
+    late.append(train.train_step(net, X, y, trainer))
+    return late[-2]
+
+
+@diagnosed_as("momentum lost", "train_step")
+def step_with_a_trainer_of_its_own(net, X, y, trainer):
+    settings = {"learning_rate": trainer.learning_rate, "momentum": 0.9}
+    return train.train_step(net, X, y, gluon.Trainer(net.collect_params(), "sgd", settings))
+
+
+@diagnosed_as("momentum lost", "train_step")
+def step_past_the_trainer(net, X, y, trainer):
+    scores, losses = losses_of(net, X, y)
+    for parameter in net.collect_params().values():
+        parameter.set_data(parameter.data() - trainer.learning_rate * parameter.grad() / len(y))
+    return losses.mean().item(), correct(scores, y)
+
+
+@diagnosed_as("images on another scale", "train_step")
+def step_that_scales_again(net, X, y, trainer):
+    return train.train_step(net, X / 255, y, trainer)
+
+
+@diagnosed_as("images on another scale", "train_step")
+def step_that_scales_to_0_and_1(net, X, y, trainer):
+    return train.train_step(net, (X - X.min()) / (X.max() - X.min()), y, trainer)
+
+
 WRONG_TRAINING["train_step"]["train_step"] = "not a function"
 
 
 # train_epoch
 
 
-def learn(net, split, order, recipe, trainer, device):
+def raw(images):
+    """Return images as networks take them, but as bytes: 0 to 255."""
+    return images[:, None].astype("float32")
+
+
+def to_one(images):
+    """Return images with pixels between 0 and 1."""
+    return raw(images) / 255
+
+
+def by_their_own(images):
+    """Return images normalized by their own mean and deviation."""
+    return (raw(images) - images.mean()) / images.std()
+
+
+def learn(net, split, order, recipe, trainer, device, normalize=data.normalize):
     """Take a step on each full batch, with the images in the given order."""
     for start in range(0, len(order) - recipe.batch_size + 1, recipe.batch_size):
         chosen = order[start : start + recipe.batch_size]
-        X = np.array(data.normalize(split.images[chosen]), ctx=device)
+        X = np.array(normalize(split.images[chosen]), ctx=device)
         yield train.train_step(net, X, np.array(split.labels[chosen], ctx=device), trainer)
 
 
@@ -255,6 +327,74 @@ def epoch_without_steps(net, split, recipe, trainer, rng, device):
 def epoch_of_steps_of_one(net, split, recipe, trainer, rng, device):
     for X, y in data.batches(split, recipe.batch_size, device, rng):
         yield step_of_one(net, X, y, trainer)
+
+
+@diagnosed_as("step uphill", "train_epoch")
+def epoch_uphill(net, split, recipe, trainer, rng, device):
+    for X, y in data.batches(split, recipe.batch_size, device, rng):
+        yield step_uphill(net, X, y, trainer)
+
+
+@diagnosed_as("gradients accumulated", "train_epoch")
+def epoch_with_old_gradients(net, split, recipe, trainer, rng, device):
+    for X, y in data.batches(split, recipe.batch_size, device, rng):
+        yield step_with_old_gradients(net, X, y, trainer)
+
+
+@diagnosed_as("momentum lost", "train_epoch")
+def epoch_with_a_trainer_of_its_own(net, split, recipe, trainer, rng, device):
+    constant = dataclasses.replace(recipe, learning_rate=trainer.learning_rate, one_cycle=False)
+    mine = constant.trainer(net, recipe.steps_per_epoch(split))
+    return train.train_epoch(net, split, recipe, mine, rng, device)
+
+
+@diagnosed_as("another momentum", "train_epoch")
+def epoch_with_a_trainer_for_each_step(net, split, recipe, trainer, rng, device):
+    for X, y in data.batches(split, recipe.batch_size, device, rng):
+        yield train.train_step(net, X, y, recipe.trainer(net, 18))
+
+
+@diagnosed_as("wrong direction", "train_epoch")
+def epoch_of_signs(net, split, recipe, trainer, rng, device):
+    mine = gluon.Trainer(net.collect_params(), "signum", {"learning_rate": recipe.learning_rate})
+    return train.train_epoch(net, split, recipe, mine, rng, device)
+
+
+@diagnosed_as("another batch size", "train_epoch")
+def epoch_of_pairs(net, split, recipe, trainer, rng, device):
+    pairs = dataclasses.replace(recipe, batch_size=2)
+    return train.train_epoch(net, split, pairs, trainer, rng, device)
+
+
+@diagnosed_as("another batch size", "train_epoch")
+def epoch_of_one_step(net, split, recipe, trainer, rng, device):
+    net.collect_params().setattr("grad_req", "add")
+    for X, y in data.batches(split, recipe.batch_size, device, rng):
+        losses_of(net, X, y)
+    trainer.step(len(split))
+    net.collect_params().zero_grad()
+
+
+@diagnosed_as("images not normalized", "train_epoch")
+def epoch_of_bytes(net, split, recipe, trainer, rng, device):
+    return learn(net, split, rng.permutation(len(split)), recipe, trainer, device, raw)
+
+
+@diagnosed_as("images not normalized", "train_epoch")
+def epoch_of_images_scaled_twice(net, split, recipe, trainer, rng, device):
+    def twice(images):
+        return to_one(images) / 255
+
+    return learn(net, split, rng.permutation(len(split)), recipe, trainer, device, twice)
+
+
+all_losses = []
+
+
+@diagnosed_as("not reset between epochs", "train_epoch")
+def epoch_with_a_mean_that_is_never_reset(*arguments):
+    all_losses.extend(loss for loss, _ in train.train_epoch(*arguments))
+    return numpy.mean(all_losses)
 
 
 @diagnosed_as("needs the main thread", "train_epoch")
@@ -343,19 +483,100 @@ def evaluation_with_the_sum_of_losses(net, split, device):
     return loss * len(split), accuracy
 
 
+def judge_of(normalize):
+    """Return an evaluation that normalizes images in its own way, in one batch."""
+
+    def judge(net, split, device):
+        scores, y = net(np.array(normalize(split.images), ctx=device)), np.array(split.labels)
+        return loss_function(scores, y).mean().item(), correct(scores, y) / len(split)
+
+    return judge
+
+
+WRONG_TRAINING["evaluate"][judge_of(raw)] = "images on another scale"
+WRONG_TRAINING["evaluate"][judge_of(to_one)] = "images on another scale"
+WRONG_TRAINING["evaluate"][judge_of(lambda images: 2 * to_one(images) - 1)] = (
+    "images on another scale"
+)
+
+
+def judging_with(accuracy, mean_loss):
+    """Return an evaluation that counts with these metrics, and never resets them."""
+
+    def judge(net, split, device):
+        for scores, y in scores_of(net, split, device):
+            accuracy.update(y, scores.argmax(axis=1))
+            mean_loss.update(0, loss_function(scores, y).as_nd_ndarray())
+        return mean_loss.get()[1], accuracy.get()[1]
+
+    return judge
+
+
+never_reset_either = judging_with(mx.metric.Accuracy(), mx.metric.Loss())
+WRONG_TRAINING["evaluate"][never_reset_either] = "result depends on earlier calls"
+
+
+def evaluation_that_adds_up(totals):
+    def evaluate(net, split, device):
+        for scores, y in scores_of(net, split, device):
+            totals[0] += loss_function(scores, y).sum().item()
+            totals[1] += correct(scores, y)
+        return totals[0] / len(split), totals[1] / len(split)
+
+    return evaluate
+
+
+WRONG_TRAINING["evaluate"][evaluation_that_adds_up([0, 0])] = "result depends on earlier calls"
+
+
+best_so_far = [numpy.inf, 0]
+
+
+@diagnosed_as("result depends on earlier calls", "evaluate")
+def evaluation_that_keeps_the_best(net, split, device):
+    loss, accuracy = train.evaluate(net, split, device)
+    best_so_far[:] = min(loss, best_so_far[0]), max(accuracy, best_so_far[1])
+    return tuple(best_so_far)
+
+
+found_before = {}
+
+
+@diagnosed_as("the same result in every call", "evaluate")
+def evaluation_of_the_first_call(net, split, device):
+    return found_before.setdefault("result", train.evaluate(net, split, device))
+
+
 # fit
 
 
-def own_fit(net, fashion, recipe, *, seed, device, epoch=train.train_epoch, judge=train.evaluate):
-    """Train with the plain loop; the epoch and the evaluation can be replaced."""
-    rng = numpy.random.default_rng(seed)
-    trainer = recipe.trainer(net, recipe.epochs * recipe.steps_per_epoch(fashion.train))
+def own_fit(
+    net,
+    fashion,
+    recipe,
+    *,
+    seed,
+    device,
+    epoch=train.train_epoch,
+    judge=train.evaluate,
+    trainer=None,
+    rng=None,
+    epochs=None,
+):
+    """Train with the plain loop, any part of which can be replaced."""
+    rng = rng or numpy.random.default_rng(seed)
+    steps = recipe.epochs * recipe.steps_per_epoch(fashion.train)
+    trainer = trainer or recipe.trainer(net, steps)
     history = []
-    for _ in range(recipe.epochs):
+    for _ in range(epochs or recipe.epochs):
         for _ in epoch(net, fashion.train, recipe, trainer, rng, device):
             pass
         history.append(judge(net, fashion.valid, device))
     return history
+
+
+def nothing(*_):
+    """Stand in for an evaluation that happens elsewhere."""
 
 
 def joined(*splits):
@@ -401,7 +622,7 @@ def fit_that_validates_on_training_images(net, fashion, recipe, *, seed, device)
 
 @diagnosed_as("validation not after each epoch", "fit")
 def fit_that_validates_at_the_end(net, fashion, recipe, *, seed, device):
-    own_fit(net, fashion, recipe, seed=seed, device=device, judge=lambda *_: None)
+    own_fit(net, fashion, recipe, seed=seed, device=device, judge=nothing)
     return train.evaluate(net, fashion.valid, device)
 
 
@@ -424,6 +645,268 @@ def fit_in_the_same_order(net, fashion, recipe, *, seed, device):
 def fit_for_one_epoch(net, fashion, recipe, *, seed, device):
     short = dataclasses.replace(recipe, epochs=1)
     return train.fit(net, fashion, short, seed=seed, device=device)
+
+
+@diagnosed_as("wrong number of epochs", "fit")
+def fit_for_an_epoch_too_few(net, fashion, recipe, *, seed, device):
+    return own_fit(net, fashion, recipe, seed=seed, device=device, epochs=recipe.epochs - 1)
+
+
+@diagnosed_as("validation before the training", "fit")
+def fit_that_validates_before_the_epoch(net, fashion, recipe, *, seed, device):
+    def epoch(*arguments):
+        train.evaluate(net, fashion.valid, device)
+        return train.train_epoch(*arguments)
+
+    return own_fit(net, fashion, recipe, seed=seed, device=device, epoch=epoch, judge=nothing)
+
+
+@diagnosed_as("validation not after each epoch", "fit")
+def fit_that_validates_in_the_middle(net, fashion, recipe, *, seed, device):
+    def epoch(net, split, recipe, *others):
+        for step, result in enumerate(train.train_epoch(net, split, recipe, *others), start=1):
+            if step == recipe.steps_per_epoch(split) // 2:
+                train.evaluate(net, fashion.valid, device)
+            yield result
+
+    return own_fit(net, fashion, recipe, seed=seed, device=device, epoch=epoch, judge=nothing)
+
+
+@diagnosed_as("validation not after each epoch", "fit")
+def fit_that_validates_on_a_batch(net, fashion, recipe, *, seed, device):
+    few = dataclasses.replace(fashion, valid=fashion.valid.first(16))
+    return own_fit(net, few, recipe, seed=seed, device=device)
+
+
+@diagnosed_as("images on two scales", "fit")
+def fit_that_validates_on_bytes(net, fashion, recipe, *, seed, device):
+    return own_fit(net, fashion, recipe, seed=seed, device=device, judge=judge_of(raw))
+
+
+@diagnosed_as("images on two scales", "fit")
+def fit_that_validates_between_0_and_1(net, fashion, recipe, *, seed, device):
+    return own_fit(net, fashion, recipe, seed=seed, device=device, judge=judge_of(to_one))
+
+
+def own_epoch(normalize):
+    """Return an epoch that normalizes images in its own way."""
+
+    def epoch(net, split, recipe, trainer, rng, device):
+        order = rng.permutation(len(split))
+        return learn(net, split, order, recipe, trainer, device, normalize)
+
+    return epoch
+
+
+@diagnosed_as("images not normalized", "fit")
+def fit_on_bytes(net, fashion, recipe, *, seed, device):
+    epoch, judge = own_epoch(raw), judge_of(raw)
+    return own_fit(net, fashion, recipe, seed=seed, device=device, epoch=epoch, judge=judge)
+
+
+@diagnosed_as("images on two scales", "fit")
+def fit_between_0_and_1_alone(net, fashion, recipe, *, seed, device):
+    return own_fit(net, fashion, recipe, seed=seed, device=device, epoch=own_epoch(to_one))
+
+
+@diagnosed_as("network starts again", "fit")
+def fit_that_initializes_in_every_epoch(net, fashion, recipe, *, seed, device):
+    def epoch(*arguments):
+        train.initialize(net, seed=seed, device=device)
+        return train.train_epoch(*arguments)
+
+    return own_fit(net, fashion, recipe, seed=seed, device=device, epoch=epoch)
+
+
+@diagnosed_as("network starts again", "fit")
+def fit_that_initializes_before_it_validates(net, fashion, recipe, *, seed, device):
+    def judge(*arguments):
+        net.initialize(force_reinit=True)
+        return train.evaluate(*arguments)
+
+    return own_fit(net, fashion, recipe, seed=seed, device=device, judge=judge)
+
+
+@diagnosed_as("network starts again", "fit")
+def fit_that_ends_with_the_first_weights(net, fashion, recipe, *, seed, device):
+    net.save_parameters("start.params")
+    history = own_fit(net, fashion, recipe, seed=seed, device=device)
+    net.load_parameters("start.params")
+    return history
+
+
+@diagnosed_as("weights replaced", "fit")
+def fit_that_halves_the_weights(net, fashion, recipe, *, seed, device):
+    def judge(*arguments):
+        result = train.evaluate(*arguments)
+        for parameter in net.collect_params().values():
+            parameter.set_data(parameter.data() / 2)
+        return result
+
+    return own_fit(net, fashion, recipe, seed=seed, device=device, judge=judge)
+
+
+def with_a_new_trainer(steps):
+    """Return a training that makes a trainer for so many steps in each epoch."""
+
+    def fit(net, fashion, recipe, *, seed, device):
+        def epoch(net, split, recipe, trainer, *others):
+            mine = recipe.trainer(net, steps(recipe, split))
+            return train.train_epoch(net, split, recipe, mine, *others)
+
+        return own_fit(net, fashion, recipe, seed=seed, device=device, epoch=epoch)
+
+    return fit
+
+
+def of_an_epoch(recipe, split):
+    return recipe.steps_per_epoch(split)
+
+
+def of_all_epochs(recipe, split):
+    return recipe.epochs * recipe.steps_per_epoch(split)
+
+
+WRONG_TRAINING["fit"][with_a_new_trainer(of_an_epoch)] = "momentum lost"
+WRONG_TRAINING["fit"][with_a_new_trainer(of_all_epochs)] = "momentum lost"
+
+
+def with_a_trainer(make):
+    """Return a training with one trainer, that `make(net, recipe, split)` makes."""
+
+    def fit(net, fashion, recipe, *, seed, device):
+        trainer = make(net, recipe, fashion.train)
+        return own_fit(net, fashion, recipe, seed=seed, device=device, trainer=trainer)
+
+    return fit
+
+
+def planned(steps):
+    return with_a_trainer(lambda net, recipe, split: recipe.trainer(net, steps(recipe, split)))
+
+
+def by(optimizer="nag", **others):
+    """Return a training with a trainer by the recipe, but for its optimizer or some settings."""
+
+    def make(net, recipe, split):
+        settings = {
+            "learning_rate": recipe.learning_rate,
+            "momentum": recipe.momentum,
+            "wd": recipe.weight_decay,
+            "lr_scheduler": recipe.schedule(of_all_epochs(recipe, split)),
+            **others,
+        }
+        return gluon.Trainer(net.collect_params(), optimizer, settings)
+
+    return with_a_trainer(make)
+
+
+# A part where a total is meant, and other numbers of steps.
+WRONG_TRAINING["fit"] |= {
+    planned(of_an_epoch): "learning rate zero before the end",
+    planned(lambda recipe, split: recipe.epochs): "learning rate zero before the end",
+    planned(lambda recipe, split: recipe.batch_size): "learning rate zero before the end",
+    planned(lambda recipe, split: recipe.epochs * len(split)): "learning rate not zero at the end",
+    planned(lambda recipe, split: len(split)): "learning rate not zero at the end",
+    by(lr_scheduler=None): "learning rate not zero at the end",
+    by(momentum=0.0): "another momentum",
+    by(momentum=0.5): "another momentum",
+    by(wd=0.0): "another weight decay",
+    by(wd=0.01): "another weight decay",
+    by("signum"): "wrong direction",
+}
+
+
+@diagnosed_as("another learning rate", "fit")
+def fit_that_warms_up_in_every_epoch(net, fashion, recipe, *, seed, device):
+    trainer = recipe.trainer(net, of_all_epochs(recipe, fashion.train))
+    of_epoch = recipe.schedule(of_an_epoch(recipe, fashion.train))
+
+    def epoch(net, split, recipe, trainer, *others):
+        base = recipe.learning_rate
+        trainer.optimizer.lr_scheduler = Shifted(of_epoch, base, trainer.optimizer.num_update)
+        return train.train_epoch(net, split, recipe, trainer, *others)
+
+    return own_fit(net, fashion, recipe, seed=seed, device=device, epoch=epoch, trainer=trainer)
+
+
+class Shifted(mx.lr_scheduler.LRScheduler):
+    """A schedule that begins at a later step."""
+
+    def __init__(self, schedule, base, start):
+        super().__init__(base)
+        self.schedule, self.base, self.start = schedule, base, start
+
+    def __call__(self, step):
+        self.schedule.base_lr = self.base
+        return self.schedule(step - self.start)
+
+
+def with_steps(train_step):
+    """Return a training that takes its steps with this function."""
+
+    def fit(net, fashion, recipe, *, seed, device):
+        def epoch(net, split, recipe, trainer, rng, device):
+            for X, y in recipe.batches(split, device, rng):
+                yield train_step(net, X, y, trainer)
+
+        return own_fit(net, fashion, recipe, seed=seed, device=device, epoch=epoch)
+
+    return fit
+
+
+WRONG_TRAINING["fit"] |= {
+    with_steps(step_of_one): "not divided by the batch size",
+    with_steps(step_of_a_mean_by_the_batch_size): "divided by the batch size twice",
+    with_steps(step_for_another_batch_size): "wrong step length",
+    with_steps(step_with_old_gradients): "gradients accumulated",
+    with_steps(lambda net, X, y, trainer: losses_of(net, X, y)): "weights do not move",
+}
+
+
+@diagnosed_as("labels shuffled apart from images", "fit")
+def fit_with_labels_shuffled_apart(net, fashion, recipe, *, seed, device):
+    epoch = epoch_with_labels_shuffled_apart
+    return own_fit(net, fashion, recipe, seed=seed, device=device, epoch=epoch)
+
+
+@diagnosed_as("another batch size", "fit")
+def fit_in_batches_of_four(net, fashion, recipe, *, seed, device):
+    fours = dataclasses.replace(recipe, batch_size=4)
+    return own_fit(net, fashion, fours, seed=seed, device=device)
+
+
+order_of_the_notebook = numpy.random.default_rng(0)
+
+
+@diagnosed_as("another order for the same seed", "fit")
+def fit_with_the_notebooks_generator(net, fashion, recipe, *, seed, device):
+    rng = order_of_the_notebook
+    return own_fit(net, fashion, recipe, seed=seed, device=device, rng=rng)
+
+
+@diagnosed_as("the same order for every seed", "fit")
+def fit_without_the_seed(net, fashion, recipe, *, seed, device):
+    return own_fit(net, fashion, recipe, seed=0, device=device)
+
+
+@diagnosed_as("not reset between epochs", "fit")
+def fit_with_metrics_that_are_not_reset(net, fashion, recipe, *, seed, device):
+    judge = judging_with(mx.metric.Accuracy(), mx.metric.Loss())
+    return own_fit(net, fashion, recipe, seed=seed, device=device, judge=judge)
+
+
+@diagnosed_as("not reset between epochs", "fit")
+def fit_with_a_training_loss_that_is_not_reset(net, fashion, recipe, *, seed, device):
+    losses, curve = [], []
+
+    def epoch(*arguments):
+        losses.extend(loss for loss, _ in train.train_epoch(*arguments))
+        curve.append(numpy.mean(losses))
+        return ()
+
+    own_fit(net, fashion, recipe, seed=seed, device=device, epoch=epoch)
+    return {"loss": numpy.array(curve)}
 
 
 @diagnosed_as("raises an error", "fit")
@@ -515,6 +998,131 @@ def epoch_of_halves(net, split, recipe, trainer, rng, device):
         net.collect_params().zero_grad()
 
 
+def step_with_metrics_of_its_own(net, X, y, trainer):
+    accuracy, mean_loss = mx.metric.Accuracy(), mx.metric.Loss()
+    scores, losses = losses_of(net, X, y)
+    trainer.step(len(y))
+    accuracy.update(y, scores.argmax(axis=1))
+    mean_loss.update(0, losses.as_nd_ndarray())
+    return mean_loss.get()[1], accuracy.get()[1] * len(y)
+
+
+def step_on_a_batch_that_it_normalizes(net, X, y, trainer):
+    return train.train_step(net, (X - X.mean()) / X.std(), y, trainer)
+
+
+def evaluation_with_metrics_that_are_reset(net, split, device):
+    for metric in never_reset:
+        metric.reset()
+    return judging_with(*never_reset)(net, split, device)
+
+
+def fit_of_half_batches(net, fashion, recipe, *, seed, device):
+    def epoch(*arguments):
+        return [epoch_of_halves(*arguments)]
+
+    return own_fit(net, fashion, recipe, seed=seed, device=device, epoch=epoch)
+
+
+def fit_that_yields(net, fashion, recipe, *, seed, device):
+    """The caller can draw each epoch as soon as it is over."""
+    rng = numpy.random.default_rng(seed)
+    trainer = recipe.trainer(net, of_all_epochs(recipe, fashion.train))
+    for _ in range(recipe.epochs):
+        list(train.train_epoch(net, fashion.train, recipe, trainer, rng, device))
+        yield train.evaluate(net, fashion.valid, device)
+
+
+def own_optimizer(look_ahead, first=1):
+    """Return a training that moves the weights itself: Nesterov's momentum, or the plain one."""
+
+    def fit(net, fashion, recipe, *, seed, device):
+        rng = numpy.random.default_rng(seed)
+        schedule = recipe.schedule(of_all_epochs(recipe, fashion.train))
+        velocity, step, history = 0, first, []
+        for _ in range(recipe.epochs):
+            for X, y in recipe.batches(fashion.train, device, rng):
+                losses_of(net, X, y)
+                for parameter in net.collect_params().values():
+                    weight, rate = parameter.data(), schedule(step)
+                    pull = rate * (parameter.grad() / len(y) + recipe.weight_decay * weight)
+                    velocity = recipe.momentum * velocity - pull
+                    move = recipe.momentum * velocity - pull if look_ahead else velocity
+                    parameter.set_data(weight + move)
+                step += 1
+            history.append(train.evaluate(net, fashion.valid, device))
+        return history
+
+    return fit
+
+
+def fit_with_a_loader(net, fashion, recipe, *, seed, device):
+    """The last, smaller batch of each epoch is used as well."""
+    numpy.random.seed(seed)
+
+    def epoch(net, split, recipe, trainer, rng, device):
+        return learn_from_a_loader(net, split, recipe, trainer)
+
+    return own_fit(net, fashion, recipe, seed=seed, device=device, epoch=epoch)
+
+
+def whole_batches_and_the_rest(recipe, split):
+    return recipe.epochs * math.ceil(len(split) / recipe.batch_size)
+
+
+def fit_between_0_and_1(net, fashion, recipe, *, seed, device):
+    epoch, judge = own_epoch(to_one), judge_of(to_one)
+    return own_fit(net, fashion, recipe, seed=seed, device=device, epoch=epoch, judge=judge)
+
+
+def fit_with_the_statistics_of_a_split(net, fashion, recipe, *, seed, device):
+    judge = judge_of(by_their_own)
+    return own_fit(net, fashion, recipe, seed=seed, device=device, judge=judge)
+
+
+def fit_that_validates_more_often(net, fashion, recipe, *, seed, device):
+    """Before the first epoch, in each one, and twice after it."""
+    before = train.evaluate(net, fashion.valid, device)
+
+    def epoch(*arguments):
+        for result in train.train_epoch(*arguments):
+            train.evaluate(net, fashion.valid, device)
+            yield result
+
+    def judge(*arguments):
+        return train.evaluate(*arguments)[0], train.evaluate(*arguments)[1]
+
+    after = own_fit(net, fashion, recipe, seed=seed, device=device, epoch=epoch, judge=judge)
+    return [before, *after]
+
+
+def fit_that_judges_on_training_images_too(net, fashion, recipe, *, seed, device):
+    def judge(*arguments):
+        return train.evaluate(net, fashion.train, device), train.evaluate(*arguments)
+
+    return own_fit(net, fashion, recipe, seed=seed, device=device, judge=judge)
+
+
+def fit_that_keeps_the_best(net, fashion, recipe, *, seed, device):
+    """At the end the network has the weights of its best epoch."""
+    best = []
+
+    def judge(*arguments):
+        loss, accuracy = train.evaluate(*arguments)
+        if not best or accuracy > best[0]:
+            best[:] = accuracy, loss
+            net.save_parameters("best.params")
+        return loss, accuracy
+
+    history = own_fit(net, fashion, recipe, seed=seed, device=device, judge=judge)
+    net.load_parameters("best.params")
+    return pandas.DataFrame(history, columns=["loss", "accuracy"])
+
+
+def fit_without_a_result(net, fashion, recipe, *, seed, device):
+    own_fit(net, fashion, recipe, seed=seed, device=device)
+
+
 def fit_that_initializes(net, fashion, recipe, seed, device):
     train.initialize(net, seed=seed, device=device)
     return own_fit(net, fashion, recipe, seed=seed, device=device)
@@ -541,18 +1149,47 @@ RIGHT_TRAINING = {
         step_of_the_mean,
         step_with_its_own_loss,
         step_with_a_fraction_of_the_batch,
+        step_with_metrics_of_its_own,
+        step_on_a_batch_that_it_normalizes,
     ],
     "train_epoch": [
         train.train_epoch,
         epoch_with_its_own_order,
         epoch_with_a_loader,
         epoch_of_halves,
+        own_epoch(to_one),
+        own_epoch(by_their_own),
         returning(lambda results: results[0][0]),
         returning(any),
         returning(numpy.array),
         returning(pandas.DataFrame),
     ],
-    "evaluate": [train.evaluate, evaluation_by_counting],
-    "fit": [train.fit, own_fit, fit_that_initializes],
+    "evaluate": [
+        train.evaluate,
+        evaluation_by_counting,
+        evaluation_with_metrics_that_are_reset,
+        judge_of(by_their_own),
+    ],
+    "fit": [
+        train.fit,
+        own_fit,
+        fit_that_initializes,
+        fit_of_half_batches,
+        fit_that_yields,
+        own_optimizer(look_ahead=True),
+        own_optimizer(look_ahead=False),
+        own_optimizer(look_ahead=True, first=0),
+        by("sgd"),
+        planned(whole_batches_and_the_rest),
+        with_steps(step_of_the_mean),
+        with_steps(step_with_its_own_loss),
+        fit_with_a_loader,
+        fit_between_0_and_1,
+        fit_with_the_statistics_of_a_split,
+        fit_that_validates_more_often,
+        fit_that_judges_on_training_images_too,
+        fit_that_keeps_the_best,
+        fit_without_a_result,
+    ],
     "history": [history],
 }

@@ -6,10 +6,9 @@ answers.
 """
 
 from utils.checks._report import Report
-from utils.checks.accuracy_without import accuracy_without
 from utils.checks.batch_parts import accumulated_step, batch_part
 from utils.checks.changed_block import identity, scaled_residual
-from utils.checks.experiment import experiment
+from utils.checks.experiment import accuracy_without, experiment
 from utils.checks.numbers import (
     average_image,
     difference_counts,

@@ -4,21 +4,38 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
+from dataclasses import replace
 from typing import Any
 
 import mxnet as mx
 import numpy
+from mxnet import gluon
 
-from utils.checks import _witness
+from utils.checks import _training_path, _witness
 from utils.checks._report import Mistake
-from utils.checks._training_step import check_moved, softmax_twice, swapped, two_numbers
-from utils.checks._witness import RATE, Witness
+from utils.checks._training_step import (
+    check_forgets,
+    check_reported,
+    softmax_twice,
+    swapped,
+    two_numbers,
+)
+from utils.checks._witness import (
+    SeenBatch,
+    Witness,
+    check_as_given,
+    check_normalized,
+    check_one_scale,
+)
 from utils.recipes import Recipe
 
-RECIPE = Recipe(epochs=2, batch_size=16, learning_rate=RATE, one_cycle=False)
+RECIPE = Recipe(epochs=3, batch_size=8, learning_rate=0.1, weight_decay=0.05)
+NO_DECAY = replace(RECIPE, weight_decay=0.0)
 IMAGES, BATCHED = 50, 48  # training images; how many of them fill whole batches
-VALID, TEST = 20, 30  # further images of `fit`
+STEPS = RECIPE.epochs * BATCHED // RECIPE.batch_size
+VALID, TEST = 23, 30  # further images of `fit`; no share of 23 is one of 48, but for halves
 JUDGED, RIGHT = 750, 600  # images to evaluate; the first ones have their own label
+OTHERS = 400  # images of a second evaluation
 
 
 # train_epoch(net, split, recipe, trainer, rng, device)
@@ -58,23 +75,44 @@ def every_image(train_epoch: Callable[..., Any]) -> None:
 
 
 def steps(train_epoch: Callable[..., Any]) -> None:
-    """Each batch moves the weights by the learning rate times the mean gradient.
+    """Each batch moves the weights as the trainer does, which goes on from epoch to epoch."""
+    _check_labels(_epoch(train_epoch))
+    net, _ = _epochs(train_epoch)
+    _training_path.check_path(net, RECIPE, STEPS)
 
-    A network that classifies every image correctly has nothing to learn, unless images meet the
-    labels of others.
+
+def own_numbers(train_epoch: Callable[..., Any]) -> None:
+    """What is returned about an epoch was measured in that epoch alone."""
+    net, results = _epochs(train_epoch)
+    training = [call for call in net.calls if call.recorded]
+    check_reported(results, _by_epoch("training", training, _epoch_length(net)))
+
+
+def _epochs(train_epoch: Callable[..., Any]) -> tuple[Witness, list[Any]]:
+    """Return a network after several epochs with the same trainer, and the result of each."""
+    net, rng = _witness.learning(), numpy.random.default_rng(0)
+    trainer = RECIPE.trainer(net, STEPS)
+    return net, [_call(train_epoch, net, trainer, rng, RECIPE) for _ in range(RECIPE.epochs)]
+
+
+def _check_labels(net: Witness) -> None:
+    """Raise Mistake if a network that classifies every image correctly learned other labels.
+
+    Learning raises a score of each image as much as it lowers the others. A change of another form
+    has another cause, such as an optimizer that takes long steps along the smallest gradient.
     """
-    net = _epoch(train_epoch)
-    if abs(net.weight_now - net.weight_before).max() > 1e-2:
+    change = net.weight_now - net.weight_before
+    largest = abs(change).max()
+    if largest > 1e-2 and abs(change.sum(axis=1)).max() < 0.1 * largest:
         raise _shuffled_apart(
             "Images met the labels of other images: a network that classifies every image "
             "correctly still had to learn."
         )
-    net = _epoch(train_epoch, net=_witness.learning())
-    seen, size = net.seen(recorded=True), RECIPE.batch_size
-    # Cut by the recipe and not by calls: one step may use the gradients of two half batches.
-    batches = [seen[start : start + size] for start in range(0, len(seen), size)]
-    before = net.weight_before
-    check_moved(net, lambda rate: _witness.learned(before, batches, rate) - before, size)
+
+
+def normalized(train_epoch: Callable[..., Any]) -> None:
+    """The images are normalized."""
+    check_normalized(_epoch(train_epoch))
 
 
 def order(train_epoch: Callable[..., Any]) -> None:
@@ -103,19 +141,27 @@ def _same_batches(name: str, seen: str) -> Mistake:
     )
 
 
-def _epoch(
-    train_epoch: Callable[..., Any],
-    rng: numpy.random.Generator | None = None,
-    net: Witness | None = None,
-) -> Witness:
-    net = net or _witness.knowing()
-    rng = rng or numpy.random.default_rng(0)
-    split, optimizer = _witness.numbered(IMAGES), _witness.trainer(net)
-    result = train_epoch(net, split, RECIPE, optimizer, rng, mx.cpu())
-    if isinstance(result, Iterator):  # a generator works only while its results are asked for
-        for _ in result:
-            pass
+def _epoch(train_epoch: Callable[..., Any], rng: numpy.random.Generator | None = None) -> Witness:
+    """Return a network that recognizes every image, after an epoch."""
+    net = _witness.knowing()
+    trainer = NO_DECAY.trainer(net, STEPS)
+    _call(train_epoch, net, trainer, rng or numpy.random.default_rng(0), NO_DECAY)
     return net
+
+
+def _call(
+    train_epoch: Callable[..., Any],
+    net: Witness,
+    trainer: gluon.Trainer,
+    rng: numpy.random.Generator,
+    recipe: Recipe,
+) -> Any:
+    return _whole(train_epoch(net, _witness.numbered(IMAGES), recipe, trainer, rng, mx.cpu()))
+
+
+def _whole(result: Any) -> Any:
+    """Return a result; of a generator, which works only while it is asked, the list."""
+    return list(result) if isinstance(result, Iterator) else result
 
 
 # evaluate(net, split, device)
@@ -136,6 +182,21 @@ def _in_training_mode() -> Mistake:
         "scores of an image depend on the other images, and dropout would set values to zero.",
         "Is there an `autograd.record` or a `train_mode` around the call?",
     )
+
+
+def own_result(evaluate: Callable[..., Any]) -> None:
+    """A call's numbers are those of its own network and split."""
+
+    def another() -> tuple[float, float]:
+        return two_numbers(evaluate(_witness.learning(), _witness.numbered(OTHERS), mx.cpu()))
+
+    check_forgets(lambda: two_numbers(_evaluation(evaluate)[1]), another)
+
+
+def scale(evaluate: Callable[..., Any]) -> None:
+    """The network sees images like those that it was trained on."""
+    net, _ = _evaluation(evaluate)
+    check_as_given(net)
 
 
 def loss_and_accuracy(evaluate: Callable[..., Any]) -> None:
@@ -216,9 +277,33 @@ def _shuffled_apart(seen: str) -> Mistake:
 # fit(net, fashion, recipe, *, seed, device)
 
 
-def no_test_images(fit: Callable[..., Any]) -> None:
+class Runs:
+    """What came of a learner's `fit` for each seed; several questions look at the same run."""
+
+    def __init__(self, fit: Callable[..., Any]) -> None:
+        self.fit = fit
+        self._known: dict[int, tuple[Witness, Any]] = {}
+
+    def run(self, net: Witness, seed: int = 0, recipe: Recipe = RECIPE) -> Any:
+        """Train a network; return what the learner's function returned."""
+        fashion = _witness.fashion(IMAGES, VALID, TEST)
+        return _whole(self.fit(net, fashion, recipe, seed=seed, device=mx.cpu()))
+
+    def of(self, seed: int) -> tuple[Witness, Any]:
+        """Return a network that was trained with this seed, and what the function returned."""
+        if seed not in self._known:
+            net = _witness.learning()
+            self._known[seed] = net, self.run(net, seed)
+        return self._known[seed]
+
+    def witness(self, seed: int = 0) -> Witness:
+        """Return a network that was trained with this seed."""
+        return self.of(seed)[0]
+
+
+def no_test_images(runs: Runs) -> None:
     """The network sees no test image, neither to train on nor to be chosen by."""
-    net = _fit(fit)
+    net = runs.witness()
     last_step = max((i for i, call in enumerate(net.calls) if call.recorded), default=0)
     before_last = [number for call in net.calls[:last_step] for number in call.numbers]
     trained = _among("test", net.seen(recorded=True))
@@ -244,9 +329,9 @@ def no_test_images(fit: Callable[..., Any]) -> None:
     )
 
 
-def validation(fit: Callable[..., Any]) -> None:
+def validation(runs: Runs) -> None:
     """The validation images evaluate the network after each epoch, and never train it."""
-    net = _fit(fit)
+    net = runs.witness()
     if _among("valid", net.seen(recorded=True)):
         raise _validation(
             "validation data in training", "The network trained on some of the validation images."
@@ -254,17 +339,43 @@ def validation(fit: Callable[..., Any]) -> None:
     seen = _among("valid", net.seen(recorded=False))
     if not seen:
         raise _validation("no validation", "The network was never evaluated on them.")
-    epochs = _most_often(_trained_on(net))
-    if seen < epochs * VALID:
+    after = [len(set(images)) for images in _validated(net)]
+    if after[0] and not after[-1]:
+        raise _validation(
+            "validation before the training",
+            "It was evaluated on them before the first step, and not after the last one.",
+        )
+    if any(images < VALID for images in after[1:]):
         raise _validation(
             "validation not after each epoch",
-            "In {epochs} epochs it should see {expected} validation images, {images} after each, "
-            "but it saw {seen}.".format(
-                epochs=epochs, expected=epochs * VALID, images=VALID, seen=seen
+            "There are {images} of them. After each of {epochs} epochs it saw so many: "
+            "{after}.".format(
+                images=VALID, epochs=len(after) - 1, after=", ".join(map(str, after[1:]))
             ),
         )
     if any(call.training and _among("valid", call.numbers) for call in net.calls):
         raise _in_training_mode()
+
+
+def _validated(net: Witness) -> list[list[int]]:
+    """Return the validation images that came before the first epoch, and after each of them."""
+    after: list[list[int]] = [[]]
+    trained, length = 0, _epoch_length(net)
+    for call in net.calls:
+        if call.recorded:
+            trained += len(call.numbers)
+            if trained > length * (len(after) - 1):
+                after.append([])
+            after[-1] = []  # what came before the end of an epoch is not after it
+        else:
+            after[-1] += [number for number in call.numbers if _among("valid", [number])]
+    return after
+
+
+def _epoch_length(net: Witness) -> int:
+    """Return the number of images that the network trained on in an epoch."""
+    trained = _trained_on(net)
+    return len(trained) // max(1, _most_often(trained))
 
 
 def _validation(name: str, seen: str) -> Mistake:
@@ -274,19 +385,110 @@ def _validation(name: str, seen: str) -> Mistake:
         f"{expected} {seen}",
         "On images that it was trained on, a network looks better than it is. And without numbers "
         "for each epoch, you cannot see when more training stopped helping.",
-        "Which split do you pass to the training, which to the evaluation, and how often?",
+        "Which split do you pass to the training, which to the evaluation, when, and how often?",
     )
 
 
-def new_order(fit: Callable[..., Any]) -> None:
+def one_scale(runs: Runs) -> None:
+    """The images are normalized, those for validation like those for training."""
+    net = runs.witness()
+    check_normalized(net)
+    check_one_scale(net)
+
+
+def carried_weights(runs: Runs) -> None:
+    """Each step and each epoch goes on from the weights that the one before it left."""
+    _training_path.check_carried(runs.witness(), RECIPE)
+
+
+def recipe_steps(runs: Runs) -> None:
+    """Each step moves the weights as the recipe says: gradient, momentum, decay, schedule."""
+    knowing = _witness.knowing()
+    runs.run(knowing, recipe=NO_DECAY)
+    _check_labels(knowing)
+    _training_path.check_path(runs.witness(), RECIPE, STEPS)
+
+
+def new_order(runs: Runs) -> None:
     """Each epoch draws a new order of the images."""
-    first, second = numpy.array_split(_trained_on(_fit(fit)), RECIPE.epochs)
+    first, second, *_ = numpy.array_split(_trained_on(runs.witness()), RECIPE.epochs)
     _check_order(first.tolist(), second.tolist())
 
 
-def epochs(fit: Callable[..., Any]) -> None:
+def order_by_seed(runs: Runs) -> None:
+    """A seed gives the same order of the images each time, and another seed another one."""
+    one, other = (_trained_on(runs.witness(seed)) for seed in (0, 1))
+    again = _witness.learning()
+    runs.run(again)
+    if one != _trained_on(again):
+        raise _wrong_seed(
+            "another order for the same seed",
+            "Called twice with the same seed, your function trained on the images in two orders.",
+        )
+    if one == other:
+        raise _wrong_seed(
+            "the same order for every seed",
+            "Called with two seeds, your function trained on the images in the same order.",
+        )
+
+
+def _wrong_seed(name: str, seen: str) -> Mistake:
+    return Mistake(
+        name,
+        seen,
+        "With the same seed a run can be repeated. Runs with several seeds show how much of a "
+        "result is chance.",
+        "Where does the order of the images come from, and what does it know of `seed`?",
+    )
+
+
+def reported(runs: Runs) -> None:
+    """What is returned about an epoch was measured in that epoch alone."""
+    net, result = runs.of(0)
+    training = [call for call in net.calls if call.recorded]
+    validation = [call for call in net.calls if not call.recorded and _among("valid", call.numbers)]
+    check_reported(
+        result,
+        {
+            **_by_epoch("training", training, _epoch_length(net)),
+            **_by_epoch("validation", validation, VALID),
+        },
+    )
+
+
+def _by_epoch(name: str, calls: Iterable[SeenBatch], length: int) -> dict[str, list[float]]:
+    """Return the loss and the accuracy of each epoch, which has so many images."""
+    measured = [_measured(part) for part in _cut(calls, length)]
+    return {
+        f"{name} loss": [loss for loss, _ in measured],
+        f"{name} accuracy": [accuracy for _, accuracy in measured],
+    }
+
+
+def _cut(calls: Iterable[SeenBatch], length: int) -> list[list[SeenBatch]]:
+    """Cut the calls into parts of so many images."""
+    parts: list[list[SeenBatch]] = [[]]
+    for call in calls:
+        if sum(len(one.numbers) for one in parts[-1]) >= length:
+            parts.append([])
+        parts[-1].append(call)
+    return parts
+
+
+def _measured(calls: Iterable[SeenBatch]) -> tuple[float, float]:
+    """Return the mean loss and the accuracy over the images of some calls."""
+    losses, hits = [], []
+    for call in calls:
+        shown = numpy.array(call.numbers) % 10
+        scores = call.weight[shown]
+        losses += _witness.losses(scores, shown).tolist()
+        hits += (scores.argmax(axis=1) == shown).tolist()
+    return float(numpy.mean(losses)), float(numpy.mean(hits))
+
+
+def epochs(runs: Runs) -> None:
     """Every training image is trained on once in each epoch."""
-    seen = _trained_on(_fit(fit))
+    seen = _trained_on(runs.witness())
     most = _most_often(seen)
     if len(seen) in (RECIPE.epochs * BATCHED, RECIPE.epochs * IMAGES) and most <= RECIPE.epochs:
         return
@@ -315,9 +517,3 @@ def _among(split: str, numbers: Iterable[int]) -> int:
     """Return how many of the numbers belong to images of a split."""
     first, count = {"valid": (IMAGES, VALID), "test": (IMAGES + VALID, TEST)}[split]
     return sum(first <= number < first + count for number in numbers)
-
-
-def _fit(fit: Callable[..., Any]) -> Witness:
-    net = _witness.learning()
-    fit(net, _witness.fashion(IMAGES, VALID, TEST), RECIPE, seed=0, device=mx.cpu())
-    return net

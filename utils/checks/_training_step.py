@@ -1,22 +1,29 @@
 """Questions about a learner's `train_step(net, X, y, trainer)`.
 
-It returns the mean loss of the batch and the number of correct predictions.
+It returns the mean loss of the batch and the number of correct predictions. Whether a function
+remembers what it should forget is asked here for all checks of a training.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import contextlib
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy
-from mxnet import np
+from mxnet import gluon, np
 
 from utils.checks import _witness
 from utils.checks._ask import short
 from utils.checks._report import Mistake
-from utils.checks._witness import RATE, Witness
+from utils.checks._training_path import wrong_length, wrong_step
+from utils.checks._witness import RATE, Witness, check_as_given
 
 COUNT = 20  # images in a batch
+MOMENTUM = 0.9
+DEPTH = 4  # lists in lists in an object: results are rarely nested more deeply
+
+Numbers = tuple[float, ...]
 
 
 def mean_loss(train_step: Callable[..., Any]) -> None:
@@ -74,74 +81,68 @@ def correct_predictions(train_step: Callable[..., Any]) -> None:
 def step(train_step: Callable[..., Any]) -> None:
     """The weights move against the gradient of the mean loss, scaled by the learning rate."""
     net, _ = _steps(train_step, 1)
-    gradient = _gradient(net.weight_before, 0)
-    check_moved(net, lambda rate: -rate * gradient, COUNT)
-
-
-def check_moved(net: Witness, moves: Callable[[float], numpy.ndarray], count: int) -> None:
-    """Raise Mistake unless the weights moved as they should in batches of `count` images.
-
-    `moves` returns the right change of the weights, (10, 10), for a learning rate.
-    """
-    moved, expected = net.weight_now - net.weight_before, moves(RATE)
+    moved, expected = net.weight_now - net.weight_before, -RATE * _gradient(net.weight_before, 0)
     if numpy.allclose(moved, expected, atol=1e-3 * abs(expected).max()):
         return
     if not moved.any():
-        raise _wrong_step("weights do not move", "The weights did not move at all.")
-    ratio = numpy.linalg.norm(moved) / numpy.linalg.norm(expected)
-    too_far = "The weights moved in the right direction, but {ratio:.3g} times as far.".format(
-        ratio=ratio
-    )
-    diagnoses = {
-        "not divided by the batch size": RATE * count,
-        "divided by the batch size twice": RATE / count,
-    }
-    for name, rate in diagnoses.items():
-        if numpy.allclose(moved, moves(rate), atol=1e-2 * abs(moves(rate)).max()):
-            raise _wrong_step(name, too_far)
-    cosine = (moved * expected).sum() / (numpy.linalg.norm(moved) * numpy.linalg.norm(expected))
-    if cosine > 0.99:
-        raise _wrong_step("wrong step length", too_far)
-    if cosine < -0.5:
-        raise _wrong_step(
-            "step uphill", "The weights moved along the gradient, and not against it."
-        )
-    raise _wrong_step("wrong direction", "The weights moved in another direction.")
+        raise wrong_step("weights do not move", "The weights did not move at all.")
+    ratio = float((moved * expected).sum() / (expected * expected).sum())
+    cosine = ratio * numpy.linalg.norm(expected) / numpy.linalg.norm(moved)
+    if cosine > 0.99 or cosine < -0.5:
+        raise wrong_length(ratio, COUNT)
+    raise wrong_step("wrong direction", "The weights moved in another direction.")
 
 
-def _wrong_step(name: str, seen: str) -> Mistake:
-    expected = (
-        "In one step the weights should move against the gradient of the mean loss, by the "
-        "learning rate times that gradient."
-    )
-    return Mistake(
-        name,
-        f"{expected} {seen}",
-        "A learning rate means the same for every batch size only if the step uses the gradient of "
-        "the mean loss.",
-        "Which number do you pass to `trainer.step(...)`? Do you call `backward` on the losses or "
-        "on their mean?",
-    )
-
-
-def fresh_gradient(train_step: Callable[..., Any]) -> None:
-    """The second step follows the gradient of the second batch alone."""
+def next_step(train_step: Callable[..., Any]) -> None:
+    """The second step has the gradient of the second batch alone, and the trainer's momentum."""
     first, _ = _steps(train_step, 1)
     net, _ = _steps(train_step, 2)
     middle, last = first.weight_now, net.weight_now
     one, two = _gradient(first.weight_before, 0), _gradient(middle, COUNT)
+    glide = MOMENTUM * (middle - first.weight_before)
     (of_two, of_one), *_ = numpy.linalg.lstsq(
-        numpy.stack([two.ravel(), one.ravel()], axis=1), (last - middle).ravel(), rcond=None
+        numpy.stack([two.ravel(), one.ravel()], axis=1), (last - middle - glide).ravel(), rcond=None
     )
-    if abs(of_one) > 0.05 * abs(of_two):
+    ratio = of_one / of_two if of_two else 0.0
+    if ratio > 0.05:
         raise Mistake(
             "gradients accumulated",
             "The second step also contains the gradient of the first batch, {ratio:.1f} times as "
-            "strong as that of the second.".format(ratio=of_one / of_two),
+            "strong as that of the second.".format(ratio=ratio),
             "A step should follow the gradient at the current weights. Old gradients pile up and "
             "point elsewhere.",
             "Look for `grad_req` and for a second `backward`: are gradients added to old ones?",
         )
+    if ratio < -0.05:
+        raise Mistake(
+            "momentum lost",
+            "The trainer has a momentum of {momentum:g}: its second step should contain so much of "
+            "the first one. It contained {share:.2g} of it.".format(
+                momentum=MOMENTUM, share=max(0, MOMENTUM + ratio)
+            ),
+            "Momentum adds up what many batches agree on. It is gone when something new takes the "
+            "place of what held it.",
+            "Which trainer takes the step, and how often is it made?",
+        )
+
+
+def own_result(train_step: Callable[..., Any]) -> None:
+    """A call's numbers are those of its own batch and network."""
+
+    def call() -> tuple[float, float]:
+        return two_numbers(_steps(train_step, 1)[1])
+
+    def another() -> tuple[float, float]:
+        net = _witness.knowing()
+        return two_numbers(_call(train_step, net, *_witness.batch(COUNT), _trainer(net)))
+
+    check_forgets(call, another)
+
+
+def images(train_step: Callable[..., Any]) -> None:
+    """The network gets the images on the scale on which they came."""
+    net, _ = _steps(train_step, 1)
+    check_as_given(net)
 
 
 def training_mode(train_step: Callable[..., Any]) -> None:
@@ -199,19 +200,26 @@ def two_numbers(result: Any) -> tuple[float, float]:
 def _steps(train_step: Callable[..., Any], count: int) -> tuple[Witness, Any]:
     """Return a network after `count` steps on different batches, and the result of the last."""
     net = _witness.learning()
-    optimizer = _witness.trainer(net)
-    result = None
-    for i in range(count):
-        X, y = _batch(i * COUNT)
-        try:
-            result = train_step(net, X, y, optimizer)
-        except TypeError as error:
-            if "step() missing" in str(error):
-                raise _wrong_step(
-                    "not divided by the batch size", "`trainer.step` was called without a number."
-                ) from error
-            raise
-    return net, result
+    trainer = _trainer(net)
+    results = [_call(train_step, net, *_batch(i * COUNT), trainer) for i in range(count)]
+    return net, results[-1]
+
+
+def _call(
+    train_step: Callable[..., Any], net: Witness, X: np.ndarray, y: np.ndarray, trainer: Any
+) -> Any:
+    try:
+        return train_step(net, X, y, trainer)
+    except TypeError as error:
+        if "step() missing" in str(error):
+            raise wrong_step(
+                "not divided by the batch size", "`trainer.step` was called without a number."
+            ) from error
+        raise
+
+
+def _trainer(net: Witness) -> gluon.Trainer:
+    return _witness.trainer(net, MOMENTUM)
 
 
 def _batch(first: int) -> tuple[Any, Any]:
@@ -237,3 +245,86 @@ def _gradient(weight: numpy.ndarray, first: int) -> numpy.ndarray:
 def _before() -> tuple[numpy.ndarray, numpy.ndarray]:
     """Return the scores of the first batch before any step, and its labels."""
     return _witness.learning().weight_before[_shown(0)], _labels(0)
+
+
+# What a function remembers from one call or epoch to the next
+
+
+def check_forgets(call: Callable[[], Numbers], another: Callable[[], Numbers]) -> None:
+    """Raise Mistake unless each call has the result of its own arguments.
+
+    `another` must have a result of which each number is different.
+    """
+    first, between, again = call(), another(), call()
+    if not numpy.allclose(again, first, rtol=1e-3, atol=1e-6):
+        raise Mistake(
+            "result depends on earlier calls",
+            "The function was called three times, the third time as the first: with the same "
+            "images and an equal network. First it returned {first}, at last {again}.".format(
+                first=_listed(first), again=_listed(again)
+            ),
+            "A result that contains those of other batches, epochs or networks belongs to none of "
+            "them.",
+            "What lives on after your function has returned, and where is it set to zero again?",
+        )
+    if any(numpy.isclose(first, between, rtol=1e-3, atol=1e-6)):
+        raise Mistake(
+            "the same result in every call",
+            "Called on other images, where the right numbers are others, the function returned "
+            "{between} after {first}.".format(first=_listed(first), between=_listed(between)),
+            "A result that does not change says nothing about the network.",
+            "Is each number computed anew in each call, from the arguments of that call?",
+        )
+
+
+def check_reported(result: Any, epochs: Mapping[str, Sequence[float]]) -> None:
+    """Raise Mistake if a result gives, for an epoch, the mean over all epochs up to it.
+
+    `epochs` holds right values, one for each epoch; the names say what of. The result may be
+    anything: numbers are looked for in it.
+    """
+    reported = numpy.array(list(_numbers(result, DEPTH)))
+
+    def contains(values: numpy.ndarray) -> bool:
+        return all(numpy.isclose(reported, value, rtol=1e-4, atol=0).any() for value in values)
+
+    for name, values in epochs.items():
+        own = numpy.array(values)
+        so_far = own.cumsum() / numpy.arange(1, len(own) + 1)
+        changed = ~numpy.isclose(own, so_far, rtol=1e-3)
+        if changed[1:].all() and contains(so_far) and not contains(own[-1:]):
+            raise Mistake(
+                "not reset between epochs",
+                "For the last epoch your function returned {found:.4f}. That is the {name} of all "
+                "epochs together; of the last one it is {expected:.4f}.".format(
+                    name=name, found=so_far[-1], expected=own[-1]
+                ),
+                "A mean over all epochs changes less and less, so that a curve looks smooth when "
+                "it is not. It also contains what the network could do at the beginning.",
+                "What is added up from batch to batch, and where is it set to zero again?",
+            )
+
+
+def _listed(numbers: Numbers) -> str:
+    return ", ".join(f"{number:.4g}" for number in numbers)
+
+
+def _numbers(value: Any, depth: int) -> Iterator[float]:
+    """Yield the numbers inside a result of any kind."""
+    if isinstance(value, str) or depth < 0:
+        return
+    with contextlib.suppress(Exception):  # whatever the learner's own types raise
+        value = float(value)
+    if isinstance(value, float):
+        yield value
+        return
+    parts: Any = value
+    if hasattr(value, "to_numpy"):  # a table of pandas, whose iterator gives its columns' names
+        parts = value.to_numpy().ravel()
+    elif isinstance(value, Mapping):
+        parts = value.values()
+    elif hasattr(value, "__dict__") and not hasattr(value, "__iter__"):
+        parts = vars(value).values()
+    with contextlib.suppress(TypeError):
+        for part in parts:
+            yield from _numbers(part, depth - 1)

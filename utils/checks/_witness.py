@@ -1,11 +1,11 @@
 """Networks that record what a learner's training does with them, and images that tell them apart.
 
-What right training does to such a network is calculated by NumPy, for comparison.
+What right training does to such a network is calculated by NumPy, for comparison. What the images
+looked like on their way to it is checked here, for all checks of a training.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -15,19 +15,45 @@ from mxnet import autograd, gluon, init, np
 from mxnet.gluon import nn
 
 from utils import _gluon, data
+from utils.checks._report import Mistake
 from utils.setup import fetch
 
 RATE = 0.5  # learning rate
 INKED = 255  # the value of a pixel that carries information
+# Gray rows give the images the mean and the deviation of real ones, so that those who normalize by
+# the statistics of what they are given arrive at the same scale as `data.normalize`.
+GRAY, GRAY_ROWS = 184, slice(4, 15)
+_pixels = numpy.stack([numpy.full((28, 28), value, "uint8") for value in (0, INKED)])
+BLACK, WHITE = data.normalize(_pixels)[:, 0, 0, 0].tolist()
+NARROW, WIDE = 0.5, 20  # from black to white: what training gets along with; normalized: 2.8
 
 
 @dataclass(frozen=True)
 class SeenBatch:
-    """One batch that a network was called with: the numbers of its images, and the mode."""
+    """One batch that a network was called with, the mode, and the weights at that moment.
+
+    `black` and `white` are the values of black and white pixels, which show how the images were
+    scaled.
+    """
 
     numbers: tuple[int, ...]
     training: bool
     recorded: bool
+    weight: numpy.ndarray
+    black: float
+    white: float
+
+
+class Linear(nn.Block):
+    """Scores (N, 10) of ten pixels (N, 10)."""
+
+    def __init__(self, weight: numpy.ndarray) -> None:
+        super().__init__()
+        start = init.Constant(np.array(weight))
+        self.weight = self.params.get("weight", shape=(10, 10), init=start)
+
+    def forward(self, X: np.ndarray) -> np.ndarray:
+        return np.dot(X, self.weight.data())
 
 
 class Witness(nn.Block):
@@ -41,8 +67,8 @@ class Witness(nn.Block):
     def __init__(self, weight: numpy.ndarray) -> None:
         super().__init__()
         self.weight_before = weight.astype("float32")
-        start = init.Constant(np.array(self.weight_before))
-        self.weight = self.params.get("weight", shape=(10, 10), init=start)
+        # In a layer of its own: MXNet cannot load the parameters of a network that is one itself.
+        self.linear = Linear(self.weight_before)
         self.calls: list[SeenBatch] = []
         self.mirrored = 0  # number of images seen mirrored
 
@@ -54,13 +80,16 @@ class Witness(nn.Block):
         bits = pixels[:, 1, :16] > pixels[:, 2, 1:2]  # the third row is black except for the mark
         numbers = (bits * 2 ** numpy.arange(16)).sum(axis=1)
         modes = autograd.is_training(), autograd.is_recording()
-        self.calls.append(SeenBatch(tuple(int(number) for number in numbers), *modes))
+        scale = float(pixels[:, 2, 1].mean()), float(pixels[:, 2, 0].mean())
+        self.calls.append(
+            SeenBatch(tuple(int(number) for number in numbers), *modes, self.weight_now, *scale)
+        )
         inked = np.array(pixels[:, 0, :10] > pixels[:, 2, 1:2], dtype="float32")
-        return np.dot(inked, self.weight.data())
+        return self.linear(inked)
 
     @property
     def weight_now(self) -> numpy.ndarray:
-        return self.weight.data().asnumpy()
+        return self.linear.weight.data().asnumpy()
 
     def seen(self, *, recorded: bool) -> list[int]:
         """Return the numbers of the images seen while recording, or while not, in order."""
@@ -80,7 +109,7 @@ class Memory(nn.Block):
         scores = self.net(X)
         if not autograd.is_recording():
             return scores
-        if _gluon.take_new_gradient(self.net.weight.data()):
+        if _gluon.take_new_gradient(self.net.linear.weight.data()):
             self.waiting = 0
         self.waiting += len(X)
         self.largest_call = max(self.largest_call, len(X))
@@ -111,10 +140,11 @@ def trainer(net: gluon.Block, momentum: float = 0.0) -> gluon.Trainer:
 
 
 def numbered(count: int, first: int = 0) -> data.Split:
-    """Return `count` images that show their class and their number; the classes take turns."""
-    labels = (numpy.arange(count) % 10).astype("int32")
+    """Return `count` images that show their number and, in its last digit, their class."""
     numbers = numpy.arange(first, first + count)
+    labels = (numbers % 10).astype("int32")
     images = numpy.zeros((count, 28, 28), "uint8")
+    images[:, GRAY_ROWS] = GRAY
     images[numpy.arange(count), 0, labels] = INKED
     images[:, 2, 0] = INKED  # marks the left side
     images[:, 1, :16] = INKED * (numbers[:, None] >> numpy.arange(16) & 1)
@@ -169,11 +199,78 @@ def gradient(weight: numpy.ndarray, shown: numpy.ndarray, labels: numpy.ndarray)
     return one_hot[shown].T @ (softmax(weight[shown]) - one_hot[labels]) / len(labels)
 
 
-def learned(
-    weight: numpy.ndarray, batches: Sequence[Sequence[int]], rate: float = RATE
-) -> numpy.ndarray:
-    """Return the weight after one step for each batch; a batch is given by its image numbers."""
-    for batch in batches:
-        shown = numpy.array(batch) % 10  # an image shows the last digit of its number
-        weight = weight - rate * gradient(weight, shown, shown)
-    return weight
+# The scale of the images
+
+
+def check_as_given(net: Witness) -> None:
+    """Raise Mistake unless each image had the scale of normalized images."""
+    for call in net.calls:
+        if not _alike(call, BLACK, WHITE):
+            raise _wrong_scale(
+                "images on another scale",
+                "In normalized images a black pixel is {black:.2f} and a white one {white:.2f}. "
+                "The network got images in which they are {seen_black:.3g} and "
+                "{seen_white:.3g}.".format(
+                    black=BLACK, white=WHITE, seen_black=call.black, seen_white=call.white
+                ),
+            )
+
+
+def check_normalized(net: Witness) -> None:
+    """Raise Mistake unless the training images had a scale at which networks learn.
+
+    The normalization need not be the course's own: pixels between 0 and 1 will do.
+    """
+    for call in net.calls:
+        if call.recorded and not NARROW < call.white - call.black < WIDE:
+            raise _wrong_scale(
+                "images not normalized",
+                "In the images that the network was trained on, a black pixel is {black:.3g} and "
+                "a white one {white:.3g}. After normalization they are {expected_black:.2f} and "
+                "{expected_white:.2f}.".format(
+                    black=call.black,
+                    white=call.white,
+                    expected_black=BLACK,
+                    expected_white=WHITE,
+                ),
+            )
+
+
+def check_one_scale(net: Witness) -> None:
+    """Raise Mistake unless all images had the scale of the first training images."""
+    first = next((call for call in net.calls if call.recorded), None)
+    for call in net.calls:
+        if first and not _alike(call, first.black, first.white):
+            raise _wrong_scale(
+                "images on two scales",
+                "The network was trained on images in which a black pixel is {black:.3g} and a "
+                "white one {white:.3g}. It also got images in which they are {other_black:.3g} "
+                "and {other_white:.3g}.".format(
+                    black=first.black,
+                    white=first.white,
+                    other_black=call.black,
+                    other_white=call.white,
+                ),
+            )
+
+
+def _alike(call: SeenBatch, black: float, white: float) -> bool:
+    """Return whether the scale of a batch is this one, apart from a tenth of its width.
+
+    A blank image, such as `train.initialize` shows to a network, has no scale.
+    """
+    if call.white == call.black:
+        return True
+    allowed = 0.1 * (white - black)
+    return abs(call.black - black) < allowed and abs(call.white - white) < allowed
+
+
+def _wrong_scale(name: str, seen: str) -> Mistake:
+    return Mistake(
+        name,
+        seen,
+        "To a network, an image on another scale is another image: what it has learned does not "
+        "fit, and a learning rate that was right for the one is wrong for the other.",
+        "What happens to the images on their way to the network? Bytes go from 0 to 255; "
+        "`data.batches` gives normalized images.",
+    )

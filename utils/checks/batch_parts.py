@@ -12,7 +12,7 @@ from mxnet import gluon, np
 from utils.checks import _witness
 from utils.checks._ask import Question, ask_all, check_function, short
 from utils.checks._report import Mistake, Report
-from utils.checks._witness import RATE, Witness
+from utils.checks._witness import RATE, Witness, check_as_given
 
 CASES = ((12, 3), (8, 2), (5, 1))  # images in the batch, workers
 BATCHES = ((5, 9, 6), (8, 4))  # images in each part
@@ -49,6 +49,10 @@ class Cut(NamedTuple):
     @property
     def taken(self) -> list[int]:
         return [number for part in self.parts for number in part]
+
+    @property
+    def sets(self) -> list[set[int]]:
+        return [set(part) for part in self.parts]
 
     @property
     def sizes(self) -> list[int]:
@@ -115,6 +119,14 @@ def _cuts(my_part: Callable[..., Any]) -> Iterator[Cut]:
                 "rank counted from 1",
                 cut,
                 "Your function does so only for the ranks 1 to {workers}.".format(workers=workers),
+            )
+        backwards = _cut(my_part, order, range(workers - 1, -1, -1))  # workers keep no order
+        if backwards.sets[::-1] != cut.sets:
+            raise _wrong_part(
+                "another part in another call",
+                cut,
+                "Called again with the same batch and the same rank, your function returned other "
+                "images.",
             )
         yield cut
 
@@ -266,6 +278,7 @@ def _learn(
     check_function(function)
     before, weight = optimizer.optimizer.num_update, net.weight_now
     function(net, _parts(place), optimizer)
+    check_as_given(net)
     steps = optimizer.optimizer.num_update - before
     if steps == 1:
         return

@@ -1,18 +1,32 @@
-"""Check an experiment that a learner designs: does it change only one thing?
+"""Checks of experiments: does one thing change, and nothing else?
 
-Notebooks 01 and 06 ask for one.
+Notebooks 01 and 06 ask for trials that differ from others in one setting. Notebook 06 also asks for
+a function that evaluates a network without some of its blocks.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+import contextlib
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import fields
 from functools import partial
 from typing import Any
 
+import mxnet as mx
+import numpy
+from mxnet import gluon, np
+
+from utils import data, probes, train
 from utils.checks._ask import Question, ask_all, check_function, short
 from utils.checks._report import Mistake, Report
+from utils.checks._specimen import agree
+from utils.checks._training_step import check_forgets
 from utils.experiments import Trial
+from utils.families import deep_network
+from utils.resnet import Residual
+
+NAMES = ("stage1.block1", "stage2.block1")
+OTHERS = 60  # images whose labels are not those of the network without both blocks
 
 
 def experiment(function: Any, like: Sequence[Trial], **changed: Any) -> Report:
@@ -139,3 +153,138 @@ def _also_changed(name: str, seen: str, look: str) -> Mistake:
         "If two things change, nobody can say which of them had the effect.",
         look,
     )
+
+
+# accuracy_without(net, names, split, device)
+
+
+def accuracy_without(function: Any) -> Report:
+    """Check a function `accuracy_without(net, names, split, device)` that removes blocks.
+
+    It returns the accuracy with the named blocks removed, all of them at the same time, and then
+    puts them back.
+    """
+    return ask_all("Accuracy without some blocks", ACCURACY_WITHOUT, function)
+
+
+def own_result(function: Callable[..., Any]) -> None:
+    """The result of a call depends on no earlier call."""
+    check_function(function)
+
+    def call() -> tuple[float]:
+        net, split = _network_and_images()
+        return (_found(function, net, NAMES, split),)
+
+    def another() -> tuple[float]:
+        net, split = _network_and_images()
+        return (_found(function, net, NAMES, split.first(OTHERS)),)
+
+    check_forgets(call, another)
+
+
+def none_removed(function: Callable[..., Any]) -> None:
+    """Without a name, the whole network is evaluated."""
+    _compare(function, ())
+
+
+def both_removed(function: Callable[..., Any]) -> None:
+    """With two names, both blocks are removed at the same time."""
+    _compare(function, NAMES)
+
+
+def put_back(function: Callable[..., Any]) -> None:
+    """After the call, the network computes what it computed before."""
+    net, split = _network_and_images()
+    before = train.predict(net, split, mx.cpu())
+    function(net, list(NAMES), split, mx.cpu())
+    if not agree(train.predict(net, split, mx.cpu()), before):
+        raise _wrong(
+            "blocks not put back", "After the call, the network gives other scores than before."
+        )
+
+
+def _compare(function: Callable[..., Any], names: Sequence[str]) -> None:
+    check_function(function)
+    net, split = _network_and_images()
+    possible = dict.fromkeys([(), tuple(names), *((name,) for name in names)])
+    expected = {removed: _accuracy(net, split, removed) for removed in possible}
+    found = _found(function, net, names, split)
+    if numpy.isclose(found, expected[tuple(names)], atol=1e-6):
+        return
+    diagnoses = {
+        (): "no block removed",
+        NAMES[:1]: "only the first block removed",
+        NAMES[1:]: "only the last block removed",
+    }
+    same = [removed for removed, accuracy in expected.items() if numpy.isclose(found, accuracy)]
+    raise _wrong(
+        diagnoses.get(same[0], "wrong accuracy") if same else "wrong accuracy",
+        "For the names {names} the accuracy should be {expected:.3f}, but {found:.3f} came.".format(
+            names=list(names), expected=expected[tuple(names)], found=found
+        ),
+    )
+
+
+def _found(
+    function: Callable[..., Any], net: gluon.Block, names: Sequence[str], split: data.Split
+) -> float:
+    """Return the accuracy that the learner's function returns; raise Mistake for anything else."""
+    found = function(net, list(names), split, mx.cpu())
+    if not isinstance(found, (float, numpy.floating)) and not hasattr(found, "item"):
+        raise _wrong(
+            "no accuracy",
+            "The function should return a number, but it returned {found}.".format(
+                found=short(found)
+            ),
+        )
+    return float(found)
+
+
+def _accuracy(net: gluon.Block, split: data.Split, names: Sequence[str]) -> float:
+    with _removed(net, names):
+        return train.evaluate(net, split, mx.cpu())[1]
+
+
+def _network_and_images() -> tuple[gluon.Block, data.Split]:
+    """Return a residual network with random weights, and images that it classifies in part.
+
+    The label of each image is what the network predicts with some of the blocks removed, so that
+    the accuracy tells which blocks those were.
+    """
+    net = deep_network(8, Residual)
+    train.initialize(net, seed=0, device=mx.cpu())
+    brightness = numpy.random.default_rng(0).integers(0, 256, size=(100, 4, 4))
+    pictures = numpy.kron(brightness, numpy.ones((7, 7))).astype("uint8")
+    labels = numpy.zeros(100, "int32")
+    unlabeled = data.Split(pictures, labels)
+    scores = train.predict(net, unlabeled, mx.cpu())
+    net.dense.bias.set_data(np.array(-scores.mean(axis=0)))  # otherwise it predicts one class alone
+    for start, names in ((0, ()), (10, NAMES[:1]), (30, NAMES[1:]), (60, NAMES)):
+        with _removed(net, names):
+            labels[start:] = train.predict(net, unlabeled, mx.cpu()).argmax(axis=1)[start:]
+    return net, data.Split(pictures, labels)
+
+
+@contextlib.contextmanager
+def _removed(net: gluon.Block, names: Sequence[str]) -> Iterator[None]:
+    with contextlib.ExitStack() as stack:
+        for name in names:
+            stack.enter_context(probes.removed(probes.blocks(net)[name]))
+        yield
+
+
+def _wrong(name: str, seen: str) -> Mistake:
+    return Mistake(
+        name,
+        seen,
+        "A difference in accuracy is due to the blocks only if the network is otherwise the same.",
+        "When is each block removed, and when is it put back? Is the accuracy computed in between?",
+    )
+
+
+ACCURACY_WITHOUT = (
+    Question("memory", "Does the result belong to this call alone?", own_result),
+    Question("no names", "Without names, is it the accuracy of the whole network?", none_removed),
+    Question("two names", "Are two blocks removed at the same time?", both_removed, 2),
+    Question("put back", "Is the network unchanged after the call?", put_back),
+)

@@ -49,7 +49,8 @@ def training(
         if given[name] is not None
         for question in questions
     ]
-    return ask_all("Training", asked or [NOTHING], given)
+    runs = _training_runs.Runs(fit) if fit is not None else None
+    return ask_all("Training", asked or [NOTHING], {**given, "runs": runs})
 
 
 def starts_near_chance(history: Any) -> None:
@@ -134,13 +135,18 @@ def _of(name: str, *questions: tuple[str, str, Callable[[Any], None]]) -> tuple[
 def _ask(name: str, ask: Callable[[Any], None], given: dict[str, Any]) -> None:
     if name != "history":
         check_function(given[name])
-    ask(given[name])
+    ask(given["runs" if name == "fit" else name])
 
 
 NOTHING = Question("functions", "Is there anything to check?", _nothing)
 QUESTIONS = {
     "train_step": _of(
         "train_step",
+        (
+            "memory",
+            "Do the two numbers belong to this call alone?",
+            _training_step.own_result,
+        ),
         ("loss", "Is the loss the mean over the batch?", _training_step.mean_loss),
         (
             "predictions",
@@ -149,21 +155,30 @@ QUESTIONS = {
         ),
         ("step", "Do the weights move the right way, and the right distance?", _training_step.step),
         (
-            "gradient",
-            "Does the gradient come from this batch alone?",
-            _training_step.fresh_gradient,
+            "next step",
+            "Does the next step have a new gradient, and the trainer's momentum?",
+            _training_step.next_step,
         ),
         ("mode", "Does the network run in training mode?", _training_step.training_mode),
+        ("scale", "Does the network get the images on their own scale?", _training_step.images),
     ),
     "train_epoch": _of(
         "train_epoch",
-        ("steps", "Do images with their own labels move the weights?", _training_runs.steps),
+        ("memory", "Does what you return belong to each epoch alone?", _training_runs.own_numbers),
+        ("scale", "Are the images normalized?", _training_runs.normalized),
+        (
+            "steps",
+            "Do images with their own labels move the weights, as the trainer does?",
+            _training_runs.steps,
+        ),
         ("images", "Does each image come once?", _training_runs.every_image),
         ("order", "Is the order of the images new in every epoch?", _training_runs.order),
     ),
     "evaluate": _of(
         "evaluate",
         ("mode", "Does the network run in inference mode?", _training_runs.inference_mode),
+        ("scale", "Are the images normalized as in training?", _training_runs.scale),
+        ("memory", "Do the two numbers belong to this call alone?", _training_runs.own_result),
         (
             "results",
             "Are loss and accuracy means over all images?",
@@ -178,8 +193,21 @@ QUESTIONS = {
             "Are the validation images used to evaluate, and for nothing else?",
             _training_runs.validation,
         ),
+        ("scale", "Are all images normalized, in the same way?", _training_runs.one_scale),
+        (
+            "weights",
+            "Does each epoch go on from the weights of the one before?",
+            _training_runs.carried_weights,
+        ),
+        (
+            "steps",
+            "Do images with their own labels move the weights, as the recipe says?",
+            _training_runs.recipe_steps,
+        ),
         ("epochs", "Are there as many epochs as the recipe says?", _training_runs.epochs),
         ("order", "Is the order of the images new in every epoch?", _training_runs.new_order),
+        ("seed", "Does the seed, and it alone, decide the order?", _training_runs.order_by_seed),
+        ("memory", "Does what you return belong to each epoch alone?", _training_runs.reported),
     ),
     "history": _of(
         "history",
