@@ -807,6 +807,9 @@ WRONG_TRAINING["fit"] |= {
     planned(lambda recipe, split: recipe.epochs): "learning rate zero before the end",
     planned(lambda recipe, split: recipe.batch_size): "learning rate zero before the end",
     planned(lambda recipe, split: recipe.epochs * len(split)): "learning rate not zero at the end",
+    planned(lambda recipe, split: recipe.epochs * of_all_epochs(recipe, split)): (
+        "learning rate not zero at the end"
+    ),
     planned(lambda recipe, split: len(split)): "learning rate not zero at the end",
     by(lr_scheduler=None): "learning rate not zero at the end",
     by(momentum=0.0): "another momentum",
@@ -855,11 +858,32 @@ def with_steps(train_step):
     return fit
 
 
+def step_twice(*arguments):
+    train.train_step(*arguments)
+    return train.train_step(*arguments)
+
+
+def step_on_two_batches():
+    """Return a step that looks at two batches, but the gradient of the first one is lost."""
+    calls = []
+
+    def step(net, X, y, trainer):
+        losses_of(net, X, y)
+        calls.append(y)
+        if len(calls) % 2 == 0:
+            trainer.step(len(y))
+
+    return step
+
+
 WRONG_TRAINING["fit"] |= {
     with_steps(step_of_one): "not divided by the batch size",
     with_steps(step_of_a_mean_by_the_batch_size): "divided by the batch size twice",
     with_steps(step_for_another_batch_size): "wrong step length",
     with_steps(step_with_old_gradients): "gradients accumulated",
+    with_steps(step_in_inference_mode): "learns in inference mode",
+    with_steps(step_on_two_batches()): "another batch size",
+    with_steps(step_twice): "wrong number of epochs",
     with_steps(lambda net, X, y, trainer: losses_of(net, X, y)): "weights do not move",
 }
 
@@ -867,6 +891,12 @@ WRONG_TRAINING["fit"] |= {
 @diagnosed_as("labels shuffled apart from images", "fit")
 def fit_with_labels_shuffled_apart(net, fashion, recipe, *, seed, device):
     epoch = epoch_with_labels_shuffled_apart
+    return own_fit(net, fashion, recipe, seed=seed, device=device, epoch=epoch)
+
+
+@diagnosed_as("images mirrored", "fit")
+def fit_on_mirrored_images(net, fashion, recipe, *, seed, device):
+    epoch = epoch_of_mirrored_images
     return own_fit(net, fashion, recipe, seed=seed, device=device, epoch=epoch)
 
 
@@ -1056,6 +1086,22 @@ def own_optimizer(look_ahead, first=1):
     return fit
 
 
+def fit_that_sets_each_rate(net, fashion, recipe, *, seed, device):
+    """The trainer has no schedule of its own."""
+    settings = {"momentum": recipe.momentum, "wd": recipe.weight_decay}
+    trainer = gluon.Trainer(net.collect_params(), "nag", settings)
+    schedule = recipe.schedule(of_all_epochs(recipe, fashion.train))
+
+    def step(net, X, y, trainer):
+        trainer.set_learning_rate(schedule(trainer.optimizer.num_update + 1))
+        return train.train_step(net, X, y, trainer)
+
+    def epoch(net, split, recipe, trainer, rng, device):
+        return [step(net, X, y, trainer) for X, y in recipe.batches(split, device, rng)]
+
+    return own_fit(net, fashion, recipe, seed=seed, device=device, epoch=epoch, trainer=trainer)
+
+
 def fit_with_a_loader(net, fashion, recipe, *, seed, device):
     """The last, smaller batch of each epoch is used as well."""
     numpy.random.seed(seed)
@@ -1180,6 +1226,7 @@ RIGHT_TRAINING = {
         own_optimizer(look_ahead=False),
         own_optimizer(look_ahead=True, first=0),
         by("sgd"),
+        fit_that_sets_each_rate,
         planned(whole_batches_and_the_rest),
         with_steps(step_of_the_mean),
         with_steps(step_with_its_own_loss),

@@ -16,6 +16,7 @@ from utils.checks._report import Mistake
 from utils.checks._training_step import (
     check_forgets,
     check_reported,
+    check_training_mode,
     softmax_twice,
     swapped,
     two_numbers,
@@ -44,15 +45,7 @@ OTHERS = 400  # images of a second evaluation
 def every_image(train_epoch: Callable[..., Any]) -> None:
     """Every image is trained on once, and not mirrored."""
     net = _epoch(train_epoch)
-    if net.mirrored:
-        raise Mistake(
-            "images mirrored",
-            "Mirrored images came {count} times, although the recipe says flip={flip}.".format(
-                count=net.mirrored, flip=RECIPE.flip
-            ),
-            "Two runs can be compared only if each does what its recipe says.",
-            "Where are images mirrored, and does the recipe decide it?",
-        )
+    _check_mirrored(net)
     seen = net.seen(recorded=True)
     different = len(set(seen))
     again = len(seen) - different
@@ -74,10 +67,24 @@ def every_image(train_epoch: Callable[..., Any]) -> None:
     )
 
 
+def _check_mirrored(net: Witness) -> None:
+    """Raise Mistake if the network saw mirrored images."""
+    if net.mirrored:
+        raise Mistake(
+            "images mirrored",
+            "Mirrored images came {count} times, although the recipe says flip={flip}.".format(
+                count=net.mirrored, flip=RECIPE.flip
+            ),
+            "Two runs can be compared only if each does what its recipe says.",
+            "Where are images mirrored, and does the recipe decide it?",
+        )
+
+
 def steps(train_epoch: Callable[..., Any]) -> None:
     """Each batch moves the weights as the trainer does, which goes on from epoch to epoch."""
     _check_labels(_epoch(train_epoch))
     net, _ = _epochs(train_epoch)
+    check_training_mode(net)
     _training_path.check_path(net, RECIPE, STEPS)
 
 
@@ -339,6 +346,10 @@ def validation(runs: Runs) -> None:
     seen = _among("valid", net.seen(recorded=False))
     if not seen:
         raise _validation("no validation", "The network was never evaluated on them.")
+    if any(call.training and _among("valid", call.numbers) for call in net.calls):
+        raise _in_training_mode()
+    if not _is_whole(net):
+        return  # nobody can tell where an epoch ends
     after = [len(set(images)) for images in _validated(net)]
     if after[0] and not after[-1]:
         raise _validation(
@@ -353,8 +364,6 @@ def validation(runs: Runs) -> None:
                 images=VALID, epochs=len(after) - 1, after=", ".join(map(str, after[1:]))
             ),
         )
-    if any(call.training and _among("valid", call.numbers) for call in net.calls):
-        raise _in_training_mode()
 
 
 def _validated(net: Witness) -> list[list[int]]:
@@ -372,10 +381,15 @@ def _validated(net: Witness) -> list[list[int]]:
     return after
 
 
+def _is_whole(net: Witness) -> bool:
+    """Return whether the network was trained in as many whole epochs as the recipe says."""
+    trained, epochs = _trained_on(net), RECIPE.epochs
+    return len(trained) in (epochs * BATCHED, epochs * IMAGES) and _most_often(trained) <= epochs
+
+
 def _epoch_length(net: Witness) -> int:
-    """Return the number of images that the network trained on in an epoch."""
-    trained = _trained_on(net)
-    return len(trained) // max(1, _most_often(trained))
+    """Return the number of images in each epoch."""
+    return len(_trained_on(net)) // RECIPE.epochs
 
 
 def _validation(name: str, seen: str) -> Mistake:
@@ -406,6 +420,7 @@ def recipe_steps(runs: Runs) -> None:
     knowing = _witness.knowing()
     runs.run(knowing, recipe=NO_DECAY)
     _check_labels(knowing)
+    check_training_mode(runs.witness())
     _training_path.check_path(runs.witness(), RECIPE, STEPS)
 
 
@@ -488,15 +503,19 @@ def _measured(calls: Iterable[SeenBatch]) -> tuple[float, float]:
 
 def epochs(runs: Runs) -> None:
     """Every training image is trained on once in each epoch."""
-    seen = _trained_on(runs.witness())
-    most = _most_often(seen)
-    if len(seen) in (RECIPE.epochs * BATCHED, RECIPE.epochs * IMAGES) and most <= RECIPE.epochs:
+    net = runs.witness()
+    _check_mirrored(net)
+    if _is_whole(net):
         return
+    seen = _trained_on(net)
     raise Mistake(
         "wrong number of epochs",
         "The recipe asks for {epochs} epochs, that is, {expected} training images in all. The "
         "network trained on {seen}, and on none of them more than {most} times.".format(
-            epochs=RECIPE.epochs, expected=RECIPE.epochs * BATCHED, seen=len(seen), most=most
+            epochs=RECIPE.epochs,
+            expected=RECIPE.epochs * BATCHED,
+            seen=len(seen),
+            most=_most_often(seen),
         ),
         "The schedule of the learning rate counts on the number of steps.",
         "How often does the loop over the epochs run, and does each epoch go over all batches?",

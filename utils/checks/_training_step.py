@@ -148,6 +148,11 @@ def images(train_step: Callable[..., Any]) -> None:
 def training_mode(train_step: Callable[..., Any]) -> None:
     """The network runs in training mode while the gradient is recorded."""
     net, _ = _steps(train_step, 1)
+    check_training_mode(net)
+
+
+def check_training_mode(net: Witness) -> None:
+    """Raise Mistake if the network ran in inference mode while a gradient was recorded."""
     if any(call.recorded and not call.training for call in net.calls):
         raise Mistake(
             "learns in inference mode",
