@@ -17,7 +17,8 @@ SLOW = {"seconds": [90, 180, 270], "valid_accuracy": [0.85, 0.90, 0.91], "test_a
 
 
 def results(**measured):
-    return {name: {"is": value, "machine": "a machine"} for name, value in measured.items()}
+    where = {"run": "one run", "machine": "a machine"}
+    return {name: {"is": value, **where} for name, value in measured.items()}
 
 
 def throughput(course, pytorch, d2l):
@@ -64,6 +65,25 @@ def test_the_spread_is_that_of_the_test_accuracies():
 def test_the_time_of_d2l_is_extrapolated_from_its_rate_and_its_epochs():
     seconds = report.d2l_seconds(results(throughput=throughput(200, 100, 50)))
     assert seconds == 10 * 60_000 / 50
+
+
+def test_figures_of_two_runs_form_no_ratio():
+    """The second may come from another machine, or from a busy one."""
+    measured = results(throughput=throughput(200, 100, 50), seeds=[RUN, RUN])
+    assert any("times sooner there than d2l's" in line for line in report.verdicts(measured))
+    measured["seeds"]["run"] = "another run"
+    *_, last = report.verdicts(measured)
+    assert not any("times sooner" in line for line in report.verdicts(measured))
+    assert "two runs" in last
+    assert 'make bench PARTS="throughput seeds"' in last
+
+
+def test_the_table_says_on_which_machine_each_run_measured_what():
+    measured = results(throughput=throughput(200, 100, 50), seeds=[RUN], tools={})
+    measured["seeds"] |= {"run": "another run", "machine": "another machine"}
+    text = report.table(measured)
+    assert "On a machine: throughput in the run of one run; tools in the run of one run." in text
+    assert "On another machine: seeds in the run of another run." in text
 
 
 @pytest.mark.parametrize(

@@ -24,10 +24,11 @@ from utils.setup import remedies, storage
 def main() -> int:
     names = chosen("Measure what the course claims about speed.", "part", [*PARTS])
     results = json.loads(RESULTS.read_text("utf-8")) if RESULTS.exists() else {}
+    begun = time.strftime("%Y-%m-%d %H:%M:%S")
     for name in names:
         measured = PARTS[name]()
         results[name] = {
-            "date": time.strftime("%Y-%m-%d"),
+            "run": begun,
             "machine": this_machine(),
             "is": measured,
         }
