@@ -191,15 +191,15 @@ def _read(steps: Sequence[Step], recipe: Recipe, *, nesterov: bool) -> list[Read
         pull = step.gradient + decay * step.before
         glide = momentum * velocity
         if nesterov:  # as if the gradient were applied once more after the momentum
-            rate, kept, rest = _parts(step.moved, -(1 + momentum) * pull, momentum * glide)
+            rate, kept, rest = parts(step.moved, -(1 + momentum) * pull, momentum * glide)
         else:
-            rate, kept, rest = _parts(step.moved, -pull, glide)
+            rate, kept, rest = parts(step.moved, -pull, glide)
         readings.append(Reading(rate, kept if velocity.any() else 1.0, rest))
         velocity = kept * glide - rate * pull
     return readings
 
 
-def _parts(moved: numpy.ndarray, *columns: numpy.ndarray) -> tuple[float, float, float]:
+def parts(moved: numpy.ndarray, *columns: numpy.ndarray) -> tuple[float, float, float]:
     """Return how often each of two columns is contained in a step, and the rest of the step."""
     matrix = numpy.stack([column.ravel() for column in columns], axis=1)
     (one, two), *_ = numpy.linalg.lstsq(matrix, moved.ravel(), rcond=None)
@@ -213,7 +213,7 @@ def _explained(readings: Sequence[Reading]) -> bool:
 
 def _decay(first: Step) -> float:
     """Return the weight decay of the first step, in which there is no momentum yet."""
-    gradient, weight, _ = _parts(first.moved, first.gradient, first.before)
+    gradient, weight, _ = parts(first.moved, first.gradient, first.before)
     return weight / gradient if gradient else 0.0
 
 
@@ -323,7 +323,10 @@ def _check_rates(readings: Sequence[Reading], recipe: Recipe, planned: int) -> N
         "another learning rate",
         "In step {step} of {steps} the learning rate was {found:.2g}; by the recipe it is "
         "{expected:.2g}.".format(
-            step=worst + 1, steps=len(rates), found=rates[worst], expected=expected[worst]
+            step=worst + 1,
+            steps=len(rates),
+            found=round(rates[worst], 4) + 0,
+            expected=expected[worst],
         ),
     )
 

@@ -372,7 +372,7 @@ def _validated(net: Witness) -> list[list[int]]:
     trained, length = 0, _epoch_length(net)
     for call in net.calls:
         if call.recorded:
-            trained += len(call.numbers)
+            trained += sum(number < IMAGES for number in call.numbers)
             if trained > length * (len(after) - 1):
                 after.append([])
             after[-1] = []  # what came before the end of an epoch is not after it
