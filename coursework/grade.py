@@ -17,6 +17,7 @@ from tqdm import tqdm
 from grader import assignment, batch, collect, limits, ready_made
 from grader.gradebook import Gradebook
 from grader.jail import Jail, JailError, closed, missing
+from utils.runs import keeper
 from utils.setup import remedies
 
 COURSE = Path(__file__).resolve().parent
@@ -157,4 +158,5 @@ def main() -> int:
 
 if __name__ == "__main__":
     with remedies.explained():
+        keeper.end_with_starter()
         sys.exit(main())

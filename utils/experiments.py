@@ -11,11 +11,10 @@ import hashlib
 import io
 import itertools
 import json
-import multiprocessing
 import os
 import sys
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import Future, ProcessPoolExecutor, as_completed
+from concurrent.futures import Future, as_completed
 from dataclasses import asdict, dataclass, field, replace
 from functools import partial
 from pathlib import Path
@@ -29,6 +28,7 @@ from utils import data, train
 from utils.families import NormalizedShortcut, Plain, deep_network, network18, without_biases
 from utils.recipes import Recipe
 from utils.resnet import Residual, resnet18
+from utils.runs import keeper
 from utils.runs.team import toolbox_version
 from utils.setup import machine, storage
 
@@ -94,7 +94,7 @@ def run_all(trials: Sequence[Trial], kept: Path | None = None) -> list[dict]:
     processes = max(1, min(machine.available_cpus(), len(left)))
     with (
         threads(1),
-        ProcessPoolExecutor(processes, multiprocessing.get_context("spawn")) as pool,
+        keeper.processes(processes) as pool,
         tqdm(total=len(left), unit="run", file=sys.stdout) as bar,
     ):
         running = {pool.submit(run, trials[place]): place for place in left}

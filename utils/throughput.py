@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import json
 import math
-import multiprocessing
 import os
 import re
 import resource
@@ -16,7 +15,6 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable, Sequence
-from concurrent.futures import ProcessPoolExecutor
 from functools import partial
 from pathlib import Path
 
@@ -26,6 +24,7 @@ from mxnet import gluon, np, npx
 
 from utils import _gluon, data, experiments, recipes, train
 from utils.resnet import resnet18
+from utils.runs import keeper
 from utils.runs.team import Workers
 
 WARM_UP = 3  # calls that are not measured: the first ones build plans and fill caches
@@ -53,8 +52,7 @@ def step_memory(batch_size: int, size: int = 28) -> int:
     that the process has held so far, which the operating system records. Since that record never
     goes down, each call starts a new process.
     """
-    spawn = multiprocessing.get_context("spawn")
-    with ProcessPoolExecutor(1, spawn) as pool:
+    with keeper.processes(1) as pool:
         return pool.submit(_measure_memory, batch_size, size).result()
 
 
@@ -142,8 +140,7 @@ def _timed(work: Callable[[], None]) -> float:
 
 
 def _in_new_process(threads: int, batch_size: int) -> float:
-    spawn = multiprocessing.get_context("spawn")
-    with experiments.threads(threads), ProcessPoolExecutor(1, spawn) as pool:
+    with experiments.threads(threads), keeper.processes(1) as pool:
         return pool.submit(_measure, batch_size).result()
 
 

@@ -147,6 +147,7 @@ class Jail:
         environment = self._environment(result)
         if not self.protected:
             environment |= {"PYTHONPATH": os.pathsep.join(map(str, self.open_path))}
+            environment |= {"OWNER": str(os.getpid())}  # the program ends with this process
             variables = [f"{name}={value}" for name, value in environment.items()]
             return ["env", "-i", *variables, sys.executable, "-P"]
         python = Path(sys.base_prefix)

@@ -22,6 +22,7 @@ from jailed import frames
 from jailed.frames import Frame
 from jailed.procedures import PROCEDURES, MissingError, Names
 from utils import _gluon
+from utils.runs import keeper
 from utils.student import Variant
 
 WAITING = 2  # seconds on the clock for each of the processor: others may keep it busy
@@ -98,6 +99,8 @@ def limited(clock: float, processor: float = 0) -> Iterator[None]:
 
 
 def main() -> None:
+    if owner := os.environ.get("OWNER"):  # there is no jail, which would end with the grader
+        keeper.end_with(int(owner), lambda: os.killpg(0, signal.SIGKILL))
     seconds = float(sys.argv[1])
     npx.set_np()
     with os.fdopen(int(os.environ["RESULT"]), "wb", buffering=0) as result:

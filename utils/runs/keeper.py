@@ -1,8 +1,16 @@
-"""Run one process, and kill it when standard input closes.
+"""Processes end with the one that started them, however that one ends.
+
+A process cannot see to that itself. A kernel whose cell runs is killed when it restarts, and ends
+nothing. So each process that the course starts looks itself, every second, whether its parent is
+still the one that started it: `processes`, `end_with`, `end_with_starter`.
+
+The processes of `utils.runs.launch` may be on other machines, and run any program. There this
+module runs as a program of its own that starts one process, and kills it when standard input
+closes:
 
     python -m utils.runs.keeper
 
-reads its task from standard input, one line of JSON. The input closes when `utils.runs.launch`
+It reads its task from standard input, one line of JSON. The input closes when `utils.runs.launch`
 closes it or dies, and when the ssh server notices that the connection is lost (its setting
 ClientAliveInterval says how soon). So no process is left on any machine.
 """
@@ -12,18 +20,70 @@ from __future__ import annotations
 import contextlib
 import ctypes
 import json
+import multiprocessing
 import os
 import signal
 import socket
 import subprocess
 import sys
 import threading
+import time
+from collections.abc import Callable
+from concurrent.futures import ProcessPoolExecutor
 from typing import TypedDict
 
 from utils.setup import machine
 
+INTERVAL = 1  # seconds between two looks at the parent
 GRACE = 8  # seconds that a worker has to save its checkpoint
+ENDED = (
+    "\nThe program that has started this one has ended, and so this one ends, too. To let it go "
+    "on, begin the command with `nohup`.\n"
+)
 KILL_ME_WITH_MY_PARENT = 1  # PR_SET_PDEATHSIG of <linux/prctl.h>
+
+
+def processes(count: int) -> ProcessPoolExecutor:
+    """Return a pool of new processes that end with this one, or when they are interrupted.
+
+    An interrupted process ends at once, and breaks its pool: else it would begin the next task,
+    which the pool has handed out already.
+    """
+    spawn = multiprocessing.get_context("spawn")
+    return ProcessPoolExecutor(count, spawn, initializer=_serve, initargs=(os.getpid(),))
+
+
+def _serve(owner: int) -> None:
+    end_with(owner)
+    if callable(signal.getsignal(signal.SIGINT)):  # where it is ignored, it stays ignored
+        signal.signal(signal.SIGINT, signal.SIG_DFL)
+
+
+def _leave() -> None:
+    os._exit(1)  # from any thread, without waiting for the others
+
+
+def end_with(owner: int, leave: Callable[[], object] = _leave) -> None:
+    """End this process by `leave` soon after its parent, the process `owner`, has ended."""
+
+    def watch() -> None:
+        while os.getppid() == owner:
+            time.sleep(INTERVAL)
+        leave()
+
+    threading.Thread(target=watch, daemon=True).start()
+
+
+def end_with_starter(leave: Callable[[], object] = _leave) -> None:
+    """End this program soon after the one that started it, unless `nohup` lets it go on."""
+
+    def say_and_leave() -> None:
+        with contextlib.suppress(OSError):
+            os.write(2, ENDED.encode())
+        leave()
+
+    if signal.getsignal(signal.SIGHUP) != signal.SIG_IGN:
+        end_with(os.getppid(), say_and_leave)
 
 
 class Task(TypedDict):

@@ -27,6 +27,7 @@ import threading
 import time
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 from utils.runs import keeper
@@ -322,6 +323,7 @@ def run(options: argparse.Namespace) -> None:
 
 def main(arguments: Sequence[str]) -> int:
     signal.signal(signal.SIGTERM, signal.default_int_handler)
+    keeper.end_with_starter(partial(os.kill, os.getpid(), signal.SIGTERM))  # worker 0 first
     try:
         if sys.platform != "linux":
             raise LaunchError("MXNet's distributed store exists for Linux alone. Run this there.")
