@@ -2,7 +2,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 # JupyterLab asks no question about news, and looks for none.
-LAB := jupyter lab --ip=127.0.0.1 --allow-root --LabApp.news_url=None
+LAB := open_lab.py --ip=127.0.0.1 --allow-root --LabApp.news_url=None
 
 # What is set for another Python, another Jupyter or another training must not reach this one: a
 # PYTHONPATH brings numpy from elsewhere, a JUPYTER_PATH kernels, a DMLC_ROLE makes MXNet a server.
@@ -30,9 +30,10 @@ set-up: ## make the environment and fetch the data; the other commands do this b
 run: set-up ## run every notebook on the real data; results go to build/run/
 	@$(BIN)/python tools/run_course.py
 
-# tools/lab hides the menus of nbgrader, which are for instructors.
+# Programs end with the make that started them, even where it is killed. So where make needs a
+# shell, the program takes its place (exec). tools/lab hides the menus that are for instructors.
 lab: set-up ## open JupyterLab on the notebooks, for this machine only
-	@JUPYTER_CONFIG_PATH="$$PWD/tools/lab" $(BIN)/$(LAB) --notebook-dir="$${LAB_DIR:-notebooks}" $(LAB_ARGS)
+	@exec env JUPYTER_CONFIG_PATH="$$PWD/tools/lab" $(BIN)/python tools/$(LAB) --notebook-dir="$${LAB_DIR:-notebooks}" $(LAB_ARGS)
 
 # Two at a time, each with one thread; ORDER=random shuffles them.
 PYTEST = OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 --dist loadgroup \
@@ -63,7 +64,7 @@ sweep: set-up ## run the sweeps whose results 01, 05 and 06 show; over an hour (
 	@$(BIN)/python tools/sweep.py $(SWEEPS)
 
 bench: set-up ## measure speed, next to d2l and PyTorch; an hour (PARTS=... for some)
-	@PYTHONPATH=tools $(BIN)/python -m bench $(PARTS)
+	@exec env PYTHONPATH=tools $(BIN)/python -m bench $(PARTS)
 
 # Packed notebooks fetch the data, unless they are to work without a network.
 CARRY = $(if $(filter-out 0 no,$(OFFLINE)),--offline)
@@ -75,7 +76,7 @@ publish: set-up ## write the published address and badges into the course (REPO=
 	@$(BIN)/python tools/publish.py $(REPO)
 
 environments: set-up ## run the packed notebooks in Colab's packages and other Pythons; half an hour (IN=... for some)
-	@PYTHONPATH=tools $(BIN)/python -m environments $(IN)
+	@exec env PYTHONPATH=tools $(BIN)/python -m environments $(IN)
 
 gpu: set-up ## install MXNet's build for GPUs, if this machine's GPU can use it (2.4 GB)
 	@$(BIN)/python -m utils.setup.bootstrap
@@ -87,10 +88,10 @@ assignment: set-up ## release ASSIGNMENT=ps1 to students, in build/assignments/,
 	@PYTHONPATH=tools $(BIN)/python coursework/release.py "$$ASSIGNMENT" $(CARRY)
 
 grade: set-up ## grade ASSIGNMENT=ps1 FROM=submissions, a folder or a zip (see coursework/README.md)
-	@$(BIN)/python coursework/grade.py "$$ASSIGNMENT" "$$FROM" $(GRADE_ARGS)
+	@exec $(BIN)/python coursework/grade.py "$$ASSIGNMENT" "$$FROM" $(GRADE_ARGS)
 
 formgrader: set-up ## look at graded submissions and grade by hand, in a browser on this machine
-	@PATH="$$PWD/$(BIN):$$PATH" && cd coursework && $(LAB) $(LAB_ARGS)
+	@PATH="$$PWD/$(BIN):$$PATH" && cd coursework && exec python ../tools/$(LAB) $(LAB_ARGS)
 
 lock: set-up ## rewrite requirements.txt from pyproject.toml
 	@UV_SYSTEM_CERTS=1 UV_CUSTOM_COMPILE_COMMAND="make lock" $(BIN)/uv pip compile --quiet \

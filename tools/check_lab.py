@@ -34,6 +34,7 @@ from selenium.webdriver.support.expected_conditions import element_to_be_clickab
 from selenium.webdriver.support.ui import WebDriverWait
 
 from notebooks import NOTEBOOKS, ROOT, code_cells, read, save, tags
+from utils.runs import keeper
 from utils.setup import remedies
 
 SCREENSHOT = ROOT / "build" / "lab.png"
@@ -225,4 +226,5 @@ def main() -> int:
 
 if __name__ == "__main__":
     with remedies.explained():
+        keeper.end_with_starter()
         sys.exit(main())

@@ -17,6 +17,7 @@ from pathlib import Path
 from nbformat import NotebookNode
 
 from notebooks import NOTEBOOKS, NotebookError, run_notebook, tags
+from utils.runs import keeper
 from utils.setup import remedies, storage
 
 SOURCE = Path(__file__).with_name("errors.ipynb")
@@ -109,4 +110,5 @@ def main() -> None:
 
 if __name__ == "__main__":
     with remedies.explained():
+        keeper.end_with_starter()
         main()

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from notebooks import NOTEBOOKS, ROOT, code_cells, notebook_paths, read, tags
+from utils.runs import keeper
 from utils.setup import remedies, storage
 
 IMAGES = NOTEBOOKS / "images"
@@ -63,4 +64,5 @@ def main() -> None:
 
 if __name__ == "__main__":
     with remedies.explained():
+        keeper.end_with_starter()
         main()

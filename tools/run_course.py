@@ -31,6 +31,7 @@ from notebooks import (
     save,
     save_page,
 )
+from utils.runs import keeper
 from utils.setup import remedies
 
 OUTPUT = ROOT / "build" / "run"
@@ -129,4 +130,5 @@ def main() -> int:
 
 if __name__ == "__main__":
     with remedies.explained():
+        keeper.end_with_starter()
         sys.exit(main())

@@ -18,6 +18,7 @@ from command_line import chosen
 from notebooks import ROOT
 from utils import experiments
 from utils.recipes import SHORT, Recipe
+from utils.runs import keeper
 from utils.setup import remedies, storage
 
 LOSS_LOG_RECIPE = Recipe(epochs=3, batch_size=64, learning_rate=0.05, flip=True)
@@ -107,4 +108,5 @@ def main() -> int:
 
 if __name__ == "__main__":
     with remedies.explained():
+        keeper.end_with_starter()
         sys.exit(main())

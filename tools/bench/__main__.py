@@ -18,6 +18,7 @@ from bench.report import FIGURE, PAGE, RESULTS, figure, table, this_machine, ver
 from command_line import chosen
 from generated import write_block
 from pictures import describe
+from utils.runs import keeper
 from utils.setup import remedies, storage
 
 
@@ -45,4 +46,5 @@ def main() -> int:
 
 if __name__ == "__main__":
     with remedies.explained():
+        keeper.end_with_starter()
         sys.exit(main())

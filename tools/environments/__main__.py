@@ -15,6 +15,7 @@ from environments import mirror, stand_ins, trial
 from environments.stand_ins import ENVIRONMENTS, Environment
 from generated import write_block
 from notebooks import ROOT, notebook_paths
+from utils.runs import keeper
 from utils.setup import fetch, remedies
 
 PAGE = ROOT / "docs" / "where_it_runs.md"
@@ -56,4 +57,5 @@ def main() -> int:
 
 if __name__ == "__main__":
     with remedies.explained():
+        keeper.end_with_starter()
         sys.exit(main())

@@ -21,6 +21,7 @@ import numpy  # isort: skip
 from mxnet import np, npx  # isort: skip
 
 from utils import checks, data, recipes, resnet, shapes, throughput, train  # isort: skip
+from utils.runs import keeper  # isort: skip
 
 CPU = mx.cpu()
 BLOCKS = {18: (2, 2, 2, 2), 34: (3, 4, 6, 3)}  # He et al. (2015), table 1
@@ -163,4 +164,5 @@ def main() -> None:
 
 
 if __name__ == "__main__":
+    keeper.end_with_starter()
     main()
