@@ -50,6 +50,11 @@ def children(block: gluon.Block) -> dict[str, gluon.Block]:
     return dict(block._children)
 
 
+def own_parameters(block: gluon.Block) -> list[gluon.Parameter]:
+    """Return the parameters that a block holds itself, without those of the blocks inside it."""
+    return list(block._reg_params.values())
+
+
 def geometry(layer: gluon.Block) -> dict:
     """Return kernel, stride, padding and so on of a convolution or pooling; {} for other layers."""
     return getattr(layer, "_kwargs", {})

@@ -325,3 +325,68 @@ class OneByOneOnlyWhenNeeded(nn.Block):
         (X,) = inputs
         short = self.other(X) if "other" in self.__dict__ else self.short(X)
         return sum([self.road(X), short]).clip(0, None)
+
+
+@right
+class NormalizedShortcutInASequential(nn.Block):
+    """As other libraries write it: the 1x1 convolution and its normalization are one layer."""
+
+    def __init__(self, num_channels, use_1x1conv=False, strides=1):
+        super().__init__()
+        self.body, self.downsample = nn.Sequential(), nn.Sequential()
+        self.body.add(nn.Conv2D(num_channels, 3, strides, 1, use_bias=False), nn.BatchNorm())
+        self.body.add(nn.Activation("relu"))
+        self.body.add(nn.Conv2D(num_channels, 3, 1, 1, use_bias=False), nn.BatchNorm())
+        if use_1x1conv:
+            self.downsample.add(nn.Conv2D(num_channels, 1, strides, use_bias=False))
+            self.downsample.add(nn.BatchNorm())
+
+    def forward(self, X):
+        return npx.relu(self.body(X) + (self.downsample(X) if len(self.downsample) else X))
+
+
+@right
+class CompiledWithANormalizedShortcut(NormalizedShortcut):
+    def __init__(self, num_channels, use_1x1conv=False, strides=1):
+        super().__init__(num_channels, use_1x1conv, strides)
+        self.hybridize(static_alloc=True)
+
+
+@right
+class LooksAtShapesFirst(WithoutBiases):
+    """Some layers run twice on the same array, and the first result serves for its shape alone."""
+
+    def forward(self, X):
+        shape = self.bn1(self.conv1(X)).shape
+        shortcut = self.conv3(X) if self.conv3 and self.conv3(X).shape == shape else X
+        Y = self.bn2(self.conv2(npx.relu(self.bn1(self.conv1(X)))))
+        assert Y.shape == shortcut.shape == shape
+        return npx.relu(Y + shortcut)
+
+
+@right
+class WithoutScalesAndShifts(WithoutBiases):
+    """The first normalization has no scale, the second no shift; Gluon keeps both, untrained."""
+
+    def __init__(self, num_channels, use_1x1conv=False, strides=1):
+        super().__init__(num_channels, use_1x1conv, strides)
+        self.bn1, self.bn2 = nn.BatchNorm(scale=False), nn.BatchNorm(center=False)
+
+
+@right
+class OwnNormalizationThatStartsAtZero(OwnNormalization):
+    def __init__(self, num_channels, use_1x1conv=False, strides=1):
+        super().__init__(num_channels, use_1x1conv, strides)
+        self.norm_b.scale.init = init.Zero()
+
+
+@right
+class WorksOnACopy(WithoutBiases):
+    """What is written into is no longer the caller's array."""
+
+    def forward(self, X):
+        Y = super().forward(X)
+        if not autograd.is_recording():
+            X = X.copy()
+            X[:] = npx.relu(X)
+        return Y

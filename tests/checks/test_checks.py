@@ -343,6 +343,39 @@ def test_an_unused_part_is_called_by_the_learners_name():
     assert "`bn3.gamma`" in message_of("residual_block", "ThirdNormalizationNeverCalled")
 
 
+DESIGNS = {
+    "pre-activation",
+    "squeeze-and-excitation",
+    "residual with a scale of its own",
+    "stochastic depth",
+    "bottleneck",
+}
+
+
+@pytest.mark.slow
+@pytest.mark.xdist_group("versions")
+def test_another_design_is_named_whatever_question_it_fails():
+    versions = [v for v in WRONG if v.check == "residual_block" and v.diagnosis in DESIGNS]
+    assert {version.diagnosis for version in versions} == DESIGNS
+    for version in versions:
+        failed = [answer for answer in version.report.answers if not answer.passed]
+        assert {answer.diagnosis for answer in failed} == {version.diagnosis}, version.report
+        assert "This exercise asks for another one" in failed[0].message
+
+
+def test_a_layer_without_effect_is_called_or_not():
+    called = "is called, but other values of this parameter do not change the output"
+    assert f"`bn1.gamma` {called}" in message_of(
+        "residual_block", "ResultOfTheFirstNormalizationDropped"
+    ).replace("The layer of ", "")
+    assert "never called" in message_of("residual_block", "ThirdNormalizationNeverCalled")
+
+
+def test_a_misspelled_name_is_no_matter_of_shapes():
+    message = message_of("residual_block", "MisspelledBesideThe1x1")
+    assert "object has no attribute 'conv_3'" in message
+
+
 def test_a_failed_sum_is_explained_without_giving_away_the_fix():
     message = message_of("stage", "stage_without_the_1x1")
     assert "(2, 4, 6, 6) into (2, 8, 3, 3), but its shortcut brings (2, 4, 6, 6)" in message

@@ -7,7 +7,7 @@ from dataclasses import replace
 
 import mxnet as mx
 import numpy
-from mxnet import np
+from mxnet import autograd, np, npx
 from mxnet.gluon import nn
 
 from utils import probes, train
@@ -387,6 +387,11 @@ def epsilon_left(block):
     set_kernels(block, gamma=1)
 
 
+@diagnosed_as("something else comes out", "identity")
+def nearly_one(block):
+    set_kernels(block, gamma=1 + 2e-5)
+
+
 @diagnosed_as("channels mixed", "identity")
 def every_channel_from_all(block):
     set_kernels(block, mixed=True)
@@ -445,6 +450,24 @@ def gamma_alone(block, factor):
 
 @diagnosed_as("shift alone scaled", "scaled_residual")
 def beta_alone(block, factor):
+    scale(factor, block.bn2.beta)
+
+
+@diagnosed_as("residual changed in another way", "scaled_residual")
+def shift_halved_twice(block, factor):
+    scale(factor, block.bn2.gamma)
+    scale(factor**2, block.bn2.beta)
+
+
+@diagnosed_as("residual changed in another way", "scaled_residual")
+def shift_lowered(block, factor):
+    block.bn2.beta.set_data(block.bn2.beta.data() - 1)
+
+
+@diagnosed_as("scaled in inference mode only", "scaled_residual")
+def running_variance_scaled(block, factor):
+    variance = block.bn2.running_var
+    variance.set_data((variance.data() + 1e-5) / factor**2 - 1e-5)
     scale(factor, block.bn2.beta)
 
 
@@ -693,6 +716,13 @@ class TwoImagesOnly(Narrow):
         return super().forward(X) + np.zeros((2, *X.shape[1:]))
 
 
+@diagnosed_as("wrong output shape", "bottleneck")
+class TurnsWideImages(Narrow):
+    def forward(self, X):
+        Y = super().forward(X)
+        return Y if X.shape[2] == X.shape[3] else Y.transpose(0, 1, 3, 2)
+
+
 @diagnosed_as("no shortcut", "bottleneck")
 class NarrowWithoutShortcut(Narrow):
     def forward(self, X):
@@ -739,6 +769,81 @@ class NarrowWithoutSecondNorm(Narrow):
 class NarrowWithoutThirdNorm(Narrow):
     def others(self, num_channels):
         return {"norm3": nothing()}
+
+
+@diagnosed_as("layer without effect", "bottleneck")
+class NarrowLayersDropped(Narrow):
+    def forward(self, X):
+        self.layers(X)
+        return self.relu3(X)
+
+
+@diagnosed_as("normalization or bias made but not used", "bottleneck")
+class NarrowWithAnIdleNormalization(Narrow):
+    def others(self, num_channels):
+        return {"norm4": nn.BatchNorm()}
+
+
+@diagnosed_as("one normalization in both places", "bottleneck")
+class NarrowSharedNormalization(Narrow):
+    def others(self, num_channels):
+        shared = nn.BatchNorm()
+        return {"norm1": shared, "norm2": shared}
+
+
+@diagnosed_as("input changed in place", "bottleneck")
+class NarrowWritesIntoX(Narrow):
+    def forward(self, X):
+        Y = super().forward(X)
+        if not autograd.is_recording():
+            X[:] = npx.relu(X)
+        return Y
+
+
+@diagnosed_as("random output", "bottleneck")
+class NarrowWithDropout(Narrow):
+    def others(self, num_channels):
+        return {"dropout": nn.Dropout(0.1)}
+
+    def layers(self, X):
+        return self.dropout(super().layers(X))
+
+
+@diagnosed_as("running statistics in training mode", "bottleneck")
+class NarrowInInferenceMode(Narrow):
+    def others(self, num_channels):
+        return {f"norm{place}": nn.BatchNorm(use_global_stats=True) for place in (1, 2, 3)}
+
+
+@diagnosed_as("batch statistics in inference mode", "bottleneck")
+class NarrowInTrainingMode(Narrow):
+    def layers(self, X):
+        with autograd.train_mode():
+            return super().layers(X)
+
+
+@diagnosed_as("batch statistics in inference mode", "bottleneck")
+class LastNormInTrainingMode(Narrow):
+    def others(self, num_channels):
+        return {"third": nn.Conv2D(num_channels, 1, use_bias=False)}
+
+    def layers(self, X):
+        Y = self.relu1(self.norm1(self.first(X)))
+        Y = self.third(self.relu2(self.norm2(self.second(Y))))
+        with autograd.train_mode():
+            return self.norm3(Y)
+
+
+@diagnosed_as("no gradient passes", "bottleneck")
+class NarrowShortcutDetached(Narrow):
+    def forward(self, X):
+        return self.relu3(self.layers(X) + X.detach())
+
+
+@diagnosed_as("running averages never updated", "bottleneck")
+class NarrowAveragesNeverUpdated(Narrow):
+    def others(self, num_channels):
+        return {"norm2": nn.BatchNorm(momentum=1)}
 
 
 # PreActivation(num_channels, use_1x1conv=False, strides=1)
@@ -797,6 +902,12 @@ class NoFirstNorm(Before):
         return self.conv2(self.relu(self.bn2(self.conv1(self.relu(X)))))
 
 
+@diagnosed_as("no normalization before the first convolution", "preactivation")
+class FirstNormAtTheEnd(Before):
+    def layers(self, X):
+        return self.bn1(self.conv2(self.relu(self.bn2(self.conv1(self.relu(X))))))
+
+
 @diagnosed_as("no normalization before the second convolution", "preactivation")
 class NoSecondNorm(Before):
     def layers(self, X):
@@ -821,6 +932,60 @@ class Kernel5(Before):
 class SquareOnly(Before):
     def shortcut(self, X):
         return super().shortcut(X.reshape(X.shape[0], X.shape[1], X.shape[2], X.shape[2]))
+
+
+@diagnosed_as("layer without effect", "preactivation")
+class BeforeWithLayersDropped(Before):
+    def forward(self, X):
+        self.layers(X)
+        return self.shortcut(X)
+
+
+@diagnosed_as("one normalization in both places", "preactivation")
+class BeforeWithOneNormalization(Before):
+    def __init__(self, num_channels, use_1x1conv=False, strides=1):
+        super().__init__(num_channels, use_1x1conv, strides)
+        if not use_1x1conv:
+            self.bn2 = self.bn1
+
+
+@diagnosed_as("input changed in place", "preactivation")
+class BeforeWritesIntoX(Before):
+    def forward(self, X):
+        Y = super().forward(X)
+        if not autograd.is_recording():
+            X[:] = npx.relu(X)
+        return Y
+
+
+@diagnosed_as("random output", "preactivation")
+class BeforeWithDropoutOnThe1x1(Before):
+    def __init__(self, num_channels, use_1x1conv=False, strides=1):
+        super().__init__(num_channels, use_1x1conv, strides)
+        self.dropout = nn.Dropout(0.1)
+
+    def shortcut(self, X):
+        return self.dropout(self.conv3(X)) if self.conv3 else X
+
+
+@diagnosed_as("batch statistics in inference mode", "preactivation")
+class BeforeInTrainingMode(Before):
+    def layers(self, X):
+        with autograd.train_mode():
+            return super().layers(X)
+
+
+@diagnosed_as("no gradient passes", "preactivation")
+class BeforeShortcutDetached(Before):
+    def shortcut(self, X):
+        return super().shortcut(X.detach())
+
+
+@diagnosed_as("running averages never updated", "preactivation")
+class BeforeAveragesNeverUpdated(Before):
+    def __init__(self, num_channels, use_1x1conv=False, strides=1):
+        super().__init__(num_channels, use_1x1conv, strides)
+        self.bn2 = nn.BatchNorm(momentum=1)
 
 
 # The model zoo's ResNet-18, and ResNet-34

@@ -51,6 +51,7 @@ def ask_all(title: str, questions: Sequence[Question], subject: Any) -> Report:
     """
     answers = []
     seconds = SECONDS
+    _known.clear()
     with contained(), given_back(subject) as reset:
         for question in questions:
             reset()
@@ -59,6 +60,46 @@ def ask_all(title: str, questions: Sequence[Question], subject: Any) -> Report:
                 seconds = LEFTOVER_SECONDS
             answers.append(Answer(question.name, question.text, question.weight, mistake))
     return Report(title, tuple(answers))
+
+
+def given(*premises: Callable[[Any], None], ask: Callable[[Any], None]) -> Callable[[Any], None]:
+    """Return a question whose experiment means what it says only if the premises hold.
+
+    Where it fails and a premise does, the mistake is that of the premise.
+    """
+
+    def asked(subject: Any) -> None:
+        try:
+            ask(subject)
+        except Mistake:
+            for premise in premises:
+                if broken := _broken(premise, subject):
+                    raise replace(broken) from None
+            raise
+
+    return asked
+
+
+def _broken(premise: Callable[[Any], None], subject: Any) -> Mistake | None:
+    """Return the mistake of a premise; an error of the code is left to other questions.
+
+    Several questions share a premise. It is asked once for each subject of `ask_all`.
+    """
+    key = premise, id(subject)
+    if key not in _known:
+        broken = None
+        try:
+            premise(subject)
+        except Mistake as mistake:
+            broken = replace(mistake)
+        except Exception:
+            pass
+        stop_if_late()
+        _known[key] = broken
+    return _known[key]
+
+
+_known: dict[tuple[Callable[[Any], None], int], Mistake | None] = {}
 
 
 def check_function(value: object) -> None:

@@ -22,23 +22,30 @@ SIGNED = images(*SHAPE, low=-2, high=2)
 ONLY_ADDS = (
     "If blocks can only add, the numbers grow from block to block and are never corrected downward."
 )
+AFTER_LAYERS = "What is between the second normalization and the plus sign?"
 LAST_OPERATION = "What is the last operation in your code, and what is the last in the drawing?"
 
 
-def in_place(Residual: Any) -> None:
-    """The input is the same after the call as before it."""
-    specimen = residual(Residual).fill(_specimen.mixed)
-    X = np.array(HIGH)
-    with autograd.predict_mode():
-        specimen.block(X).wait_to_read()
-    if not numpy.array_equal(X.asnumpy(), HIGH):
-        raise Mistake(
-            "input changed in place",
-            "After the call, the array that was passed to the block holds other numbers.",
-            "The input belongs to the caller: to the block before this one, or to you. The "
-            "gradient is computed from it, so it must stay as it was.",
-            "Look for `+=` and for `[:] =`. They write into an existing array.",
-        )
+def in_place(specimen: Specimen) -> None:
+    """The input is the same after the call as before it, in both modes and for both signs."""
+    specimen.fill(_specimen.mixed)
+    for numbers in (specimen.images(), specimen.images(low=-2, high=2)):
+        for training in (False, True):
+            X = np.array(numbers)
+            with autograd.train_mode() if training else autograd.predict_mode():
+                specimen.block(X).wait_to_read()
+            if not numpy.array_equal(X.asnumpy(), numbers):
+                raise _changed_input()
+
+
+def _changed_input() -> Mistake:
+    return Mistake(
+        "input changed in place",
+        "After the call, the array that was passed to the block holds other numbers.",
+        "The input belongs to the caller: to the block before this one, or to you. The gradient is "
+        "computed from it, so it must stay as it was.",
+        "Look for `+=`, `[:] =` and `out=`. They write into an existing array.",
+    )
 
 
 def shortcut(Residual: Any) -> None:
@@ -46,11 +53,13 @@ def shortcut(Residual: Any) -> None:
     specimen = residual(Residual).fill(_specimen.mixed)
     if agree(specimen.run(HIGH), specimen.run(images(*SHAPE))):
         raise _shortcut("input ignored", "Two very different inputs gave the same output.")
-    sizes = [kernel.shape[-1] for kernel in specimen.kernels]
-    if 1 in sizes and sizes.count(3) == 2:  # otherwise it may stand in for a 3x3 convolution
+    specimen.fill(_specimen.zeros)
+    silent = specimen.run(HIGH)
+    if not agree(specimen.fill(_specimen.mixed, size=1).run(HIGH), silent):
         raise _shortcut(
             "1x1 convolution always",
-            "The block has a 1x1 convolution on its shortcut, although none was requested.",
+            "With all 3x3 weights at zero, a 1x1 convolution still acts: the block has one on its "
+            "shortcut, although none was requested.",
         )
     _check_sum(specimen)
     for shift in islice(last_shifts(specimen), 1):
@@ -73,17 +82,21 @@ def _check_sum(specimen: Specimen) -> None:
             "With all convolution weights at zero, the output should be x, but it is the same "
             "number everywhere.",
         )
-    if agree(Y, 2 * HIGH):
+    wider = specimen.run(UNEQUAL, training=True)
+    factor, constant = float((wider / UNEQUAL).mean()), float((wider - UNEQUAL).mean())
+    if agree(wider, factor * UNEQUAL):
         raise _shortcut(
-            "shortcut added twice",
-            "With all convolution weights at zero, the output should be x, but it is 2x.",
+            _multiplied_what(specimen, factor),
+            "With all convolution weights at zero, the output should be x, but it is "
+            "{factor:.3g}x.".format(factor=factor),
         )
-    if agree(Y, HIGH / 2):
+    if agree(wider, UNEQUAL + constant):
         raise _shortcut(
-            "sum averaged",
-            "With all convolution weights at zero, the output should be x, but it is x / 2.",
+            "constant added to x",
+            "With all convolution weights at zero, the output should be x, but it is x + "
+            "({constant:.3g}).".format(constant=constant),
         )
-    if agree(Y, numpy.maximum(_normalized(HIGH), 0)):
+    if agree(Y, numpy.maximum(normalized(HIGH), 0)):
         raise _shortcut(
             _normalized_where(specimen),
             "With all convolution weights at zero, the output should be x, but it is x normalized "
@@ -95,16 +108,32 @@ def _check_sum(specimen: Specimen) -> None:
     )
 
 
-def _normalized(X: numpy.ndarray) -> numpy.ndarray:
+def normalized(X: numpy.ndarray) -> numpy.ndarray:
+    """Return images with mean 0 and standard deviation 1 in each channel, over the batch."""
     mean, deviation = X.mean(axis=(0, 2, 3)), X.std(axis=(0, 2, 3))
     return (X - mean[:, None, None]) / deviation[:, None, None]
+
+
+def _multiplied_what(specimen: Specimen, factor: float) -> str:
+    """Return the diagnosis for a multiple of x: x alone was multiplied, or its sum with the layers.
+
+    In a sum, a shift of the layers is multiplied as well.
+    """
+    if any(True for _ in last_shifts(specimen, factor=factor)):
+        return "sum averaged" if agree(HIGH * factor, HIGH / 2) else "sum multiplied by a number"
+    twice = agree(HIGH * factor, 2 * HIGH)
+    return "shortcut added twice" if twice else "shortcut multiplied by a number"
 
 
 def _normalized_where(specimen: Specimen) -> str:
     """Return the diagnosis for a normalized x: x alone was normalized, or its sum with the layers.
 
-    In a sum, larger weights of the layers leave less of x.
+    A layer on the shortcut is called on x itself. In a sum, larger weights of the layers leave less
+    of x, unless the layers were normalized before it.
     """
+    calls = specimen.fill(_specimen.mixed).calls(HIGH, training=True)
+    if any(numpy.array_equal(call.input, HIGH) for call in calls if not call.kernel):
+        return "normalization on the shortcut"
     small, large = (
         specimen.fill(lambda shape, factor=factor: factor * _specimen.strong(shape)).run(
             HIGH, training=True
@@ -112,7 +141,7 @@ def _normalized_where(specimen: Specimen) -> str:
         for factor in (0.1, 10)
     )
     if agree(small, large):
-        return "normalization on the shortcut"
+        return "normalization after the sum"
     return "shortcut added before the second normalization"
 
 
@@ -135,7 +164,8 @@ def projection(Residual: Any) -> None:
             raise _projection(
                 "The block should have one 1x1 convolution, but it has {count}.".format(
                     count=len(narrow)
-                )
+                ),
+                "another number of 1x1 convolutions",
             )
         weights = narrow[0].data().asnumpy()[:, :, 0, 0]
         X = images(2, channels_in, 6, 6, low=-2, high=2)
@@ -154,9 +184,9 @@ def projection(Residual: Any) -> None:
             )
 
 
-def _projection(seen: str) -> Mistake:
+def _projection(seen: str, name: str = "shortcut is not the 1x1 convolution of x") -> Mistake:
     return Mistake(
-        "shortcut is not the 1x1 convolution of x",
+        name,
         seen,
         "This shortcut gives x another shape and does nothing else: it has no ReLU, and x counts "
         "once.",
@@ -164,8 +194,12 @@ def _projection(seen: str) -> Mistake:
     )
 
 
-def last_shifts(specimen: Specimen, X: numpy.ndarray = HIGH) -> Iterator[gluon.Parameter]:
+def last_shifts(
+    specimen: Specimen, X: numpy.ndarray = HIGH, factor: float = 1
+) -> Iterator[gluon.Parameter]:
     """Find the shifts and biases that are added to the sum, by their effect, the last ones first.
+
+    A sum that is multiplied by a factor moves by as much.
 
     All 3x3 weights must be zero, so that nothing else reaches the sum. The mode is inference, since
     in training a hand-written normalization may move its statistics.
@@ -175,7 +209,7 @@ def last_shifts(specimen: Specimen, X: numpy.ndarray = HIGH) -> Iterator[gluon.P
         specimen.set(parameter, numpy.full(values.shape, 20))
         at_20 = specimen.run(X)
         specimen.set(parameter, numpy.full(values.shape, 30))
-        is_added = agree(specimen.run(X), at_20 + 10)
+        is_added = agree(specimen.run(X), at_20 + 10 * factor)
         specimen.set(parameter, values)
         if is_added:
             yield parameter
@@ -193,8 +227,8 @@ def last_relu(Residual: Any) -> None:
                 largest=Y[SIGNED < 0].max()
             )
         )
-    specimen.fill(_specimen.mixed)
-    if (specimen.run(SIGNED) - SIGNED).min() > -1e-3:
+    added = specimen.fill(_specimen.mixed).run(SIGNED) - SIGNED
+    if added.min() > -1e-3 and not agree(added, 0):
         raise Mistake(
             "shortcut added after the last ReLU",
             "The output is never smaller than x, as if x were added after the last ReLU.",
@@ -227,31 +261,59 @@ def _end(name: str, seen: str) -> Mistake:
 
 
 def subtracts(Residual: Any) -> None:
-    """The layers can also make x smaller: what they add has both signs."""
+    """The layers can also make x smaller: what they add has both signs.
+
+    And no function follows the last shift: numbers far above 0 are handed on as those around it.
+    """
     specimen = residual(Residual).fill(_specimen.zeros)
     silent = specimen.run(HIGH, training=True)
-    if (specimen.fill(_specimen.mixed).run(HIGH, training=True) - silent).min() > -0.1:
+    added = specimen.fill(_specimen.mixed).run(HIGH, training=True) - silent
+    if added.min() > -0.1:
+        cut = (added < 1e-5).mean()  # a ReLU turns about half of the numbers into zeros
         raise Mistake(
-            "ReLU before the addition",
-            "What the layers add to x is never negative.",
+            "ReLU before the addition" if cut > 0.2 else "another function before the addition",
+            "What the layers add to x is never negative, and {percent:.0%} of it is 0.".format(
+                percent=cut
+            ),
             ONLY_ADDS,
-            "What is between the second normalization and the plus sign?",
+            AFTER_LAYERS,
         )
+    for shift in list(last_shifts(specimen.fill(_specimen.zeros))):
+        lifted = [_added_above(specimen, shift, value) for value in (20, 40)]
+        # A shift that is also used elsewhere adds something else each time it grows.
+        if agree(lifted[0], lifted[1]) and not agree(lifted[0], added):
+            raise Mistake(
+                "another function before the addition",
+                "With `{place}` at 20, the layers should add what they add with 0, and 20 to it, "
+                "but they add something else.".format(place=specimen.place_of(shift)),
+                "A function that treats negative numbers in another way makes it harder to "
+                "correct downward than upward.",
+                AFTER_LAYERS,
+            )
 
 
-def gradient(Residual: Any) -> None:
+def _added_above(specimen: Specimen, shift: gluon.Parameter, value: float) -> numpy.ndarray:
+    """Return what the layers add in training mode, with a shift at a value, beyond this value."""
+    specimen.set(shift, numpy.full(shift.shape, value))
+    silent = specimen.fill(_specimen.zeros).run(HIGH, training=True)
+    added = specimen.fill(_specimen.mixed).run(HIGH, training=True) - silent
+    specimen.set(shift, numpy.zeros(shift.shape))
+    return added
+
+
+def gradient(specimen: Specimen) -> None:
     """The gradient reaches the input through the shortcut, and the weights through the layers."""
-    specimen = residual(Residual).fill(_specimen.zeros)
-    X = np.array(HIGH)
+    specimen.fill(_specimen.zeros).fill(_specimen.positive, size=1)
+    X = np.array(specimen.images())
     X.attach_grad()
     backward(specimen, X)
     if not abs(X.grad.asnumpy()).min() > 0:
         raise _gradient(
-            "No gradient arrives at the input. Even with all convolution weights at zero, the "
-            "shortcut should carry it there."
+            "No gradient arrives at the input. Even with all 3x3 weights at zero, the shortcut "
+            "should carry it there."
         )
     specimen.fill(_specimen.mixed)
-    backward(specimen, np.array(HIGH))
+    backward(specimen, np.array(specimen.images()))
     for kernel in specimen.kernels:
         if not abs(kernel.grad().asnumpy()).max() > 0:
             raise _gradient(

@@ -21,6 +21,7 @@ from utils.checks._report import Mistake
 
 LIBRARIES = ("site-packages", "dist-packages", "<frozen", sysconfig.get_path("stdlib"))
 PACKAGES = ("mxnet", "numpy", "utils")  # by name, since MXNet generates code that has no file
+OF_SUMS = ("could not be broadcast", "residual branch gives")  # parts of messages
 LONGEST = 280  # characters of a message
 
 
@@ -202,11 +203,15 @@ def convolution_uses(block: gluon.Block, X: np.ndarray) -> list[ConvolutionUse]:
     return uses
 
 
-def cannot_add(block: gluon.Block, X: np.ndarray) -> Mistake | None:
+def cannot_add(block: gluon.Block, X: np.ndarray, error: Exception) -> Mistake | None:
     """Return why the last residual block that a network reached cannot add; None if it can.
 
-    Two 3x3 convolutions make a block; a 1x1 convolution with the same input is its shortcut.
+    Two 3x3 convolutions make a block; a 1x1 convolution with the same input is its shortcut. An
+    error of another kind, such as a misspelled name, is not explained by shapes.
     """
+    message = _message(error)
+    if not any(part in message for part in OF_SUMS):
+        return None
     uses = convolution_uses(block, X)
     wide = [use for use in uses if use.kernel == 3]
     if not wide or len(wide) % 2:
@@ -215,7 +220,7 @@ def cannot_add(block: gluon.Block, X: np.ndarray) -> Mistake | None:
     beside = [use for use in uses if use.kernel == 1 and use.input == before]
     shortcut = beside[-1].output if beside else before
     if shortcut == after:
-        return None
+        return _not_added(beside[-1], message) if beside else None
     sizes = [p.shape[-1] for p in block.collect_params().values() if len(p.shape or ()) == 4]
     name = "shortcut cannot be added"
     seen = (
@@ -236,6 +241,19 @@ def cannot_add(block: gluon.Block, X: np.ndarray) -> Mistake | None:
         "Only equal shapes can be added. Where the layers change the channels or the size, the "
         "shortcut has to change x in the same way.",
         "Which block changes channels, height and width, and what does its shortcut need for that?",
+    )
+
+
+def _not_added(use: ConvolutionUse, message: str) -> Mistake | None:
+    """Return the mistake of a sum that got the input of the 1x1 convolution, not its output."""
+    if not all(str(list(shape)).replace(" ", "") in message for shape in (use.input, use.output)):
+        return None
+    return Mistake(
+        "result of the 1x1 convolution not added",
+        "The 1x1 convolution turns {before} into {after}, which is what the layers return, too. "
+        "But the sum got {before}.".format(before=use.input, after=use.output),
+        "A layer does not change its input. What it computes is what it returns.",
+        "What becomes of the array that the 1x1 convolution returns?",
     )
 
 

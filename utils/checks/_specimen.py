@@ -6,10 +6,12 @@ axes, (channels out, channels in, height, width).
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import math
+import random
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 import mxnet as mx
 import numpy
@@ -24,6 +26,21 @@ Shape = tuple[int, ...]
 # The values with which a normalization changes nothing, by the endings of Gluon's names.
 NEUTRAL = {"gamma": 1, "beta": 0, "bias": 0, "running_mean": 0, "running_var": 1}
 CHANNELS = 4  # of the blocks in the experiments
+# Arguments for a block whose two 3x3 convolutions have kernels of different shapes.
+APART: dict[str, Any] = {"channels_in": 3, "use_1x1conv": True}
+
+
+class Call(NamedTuple):
+    """One call of a block that holds parameters itself, such as a layer."""
+
+    parameters: list[gluon.Parameter]
+    input: numpy.ndarray
+    output: numpy.ndarray
+
+    @property
+    def kernel(self) -> int:
+        """The size of the layer's kernel; 0 for a layer that is no convolution."""
+        return next((p.shape[-1] for p in self.parameters if is_kernel(p)), 0)
 
 
 class Specimen:
@@ -41,7 +58,7 @@ class Specimen:
         device: mx.Context | None = None,
     ) -> None:
         self.block, self.expected, self.device = block, expected, device or mx.cpu()
-        self.channels = shape[1]  # of the input
+        self.shape, self.channels = shape, shape[1]  # of the input
         self._first_run(shape)
         self.parameters: list[gluon.Parameter] = list(block.collect_params().values())
         if not all(map(is_complete, self.parameters)):  # a layer may be called only in training
@@ -58,7 +75,14 @@ class Specimen:
         except Mistake:
             raise
         except Exception as error:
-            raise cannot_add(self.block, np.array(X, ctx=self.device)) or error from None
+            raise cannot_add(self.block, np.array(X, ctx=self.device), error) or error from None
+
+    def images(self, low: float = 10, high: float = 11) -> numpy.ndarray:
+        """Return random images of the shape of the first run.
+
+        By default they are so high that every sum with x passes the last ReLU.
+        """
+        return images(*self.shape, low=low, high=high)
 
     @property
     def kernels(self) -> list[gluon.Parameter]:
@@ -103,6 +127,8 @@ class Specimen:
         """
         stop_if_late()
         if training or seed is not None:
+            for set_seed in (random.seed, numpy.random.seed):
+                set_seed(seed or 0)
             mx.random.seed(seed or 0, ctx=mx.cpu())
         try:
             with autograd.train_mode() if training else autograd.predict_mode():
@@ -112,6 +138,21 @@ class Specimen:
                 raise unregistered() from error
             raise
         return checked(Y, self.expected(X.shape) if self.expected else None)
+
+    def calls(self, X: numpy.ndarray, *, training: bool = False) -> list[Call]:
+        """Return the calls of the layers for X, in order; the block is not compiled afterwards."""
+        self.block.hybridize(False)
+        blocks: list[gluon.Block] = []
+        self.block.apply(blocks.append)
+        noted: list[Call] = []
+
+        def note(block: gluon.Block, inputs: tuple, output: np.ndarray) -> None:
+            noted.append(Call(_gluon.own_parameters(block), inputs[0].asnumpy(), output.asnumpy()))
+
+        owners = {id(block): block for block in blocks if _gluon.own_parameters(block)}
+        with _gluon.hooked(owners.values(), note):
+            self.run(X, training=training)
+        return noted
 
     def changes_with_scale(
         self,
@@ -139,11 +180,57 @@ def residual(
     """Return a new specimen of a learner's residual block with CHANNELS channels."""
     strides = arguments.get("strides", 1)
     block = new_block(Residual, CHANNELS, **arguments)
-    return Specimen(
+    specimen = Specimen(
         block,
         (batch, channels_in, 6, 6),
         lambda shape: (shape[0], CHANNELS, *(math.ceil(n / strides) for n in shape[2:])),
     )
+    _wake(specimen)
+    return specimen
+
+
+def _wake(specimen: Specimen) -> None:
+    """Set a scale that starts at zero to one, if it has none of Gluon's names.
+
+    Zeros that do not keep the layers from acting are shifts, and stay.
+    """
+    named = tuple(NEUTRAL)
+    for parameter in specimen.others:
+        if parameter.name.endswith(named) or parameter.data().asnumpy().any() or _acts(specimen):
+            continue
+        specimen.set(parameter, numpy.ones(parameter.shape))
+        if not _acts(specimen):
+            specimen.set(parameter, numpy.zeros(parameter.shape))
+
+
+def _acts(specimen: Specimen) -> bool:
+    """Return whether the output depends on the 3x3 convolutions."""
+    X = specimen.images()
+    silent = specimen.fill(mixed).fill(zeros, size=3).run(X)
+    return not agree(specimen.fill(mixed).run(X), silent)
+
+
+def both_kinds(Residual: Any) -> list[Specimen]:
+    """Return a specimen whose shortcut is x itself, and one with a 1x1 convolution there.
+
+    The second one is left out if it cannot run, which the questions on shapes report.
+    """
+    specimens = [residual(Residual)]
+    with contextlib.suppress(Exception):
+        specimens.append(residual(Residual, **APART))
+    return specimens
+
+
+def of_each(
+    make: Callable[[Any], Sequence[Specimen]], ask: Callable[[Specimen], None]
+) -> Callable[[Any], None]:
+    """Return a question about a learner's code that is asked of each specimen made from it."""
+
+    def asked(maker: Any) -> None:
+        for specimen in make(maker):
+            ask(specimen)
+
+    return asked
 
 
 def new_block(maker: Any, *arguments: Any, **keywords: Any) -> gluon.Block:

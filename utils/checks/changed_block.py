@@ -6,16 +6,17 @@ from collections.abc import Callable
 from typing import Any, NamedTuple
 
 import numpy
-from mxnet import np
+from mxnet import autograd, np
 
 from utils import _gluon
-from utils.checks._ask import Question, ask_all, check_function
+from utils.checks._ask import Question, ask_all, check_function, given
 from utils.checks._report import Mistake, Report
 from utils.checks._specimen import agree, images
 from utils.families import Plain
 from utils.resnet import Residual
 
 FACTOR = 0.5
+EPSILON = 1e-5  # of Gluon's normalizations
 
 
 def identity(set_identity: Any) -> Report:
@@ -51,8 +52,8 @@ def copies(set_identity: Callable[..., Any]) -> None:
     name = "something else comes out"
     if not Y.any():
         name = "nothing passes"
-    elif difference < 1e-4:
-        name = "epsilon of the normalizations left"
+    elif any(abs(Y * (1 + EPSILON) ** power - X).max() < 2e-6 for power in (0.5, 1)):
+        name = "epsilon of the normalizations left"  # in one of the two, or in both
     elif abs(Y - Y[:, :1]).max() < 1e-3 * abs(Y).max():
         name = "channels mixed"
     elif any(
@@ -112,7 +113,9 @@ def _identity(name: str, seen: str) -> Mistake:
 
 OF_IDENTITY = (
     Question("copy", "Does the block return its input?", copies, 2),
-    Question("channels", "Does it work for any number of channels?", other_channels),
+    Question(
+        "channels", "Does it work for any number of channels?", given(copies, ask=other_channels)
+    ),
     Question("parameters", "Does it change nothing but the parameters?", by_parameters),
 )
 
@@ -126,10 +129,12 @@ def scaled_residual(scale_residual: Any) -> Report:
 
 
 class Outputs(NamedTuple):
-    """What a block's shortcut adds and what the block returns, both (N, C, H, W)."""
+    """What a block's shortcut adds and what the block returns, all (N, C, H, W); the last shift."""
 
     shortcut: numpy.ndarray
     block: numpy.ndarray
+    in_training: numpy.ndarray
+    shift: numpy.ndarray
 
 
 def _residuals(scale_residual: Callable[..., Any], **arguments: Any) -> tuple[Outputs, Outputs]:
@@ -151,7 +156,11 @@ def _residuals(scale_residual: Callable[..., Any], **arguments: Any) -> tuple[Ou
 
     def outputs() -> Outputs:
         shortcut = block.conv3(np.array(X)).asnumpy() if block.conv3 else X
-        return Outputs(shortcut, block(np.array(X)).asnumpy())
+        returned = block(np.array(X)).asnumpy()
+        with autograd.train_mode():
+            in_training = block(np.array(X)).asnumpy()
+        shift = block.bn2.beta.data().asnumpy()[:, None, None]
+        return Outputs(shortcut, returned, in_training, shift)
 
     before = outputs()
     scale_residual(block, FACTOR)
@@ -159,19 +168,20 @@ def _residuals(scale_residual: Callable[..., Any], **arguments: Any) -> tuple[Ou
 
 
 def scaled(scale_residual: Callable[..., Any]) -> None:
-    """What is added to x is multiplied by the factor."""
+    """What is added to x is multiplied by the factor, in both modes."""
     before, after = _residuals(scale_residual)
     expected = before.shortcut + FACTOR * (before.block - before.shortcut)
     if agree(after.block, expected):
+        _check_training(before, after)
         return
     name = "residual changed in another way"
     if agree(after.block, before.block):
         name = "nothing changed"
     elif agree(after.block, FACTOR * before.block):
         name = "shortcut scaled, too"
-    elif _differs_by_constants(after.block, expected):
+    elif agree(after.block, expected + (1 - FACTOR) * before.shift):
         name = "shift not scaled"
-    elif _differs_by_constants(after.block, before.block):
+    elif agree(after.block, before.block - (1 - FACTOR) * before.shift):
         name = "shift alone scaled"
     raise _scaled(
         name,
@@ -180,10 +190,14 @@ def scaled(scale_residual: Callable[..., Any]) -> None:
     )
 
 
-def _differs_by_constants(Y: numpy.ndarray, Z: numpy.ndarray) -> bool:
-    """Return whether two outputs differ by one number for each channel."""
-    difference = Y - Z
-    return bool(numpy.ptp(difference, axis=(0, 2, 3)).max() < 1e-2)
+def _check_training(before: Outputs, after: Outputs) -> None:
+    expected = before.shortcut + FACTOR * (before.in_training - before.shortcut)
+    if not agree(after.in_training, expected):
+        raise _scaled(
+            "scaled in inference mode only",
+            "In inference mode, the block adds half of what it added before. In training mode, it "
+            "adds something else.",
+        )
 
 
 def scaled_beside_1x1(scale_residual: Callable[..., Any]) -> None:

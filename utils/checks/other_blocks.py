@@ -2,23 +2,27 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Any
 
 import numpy
 from mxnet import autograd, gluon, np
 
-from utils.checks import _block_shape, _specimen
-from utils.checks._ask import Question, ask_all
+from utils.checks import _block_layers, _block_shape, _block_sum, _specimen
+from utils.checks._ask import Question, ask_all, given
 from utils.checks._block_sum import SHAPE, SIGNED
 from utils.checks._report import Mistake, Report
 from utils.checks._specimen import (
     CHANNELS,
     Specimen,
     agree,
+    both_kinds,
     checked,
     images,
     is_complete,
     new_block,
+    of_each,
     residual,
 )
 from utils.checks.residual_block import QUESTIONS as OF_RESIDUAL_BLOCK
@@ -87,6 +91,10 @@ def _bottleneck(Bottleneck: Any) -> Specimen:
     return Specimen(new_block(Bottleneck, WIDE), WIDE_SHAPE, lambda shape: shape)
 
 
+def _bottlenecks(Bottleneck: Any) -> tuple[Specimen]:
+    return (_bottleneck(Bottleneck),)
+
+
 def bottleneck_shape(Bottleneck: Any) -> None:
     """The output has the shape of the input, for every batch and image."""
     specimen = _bottleneck(Bottleneck)
@@ -96,7 +104,11 @@ def bottleneck_shape(Bottleneck: Any) -> None:
 
 def bottleneck_weights(Bottleneck: Any) -> None:
     """There are three convolutions: to a quarter of the channels, at that width, and back."""
-    found = [kernel.shape for kernel in _bottleneck(Bottleneck).kernels]
+    _check_weights(_bottleneck(Bottleneck))
+
+
+def _check_weights(specimen: Specimen) -> None:
+    found = [kernel.shape for kernel in specimen.kernels]
     expected = [(NARROW, WIDE, 1, 1), (NARROW, NARROW, 3, 3), (WIDE, NARROW, 1, 1)]
     if sorted(found) == sorted(expected):
         return
@@ -206,6 +218,8 @@ def _in_order(specimen: Specimen) -> list[gluon.Parameter]:
     """Return the kernels in the order in which a bottleneck uses them, wrong ones as well."""
     narrow = [kernel for kernel in specimen.kernels if kernel.shape[-1] == 1]
     wide = [kernel for kernel in specimen.kernels if kernel.shape[-1] != 1]
+    if not narrow:
+        _check_weights(specimen)
     first, *rest = sorted(narrow, key=lambda kernel: -kernel.shape[1])
     return [first, *wide, *rest]
 
@@ -357,25 +371,91 @@ def leaves(StartsAsIdentity: Any) -> None:
         )
 
 
+def _of_every_kind(
+    make: Callable[[Any], Sequence[Specimen]], used: Callable[[Any], None]
+) -> tuple[Question, ...]:
+    """Return what is asked of a block whatever its design is; `make` makes its specimens."""
+    return (
+        Question(
+            "input kept",
+            "Is the input unchanged after the call?",
+            of_each(make, _block_sum.in_place),
+        ),
+        Question(
+            "repeatable",
+            "Does the same input give the same output?",
+            of_each(make, _block_layers.repeats),
+        ),
+        Question(
+            "modes",
+            "Are the statistics those of the batch in training, and of no batch in inference?",
+            of_each(make, _block_layers.statistics),
+        ),
+        Question("all used", "Does every layer affect the output?", used),
+        Question(
+            "own normalizations",
+            "Does each place have its own normalization?",
+            of_each(make, _block_layers.one_use),
+        ),
+        Question(
+            "gradient",
+            "Does it reach the input and the weights?",
+            of_each(make, _block_sum.gradient),
+        ),
+        Question(
+            "running statistics",
+            "Does training update what inference uses?",
+            of_each(make, _block_layers.averages),
+        ),
+    )
+
+
+_given_bottleneck = partial(
+    given, bottleneck_weights, bottleneck_sum, of_each(_bottlenecks, _block_layers.statistics)
+)
+_given_preactivation = partial(
+    given, preactivation_sum, of_each(both_kinds, _block_layers.statistics)
+)
+_OF_BOTTLENECK = _of_every_kind(_bottlenecks, of_each(_bottlenecks, _block_shape.all_used))
+_OF_PREACTIVATION = _of_every_kind(both_kinds, _block_shape.used)
+
 BOTTLENECK = (
     Question("shape", "Does the output have the shape of the input?", bottleneck_shape),
+    *_OF_BOTTLENECK[:3],
     Question("weights", "Is the 3x3 convolution the narrow one of three?", bottleneck_weights, 2),
     Question("sum", "Do the shortcut and the last ReLU do their work?", bottleneck_sum, 2),
-    Question("ReLUs", "Is there one after each of the first two convolutions?", bottleneck_relus),
-    Question("normalizations", "Is there one after each convolution?", bottleneck_normalizations),
+    Question(
+        "ReLUs",
+        "Is there one after each of the first two convolutions?",
+        _given_bottleneck(ask=bottleneck_relus),
+    ),
+    Question(
+        "normalizations",
+        "Is there one after each convolution?",
+        _given_bottleneck(ask=bottleneck_normalizations),
+    ),
+    *_OF_BOTTLENECK[3:],
 )
 PREACTIVATION = (
     Question("shapes", "Is the output shape right, for every input?", _block_shape.shape),
+    *_OF_PREACTIVATION[:3],
     Question(
         "weights",
         "Are there two 3x3 convolutions, and one of 1x1 if requested?",
         _block_shape.weights,
     ),
     Question("sum", "Does x reach the output once and unchanged?", preactivation_sum, 2),
-    Question("ReLUs", "Is there one before each convolution?", preactivation_relus),
     Question(
-        "normalizations", "Is there one before each convolution?", preactivation_normalizations
+        "ReLUs",
+        "Is there one before each convolution?",
+        _given_preactivation(ask=preactivation_relus),
     ),
+    Question(
+        "normalizations",
+        "Is there one before each convolution?",
+        _given_preactivation(ask=preactivation_normalizations),
+    ),
+    *_OF_PREACTIVATION[3:],
 )
 START = (
     *OF_RESIDUAL_BLOCK,
