@@ -256,8 +256,8 @@ def test_a_program_ends_with_its_starter_and_says_so_unless_it_is_to_go_on(marke
         time.sleep(3 * keeper.INTERVAL)
         assert len(marked.all()) == 1
     else:
-        assert "begin the command with `nohup`" in starter.stdout.read()
         wait_until_left(marked)
+        assert "begin the command with `nohup`" in starter.stdout.read()
 
 
 @pytest.mark.slow
