@@ -35,8 +35,8 @@ run: set-up ## run every notebook on the real data; results go to build/run/
 lab: set-up ## open JupyterLab on the notebooks, for this machine only
 	@exec env JUPYTER_CONFIG_PATH="$$PWD/tools/lab" $(BIN)/python tools/$(LAB) --notebook-dir="$${LAB_DIR:-notebooks}" $(LAB_ARGS)
 
-# Two at a time, each with one thread; ORDER=random shuffles them.
-PYTEST = OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 --dist loadgroup \
+# Three at a time, each with one thread, since many of them wait; ORDER=random shuffles them.
+PYTEST = OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 3 --dist loadgroup \
 	$(if $(filter random,$(ORDER)),-p randomly,)
 
 test: set-up style ## check the style, then run all tests, about 15 minutes
