@@ -1,8 +1,8 @@
 """Training: one step, one epoch, and the whole run by a recipe.
 
-Notebook 05 writes `train_step`, `train_epoch`, `predict` and `evaluate`. `fit` holds the same step
-inside two loops, over epochs and batches, and calls what else belongs to a long run, such as
-checkpoints and live curves, as callbacks (`utils.runs`).
+Notebook 05 writes `train_step`, `predict`, `evaluate` and the loop, and compares its loop with
+`fit`, step by step. `fit` holds the same step inside two loops, over epochs and batches, and calls
+what else belongs to a long run, such as checkpoints and live curves, as callbacks (`utils.runs`).
 """
 
 from __future__ import annotations

@@ -44,12 +44,23 @@ def test_the_curves_show_all_that_was_measured():
     loss, accuracy = plots.curves(HISTORY).axes
     assert drawn_on_axes(loss) == ["Loss after 2.5 epochs", "epoch", "cross-entropy, nats"]
     assert drawn_on_axes(accuracy)[0] == "Validation accuracy: 0.700"
-    steps, trained, validated = loss.lines
+    steps, smoothed, trained, validated = loss.lines
+    assert list(smoothed.get_ydata()) == HISTORY.step_losses, "a tenth of an epoch is one step"
     assert list(steps.get_ydata()) == HISTORY.step_losses
     assert steps.get_xdata()[-1] == 2.5
     assert list(trained.get_ydata()) == HISTORY.train_loss
     assert list(validated.get_ydata()) == HISTORY.valid_loss
     assert list(validated.get_xdata()) == [1, 2]
+
+
+def test_the_smooth_line_of_the_loss_is_the_mean_of_a_tenth_of_an_epoch():
+    history = History(20, [1.0, 3.0, 5.0])
+    _, smoothed, *_ = plots.curves(history).axes[0].lines
+    assert list(smoothed.get_ydata()) == [2.0, 4.0]
+    assert list(smoothed.get_xdata()) == [0.1, 0.15]
+    assert "the mean of 2 steps, goes from 2.00 to 4.00; its lowest point is 2.00" in (
+        plots.curves(history).alt
+    )
 
 
 def test_the_curves_can_be_drawn_before_the_first_epoch_is_over():
@@ -225,7 +236,14 @@ def test_the_words_for_the_confusion_matrix_count_right_answers_and_mistakes():
     assert "shirt 80, sneaker 90" in said
     assert "together 890 of 900" in said
     assert "The most common ones: shirt taken for T-shirt/top 10 times. None" in said
-    assert "89 of the 90 fields outside the diagonal hold a zero" in said
+    assert "89 of the 90 fields outside the diagonal are empty, for a zero" in said
+
+
+def test_a_field_without_mistakes_is_white_and_empty():
+    (axes,) = plots.confusion(COUNTS).axes
+    assert len(axes.texts) == 11, "the diagonal and one mistake"
+    (picture,) = axes.images
+    assert to_hex(picture.cmap(picture.norm(0))) == "#ffffff"
 
 
 def test_the_class_accuracies_name_the_hardest_class():

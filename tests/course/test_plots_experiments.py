@@ -179,11 +179,16 @@ def test_the_words_for_class_activations_say_what_each_map_scores_and_where():
 
 def test_ingredients_name_the_most_costly_change_and_the_words_hold_every_mean_and_range():
     runs = {"change": ["recipe"] * 2 + ["no flips"] * 2, "valid_accuracy": [0.8, 0.9, 0.5, 0.7]}
-    figure = plots.ingredients(pandas.DataFrame(runs))
-    assert figure.axes[0].get_title() == "The most costly change: no flips (-0.250)"
-    assert figure.alt.startswith("The most costly change: no flips (-0.250). ")
-    assert "For recipe, the mean is 0.8500; the runs go from 0.8000 to 0.9000." in figure.alt
-    assert "For no flips, the mean is 0.6000; the runs go from 0.5000 to 0.7000." in figure.alt
+    figure = plots.ingredients(pandas.DataFrame({**runs, "train_loss": [0.2, 0.4, 0.5, 0.7]}))
+    accuracy, loss = (axes.get_title() for axes in figure.axes)
+    assert accuracy == "Accuracy, the most costly: no flips (-0.250)"
+    assert loss == "Loss, the most raised: no flips (+0.300)"
+    for said in (
+        f"{accuracy}. accuracy, validation images, recipe: mean 0.8500, runs from 0.8000 to 0.9000.",
+        "no flips: mean 0.6000, runs from 0.5000 to 0.7000.",
+        f"{loss}. training loss, nats, recipe: mean 0.3000, runs from 0.2000 to 0.4000.",
+    ):
+        assert said in figure.alt
 
 
 def test_the_slider_is_there_in_jupyterlab_and_a_sentence_elsewhere(monkeypatch):

@@ -51,7 +51,7 @@ def test_packed_notebooks_run_and_change_no_package(colab, real_data, tmp_path):
     for path in paths:
         assert complaints(nbformat.read(tmp_path / path.name, as_version=4)) == []
     training = nbformat.read(tmp_path / TRAINING.name, as_version=4)
-    (curves,) = (cell for cell in code_cells(training) if "plots.curves(history)" in cell.source)
+    (curves,) = (cell for cell in code_cells(training) if "plots.LiveCurves()" in cell.source)
     assert any("image/png" in output.get("data", {}) for output in curves.outputs)
 
 

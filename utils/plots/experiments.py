@@ -444,38 +444,49 @@ def _map_in_words(label: str, field: numpy.ndarray) -> str:
     )
 
 
+RESULTS = {"valid_accuracy": "accuracy, validation images", "train_loss": "training loss, nats"}
+
+
 def ingredients(table: pandas.DataFrame) -> Figure:
-    """Draw the validation accuracy of a recipe and its variants, a dot for each run.
+    """Draw validation accuracy and training loss of a recipe and its variants, a dot for each run.
 
     An upright mark shows the mean of the seeds. `table` is what `experiments.final` returns; its
     first rows are the recipe's own.
     """
-    means = table.groupby("change", sort=False).valid_accuracy.mean()
-    figure = Figure(8, 3.4)
-    axes = figure.subplots()
-    axes.plot(table.valid_accuracy, table.change, "o", color=BLUE, alpha=0.6, ms=6, mew=0)
-    axes.plot(means, means.index, "|", color=ORANGE, ms=16, mew=2.5, label="mean of the seeds")
-    axes.axvline(means.iloc[0], color=GRAY, ls="--", lw=1, label="mean of the recipe")
-    worst = means.iloc[1:].idxmin()
-    title = "The most costly change: {change} ({difference:+.3f})".format(
-        change=worst, difference=means[worst] - means.iloc[0]
-    )
-    axes.set_title(title)
-    axes.set(xlabel="accuracy on the validation images")
-    axes.invert_yaxis()
-    axes.grid(axis="x", alpha=0.3)
-    axes.legend()
+    figure = Figure(9.5, 3.6)
+    drawn = figure.subplots(1, len(RESULTS), sharey=True)
+    said = []
+    for axes, (measure, name) in zip(drawn, RESULTS.items()):
+        means = table.groupby("change", sort=False)[measure].mean()
+        axes.plot(table[measure], table.change, "o", color=BLUE, alpha=0.6, ms=6, mew=0)
+        axes.plot(means, means.index, "|", color=ORANGE, ms=16, mew=2.5, label="mean of the seeds")
+        axes.axvline(means.iloc[0], color=GRAY, ls="--", lw=1, label="mean of the recipe")
+        axes.set(xlabel=name, title=_costly(measure, means))
+        axes.grid(axis="x", alpha=0.3)
+        said.append("{title}.".format(title=_costly(measure, means)))
+        said += _changes_in_words(table, measure, name)
+    drawn[0].yaxis.set_inverted(True)
+    handles = drawn[0].get_legend_handles_labels()
+    figure.legend(*handles, loc="outside lower center", ncols=2)
     figure.alt = (
-        "{title}. A row of dots for each change: the accuracy of each run on the validation "
-        "images, with a mark at the mean. {changes}".format(
-            title=title, changes=" ".join(_changes_in_words(table))
-        )
+        "Two plots with a row of dots for each change, a dot for each run and a mark at the mean. "
+        "{said}".format(said=" ".join(said))
     )
     return figure
 
 
-def _changes_in_words(table: pandas.DataFrame) -> Iterator[str]:
-    accuracies = table.groupby("change", sort=False).valid_accuracy
-    for change, runs in accuracies:
-        said = "For {change}, the mean is {mean:.4f}; the runs go from {low:.4f} to {high:.4f}."
-        yield said.format(change=change, mean=runs.mean(), low=runs.min(), high=runs.max())
+def _costly(measure: str, means: pandas.Series) -> str:
+    """Say which change costs the most accuracy, or raises the training loss most."""
+    if measure == "valid_accuracy":
+        worst, form = means.iloc[1:].idxmin(), "Accuracy, the most costly: {change} ({by:+.3f})"
+    else:
+        worst, form = means.iloc[1:].idxmax(), "Loss, the most raised: {change} ({by:+.3f})"
+    return form.format(change=worst, by=means[worst] - means.iloc[0])
+
+
+def _changes_in_words(table: pandas.DataFrame, measure: str, name: str) -> Iterator[str]:
+    for change, runs in table.groupby("change", sort=False)[measure]:
+        said = "{name}, {change}: mean {mean:.4f}, runs from {low:.4f} to {high:.4f}."
+        yield said.format(
+            name=name, change=change, mean=runs.mean(), low=runs.min(), high=runs.max()
+        )

@@ -9,6 +9,7 @@ from collections.abc import Iterator, Sequence
 import numpy
 import pandas
 from IPython.display import DisplayHandle
+from matplotlib.colors import LinearSegmentedColormap
 from matplotlib.ticker import MaxNLocator
 
 from utils.data import CLASSES
@@ -20,6 +21,8 @@ from utils.runs.history import History
 DRAWING_SHARE = 0.02  # the largest share of a run's time that live curves may take
 EPOCHS_SAID, MISTAKES_SAID = 8, 10  # the most that an alternative text lists
 MEAN_OF = 10  # steps whose losses `loss_curve` averages
+SMOOTHED = 0.1  # of an epoch: the steps over which `curves` averages the loss of single steps
+MISTAKES = LinearSegmentedColormap.from_list("mistakes", ["white", BLUE])  # white: none
 
 
 def schedule(recipe: Recipe, steps: int) -> Figure:
@@ -69,7 +72,10 @@ def curves(history: History) -> Figure:
     ends = numpy.arange(1, history.epochs + 1)
     steps = numpy.arange(1, len(history.step_losses) + 1) / history.steps_per_epoch
     loss.plot(steps, history.step_losses, color=GRAY, lw=0.4, alpha=0.4, label="training, a step")
-    loss.plot(ends - 0.5, history.train_loss, "o-", color=BLUE, label="training, mean of an epoch")
+    smooth = _smoothed(history)
+    label = "training, mean of {count} steps".format(count=_window(history))
+    loss.plot(steps[len(steps) - len(smooth) :], smooth, color=BLUE, lw=1, label=label)
+    loss.plot(ends - 0.5, history.train_loss, "o", color=BLUE, label="training, mean of an epoch")
     loss.plot(ends, history.valid_loss, "s--", color=ORANGE, label="validation")
     loss.set_title("Loss after {epochs:.1f} epochs".format(epochs=steps[-1]))
     loss.set_ylabel("cross-entropy, nats")
@@ -91,6 +97,18 @@ def curves(history: History) -> Figure:
     return figure
 
 
+def _window(history: History) -> int:
+    """Return over how many steps the loss is averaged: a tenth of an epoch."""
+    return max(1, round(SMOOTHED * history.steps_per_epoch))
+
+
+def _smoothed(history: History) -> numpy.ndarray:
+    """Return the mean loss of each step and those before it, from the first whole window on."""
+    window = _window(history)
+    sums = numpy.cumsum([0.0, *history.step_losses])
+    return (sums[window:] - sums[:-window]) / window
+
+
 def _beginning(history: History) -> str:
     """Say what the charts are, and what the loss of single steps does."""
     said = (
@@ -103,13 +121,21 @@ def _beginning(history: History) -> str:
             epochs=len(history.step_losses) / history.steps_per_epoch,
         )
     )
+    smooth = _smoothed(history)
+    if len(smooth):
+        said += (
+            " A smooth line over it, the mean of {count} steps, goes from {first:.2f} to "
+            "{last:.2f}; its lowest point is {low:.2f}.".format(
+                count=_window(history), first=smooth[0], last=smooth[-1], low=smooth.min()
+            )
+        )
     if not history.epochs:
         return said
     steps = history.steps_per_epoch
     last = history.step_losses[(history.epochs - 1) * steps : history.epochs * steps]
     return (
-        "{said} Nine in ten of them lie between {low:.2f} and {high:.2f} in epoch 1, between "
-        "{last_low:.2f} and {last_high:.2f} in epoch {epochs}.".format(
+        "{said} Nine in ten of the single steps lie between {low:.2f} and {high:.2f} in epoch 1, "
+        "between {last_low:.2f} and {last_high:.2f} in epoch {epochs}.".format(
             said=said,
             low=numpy.quantile(history.step_losses[:steps], 0.05),
             high=numpy.quantile(history.step_losses[:steps], 0.95),
@@ -217,10 +243,12 @@ def confusion(matrix: numpy.ndarray) -> Figure:
     figure = Figure(7.5, 6.2)
     axes = figure.subplots()
     errors = matrix * (1 - numpy.eye(len(matrix), dtype=matrix.dtype))
-    axes.imshow(errors, cmap="Blues")
+    axes.imshow(errors, cmap=MISTAKES, vmin=0)
     for (i, j), count in numpy.ndenumerate(matrix):
-        dark = errors[i, j] > errors.max() / 2
-        axes.text(j, i, count, ha="center", va="center", color="white" if dark else "black")
+        ink = "white" if errors[i, j] > errors.max() / 2 else "black"
+        weight = "bold" if i == j else "normal"
+        if count or i == j:
+            axes.text(j, i, count, ha="center", va="center", color=ink, weight=weight)
     axes.set_xticks(range(len(matrix)), CLASSES, rotation=45, ha="right")
     axes.set_yticks(range(len(matrix)), CLASSES)
     axes.set(xlabel="the network's answer", ylabel="the true class")
@@ -241,9 +269,9 @@ def _confusion_in_words(matrix: numpy.ndarray, mistakes: pandas.Series) -> str:
     return (
         "A table of counts: a row for each true class, a column for each answer of the network. "
         "Right answers are on the diagonal: {right}; together {trace:,} of {total:,}. The color "
-        "of a field grows darker with the number of mistakes. The most common ones: {most}. "
-        "None of the others is more common, and {never} of the {fields} fields outside the "
-        "diagonal hold a zero.".format(
+        "of a field grows darker with the number of mistakes; white stands for none. The most "
+        "common ones: {most}. None of the others is more common, and {never} of the {fields} "
+        "fields outside the diagonal are empty, for a zero.".format(
             right=listed(pandas.Series(matrix.diagonal(), CLASSES), "{}"),
             trace=matrix.trace(),
             total=matrix.sum(),
