@@ -181,8 +181,8 @@ def test_ingredients_name_the_most_costly_change_and_the_words_hold_every_mean_a
     runs = {"change": ["recipe"] * 2 + ["no flips"] * 2, "valid_accuracy": [0.8, 0.9, 0.5, 0.7]}
     figure = plots.ingredients(pandas.DataFrame({**runs, "train_loss": [0.2, 0.4, 0.5, 0.7]}))
     accuracy, loss = (axes.get_title() for axes in figure.axes)
-    assert accuracy == "Accuracy, the most costly: no flips (-0.250)"
-    assert loss == "Loss, the most raised: no flips (+0.300)"
+    assert accuracy == "Largest loss of accuracy: no flips (-0.250)"
+    assert loss == "Highest training loss: no flips (+0.300)"
     for said in (
         f"{accuracy}. accuracy, validation images, recipe: mean 0.8500, runs from 0.8000 to",
         "no flips: mean 0.6000, runs from 0.5000 to 0.7000.",

@@ -12,7 +12,14 @@ from grader import jail
 from notebooks import ROOT
 
 # Reasons that no package takes away: another system, or a state of the course.
-OTHERS = ("only Linux has", "/dev/full", "apt and dpkg", "no tests run beside", "published at")
+OTHERS = (
+    "only Linux has",
+    "needs `make set-up`",
+    "/dev/full",
+    "apt and dpkg",
+    "no tests run beside",
+    "published at",
+)
 
 
 def test_it_counts_by_need_and_names_the_packages():

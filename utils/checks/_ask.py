@@ -275,6 +275,10 @@ def given_back(subject: Any) -> Iterator[Callable[[], None]]:
             states = [(p, _gluon.state_of(p)) for p in subject.collect_params().values()]
 
     def reset() -> None:
+        if states:
+            _gluon.settle()  # a thread that was given up may be waiting here to write
+            for thread in list(_late):
+                thread.join(0.2)
         for parameter, state in states:
             _gluon.restore(parameter, state)
         if any(state.values is None for _, state in states):
@@ -306,21 +310,18 @@ def error_of(seconds: float, function: Callable[..., Any], *arguments: Any) -> B
     ends: code that stays in C, and a loop around a bare `except:`. C code that holds Python's lock,
     such as 10 ** 10 ** 10, also stops this clock.
     """
-    outcome: queue.SimpleQueue = queue.SimpleQueue()
 
     def task() -> None:
+        _gluon.reset_thread()
         try:
-            _gluon.reset_thread()
             function(*arguments)
-            npx.waitall()  # an error that comes late is this code's own
-        except BaseException as error:  # SystemExit would otherwise end the thread in silence
+        except BaseException:
             _gluon.settle()
-            outcome.put(error)
-        else:
-            outcome.put(None)
+            raise
+        npx.waitall()  # an error that comes late is this code's own
 
     thread = _idle.pop() if _idle else _Thread()
-    thread.tasks.put(task)
+    outcome = thread.begin(task)
     try:
         error = outcome.get(timeout=seconds)
     except queue.Empty:
@@ -347,30 +348,67 @@ class _Thread:
     """
 
     def __init__(self) -> None:
-        self.tasks: queue.SimpleQueue = queue.SimpleQueue()
+        self._tasks: queue.SimpleQueue = queue.SimpleQueue()
         self._over = False
+        self._gate = threading.Lock()  # held while _Stop is sent, and while the task is left
+        self._inside = False  # a task, where _Stop may arrive
         self._thread = threading.Thread(target=self._work, daemon=True)
         self._thread.start()
 
+    def begin(self, task: Callable[[], None]) -> queue.SimpleQueue:
+        """Run the task; return the queue that will get the error that it raises, or None."""
+        outcome: queue.SimpleQueue = queue.SimpleQueue()
+        self._tasks.put((task, outcome))
+        return outcome
+
     def _work(self) -> None:
         while not self._over:
-            task = self.tasks.get()
-            task()
-            del task  # frees the learner's network while the thread is idle
+            task, outcome = self._tasks.get()
+            outcome.put(self._error_of(task))
+            del task, outcome  # frees the learner's network while the thread is idle
+
+    def _error_of(self, task: Callable[[], None]) -> BaseException | None:
+        error = None
+        try:
+            with self._gate:
+                if self._over:  # given up before it began
+                    return None
+                self._inside = True
+            try:
+                task()
+            finally:
+                self._leave()
+        except BaseException as raised:  # SystemExit would otherwise end the thread in silence
+            error = raised
+        self._leave()  # once more: _Stop may have arrived on the way in
+        return error
+
+    def _leave(self) -> None:
+        """Let no _Stop arrive from here on, neither a new one nor one that is on its way."""
+        while True:
+            with contextlib.suppress(_Stop), self._gate:
+                self._inside = False
+                self._send(None)
+                return
+
+    def _send(self, error: type[BaseException] | None) -> None:
+        identity = ctypes.c_ulong(self._thread.ident or 0)
+        sent = ctypes.py_object(error) if error else None
+        ctypes.pythonapi.PyThreadState_SetAsyncExc(identity, sent)
 
     def end(self, grace: float) -> None:
-        """Raise _Stop in the thread, several times: MXNet's destructors can swallow it.
+        """Raise _Stop in the task, several times: MXNet's destructors can swallow it.
 
         The first two times are followed by `grace` seconds, in which the code can clean up.
         """
         self._over = True
         _late.add(self._thread)
-        identity = ctypes.c_ulong(self._thread.ident or 0)
         with _unreported():
             for seconds in (grace, grace, *(8 * [0.05])):
-                if self._thread.is_alive():
-                    ctypes.pythonapi.PyThreadState_SetAsyncExc(identity, ctypes.py_object(_Stop))
-                    self._thread.join(seconds)
+                with self._gate:
+                    if self._inside:
+                        self._send(_Stop)
+                self._thread.join(seconds)
 
 
 @contextlib.contextmanager

@@ -478,9 +478,9 @@ def ingredients(table: pandas.DataFrame) -> Figure:
 def _costly(measure: str, means: pandas.Series) -> str:
     """Say which change costs the most accuracy, or raises the training loss most."""
     if measure == "valid_accuracy":
-        worst, form = means.iloc[1:].idxmin(), "Accuracy, the most costly: {change} ({by:+.3f})"
+        worst, form = means.iloc[1:].idxmin(), "Largest loss of accuracy: {change} ({by:+.3f})"
     else:
-        worst, form = means.iloc[1:].idxmax(), "Loss, the most raised: {change} ({by:+.3f})"
+        worst, form = means.iloc[1:].idxmax(), "Highest training loss: {change} ({by:+.3f})"
     return form.format(change=worst, by=means[worst] - means.iloc[0])
 
 

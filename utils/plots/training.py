@@ -245,7 +245,7 @@ def confusion(matrix: numpy.ndarray) -> Figure:
     errors = matrix * (1 - numpy.eye(len(matrix), dtype=matrix.dtype))
     axes.imshow(errors, cmap=MISTAKES, vmin=0)
     for (i, j), count in numpy.ndenumerate(matrix):
-        ink = "white" if errors[i, j] > errors.max() / 2 else "black"
+        ink = "white" if errors[i, j] > 0.9 * errors.max() else "black"
         weight = "bold" if i == j else "normal"
         if count or i == j:
             axes.text(j, i, count, ha="center", va="center", color=ink, weight=weight)
