@@ -39,7 +39,7 @@ lab: set-up ## open JupyterLab on the notebooks, for this machine only
 PYTEST = OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 3 --dist loadgroup \
 	$(if $(filter random,$(ORDER)),-p randomly,)
 
-test: set-up style ## check the style, then run all tests, about 15 minutes
+test: set-up style ## check the style, then run all tests, about half an hour
 	@$(PYTEST)
 
 test-fast: set-up ## run the tests that need seconds, and nothing beyond this environment
