@@ -191,10 +191,11 @@ def test_trials_end_with_the_cell_that_runs_them(kernel, marked, way):
 
 
 @pytest.mark.slow
-def test_trials_that_have_not_begun_yet_end_too(kernel, marked):
-    """Their kernel is killed while they still start."""
+@pytest.mark.parametrize("cell", [RUN_TRIALS, MEASURE], ids=["trials", "a measurement"])
+def test_what_has_not_begun_yet_ends_too(kernel, marked, cell):
+    """Its kernel is killed while its processes still start."""
     manager, client = kernel
-    client.execute(RUN_TRIALS)
+    client.execute(cell)
     wait_for(lambda: marked.with_words("multiprocessing.spawn"))
     kill(manager)
     wait_until_left(marked)
@@ -214,15 +215,6 @@ def test_an_interrupted_cell_keeps_the_runs_that_have_ended_and_goes_on(kernel, 
     again = client.execute_interactive(f"trials = [first]\n{cell}", timeout=PATIENCE)
     assert again["content"]["status"] == "ok"
     assert len(json.loads(kept.read_text("utf-8"))) == 1
-
-
-@pytest.mark.slow
-def test_a_measurement_ends_with_its_kernel(kernel, marked):
-    manager, client = kernel
-    client.execute(MEASURE)
-    wait_for(lambda: marked.with_words("multiprocessing.spawn"))
-    kill(manager)
-    wait_until_left(marked)
 
 
 @pytest.mark.slow
