@@ -20,6 +20,7 @@ from right_networks import (
     RIGHT_STAGES,
     RIGHT_STEMS,
 )
+from right_shortcuts import RIGHT_SHORTCUTS
 from solutions import solution
 from wrong_blocks import NOT_A_CLASS, WRONG_BLOCKS
 from wrong_exercises import LIKE, WRONG_EXERCISES
@@ -178,6 +179,7 @@ VERSIONS = [
         )
         for i, (what, d) in enumerate(NOT_A_CLASS)
     ),
+    *_versions("free_shortcut", WRONG_EXERCISES["free_shortcut"], RIGHT_SHORTCUTS),
     *_versions("stem", WRONG_STEMS, RIGHT_STEMS),
     *_given("stem", GIVEN_STEMS),
     *_versions("stage", WRONG_STAGES, RIGHT_STAGES),

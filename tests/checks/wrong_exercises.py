@@ -9,6 +9,7 @@ import mxnet as mx
 import numpy
 from mxnet import autograd, np, npx
 from mxnet.gluon import nn
+from right_shortcuts import ZerosBehind
 
 from utils import probes, train
 from utils.experiments import depth_trials
@@ -844,6 +845,123 @@ class NarrowShortcutDetached(Narrow):
 class NarrowAveragesNeverUpdated(Narrow):
     def others(self, num_channels):
         return {"norm2": nn.BatchNorm(momentum=1)}
+
+
+# A block with a free shortcut, Residual(num_channels, strides=1)
+
+WRONG_EXERCISES["free_shortcut"][None] = "not a class or function"
+WRONG_EXERCISES["free_shortcut"][Residual] = "shortcut cannot be added"
+
+
+@diagnosed_as("weights on the shortcut", "free_shortcut")
+class ShortcutWith1x1(ZerosBehind):
+    def __init__(self, num_channels, strides=1):
+        super().__init__(num_channels, strides)
+        self.narrow = nn.Conv2D(num_channels, 1, strides)
+
+    def shortcut(self, X, channels):
+        return self.narrow(X) if self.conv1.weight.shape[1] < channels else self.pool(X)
+
+
+@diagnosed_as("other convolutions", "free_shortcut")
+class WideSecondConvolution(ZerosBehind):
+    def __init__(self, num_channels, strides=1):
+        super().__init__(num_channels, strides)
+        self.conv2 = nn.Conv2D(num_channels, 5, padding=2)
+
+
+@diagnosed_as("other convolutions", "free_shortcut")
+class SecondConvolutionInGroups(ZerosBehind):
+    def __init__(self, num_channels, strides=1):
+        super().__init__(num_channels, strides)
+        self.conv2 = nn.Conv2D(num_channels, 3, padding=1, groups=2)
+
+
+@diagnosed_as("wrong output shape", "free_shortcut")
+class HalvesRoundedDown(ZerosBehind):
+    def __init__(self, num_channels, strides=1):
+        super().__init__(num_channels, strides)
+        self.conv1 = nn.Conv2D(num_channels, 2 + strides % 2, strides, strides % 2)
+
+    def means(self, X):
+        return nn.AvgPool2D(self.strides, self.strides)(X)
+
+
+@diagnosed_as("no shortcut", "free_shortcut")
+class NothingAdded(ZerosBehind):
+    def forward(self, X):
+        return npx.relu(self.layers(X))
+
+
+@diagnosed_as("new channels are not zero", "free_shortcut")
+class ChannelsRepeated(ZerosBehind):
+    def shortcut(self, X, channels):
+        means = self.means(X)
+        return np.concatenate([means, means], axis=1)[:, :channels]
+
+
+@diagnosed_as("shortcut changes x", "free_shortcut")
+class ZerosInFront(ZerosBehind):
+    def shortcut(self, X, channels):
+        return super().shortcut(X, channels)[:, ::-1]
+
+
+@diagnosed_as("pixels skipped, not averaged", "free_shortcut")
+class PixelsSkipped(ZerosBehind):
+    def means(self, X):
+        return X[:, :, :: self.strides, :: self.strides]
+
+
+@diagnosed_as("maximum in place of the mean", "free_shortcut")
+class MaximumTaken(ZerosBehind):
+    def means(self, X):
+        return nn.MaxPool2D(self.strides, self.strides, ceil_mode=True)(X)
+
+
+@diagnosed_as("pixels counted that are not there", "free_shortcut")
+class ZerosBesideTheEdge(ZerosBehind):
+    def means(self, X):
+        rows, columns = (-side % self.strides for side in X.shape[2:])
+        return self.pool(np.pad(X, ((0, 0), (0, 0), (0, rows), (0, columns))))
+
+
+@diagnosed_as("no ReLU at the end", "free_shortcut")
+class NoReLUAfterTheMeans(ZerosBehind):
+    def forward(self, X):
+        Y = self.layers(X)
+        return Y + self.shortcut(X, Y.shape[1])
+
+
+@diagnosed_as("no ReLU between the convolutions", "free_shortcut")
+class FreeWithoutReLUBetween(ZerosBehind):
+    def layers(self, X):
+        return self.bn2(self.conv2(self.bn1(self.conv1(X))))
+
+
+@diagnosed_as("stride on the second convolution", "free_shortcut")
+class StrideInTheSecond(ZerosBehind):
+    def __init__(self, num_channels, strides=1):
+        super().__init__(num_channels, strides)
+        self.conv1 = nn.Conv2D(num_channels, 3, padding=1)
+        self.conv2 = nn.Conv2D(num_channels, 3, strides, 1)
+
+
+@diagnosed_as("normalization after the ReLU", "free_shortcut")
+class FreeNormAfterReLU(ZerosBehind):
+    def layers(self, X):
+        return self.bn2(self.conv2(self.bn1(npx.relu(self.conv1(X)))))
+
+
+@diagnosed_as("second normalization missing", "free_shortcut")
+class FreeWithoutSecondNorm(ZerosBehind):
+    def layers(self, X):
+        return self.conv2(npx.relu(self.bn1(self.conv1(X))))
+
+
+@diagnosed_as("normalization or bias made but not used", "free_shortcut")
+class FreeWithOneNorm(ZerosBehind):
+    def layers(self, X):
+        return self.bn1(self.conv2(npx.relu(self.bn1(self.conv1(X)))))
 
 
 # PreActivation(num_channels, use_1x1conv=False, strides=1)

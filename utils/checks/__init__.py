@@ -21,7 +21,12 @@ from utils.checks.numbers import (
     shapes,
     stage_macs,
 )
-from utils.checks.other_blocks import bottleneck, preactivation, starts_as_identity
+from utils.checks.other_blocks import (
+    bottleneck,
+    free_shortcut,
+    preactivation,
+    starts_as_identity,
+)
 from utils.checks.residual_block import residual_block
 from utils.checks.resnet18 import resnet18, resnet34, zoo_resnet18
 from utils.checks.stem_and_stage import stage, stem
@@ -36,6 +41,7 @@ __all__ = [
     "bottleneck",
     "difference_counts",
     "experiment",
+    "free_shortcut",
     "identity",
     "layers_to_grow",
     "negative",

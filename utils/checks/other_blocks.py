@@ -1,7 +1,8 @@
-"""Checks of other residual blocks: `bottleneck`, `preactivation` and `starts_as_identity`."""
+"""Checks of other residual blocks: `bottleneck`, `free_shortcut`, `preactivation` and more."""
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Any
@@ -72,6 +73,17 @@ def preactivation(PreActivation: Any) -> Report:
     Deep Residual Networks", 2016, figure 1 (b), https://arxiv.org/abs/1603.05027
     """
     return ask_all("Pre-activated block", PREACTIVATION, PreActivation)
+
+
+def free_shortcut(Residual: Any) -> Report:
+    """Check a class `Residual(num_channels, strides=1)` whose shortcut has no weights.
+
+    The shortcut takes the mean of each window of `strides` x `strides` pixels; at the right and at
+    the lower edge, of the pixels that are there. New channels are zeros. Sources: He et al., "Deep
+    Residual Learning for Image Recognition", 2015, option A, https://arxiv.org/abs/1512.03385; for
+    the mean, He et al., "Bag of Tricks", 2018, https://arxiv.org/abs/1812.01187
+    """
+    return ask_all("Block with a free shortcut", FREE_SHORTCUT, Residual)
 
 
 def starts_as_identity(StartsAsIdentity: Any) -> Report:
@@ -328,6 +340,124 @@ def _not_normalized(name: str, seen: str, look: str) -> Mistake:
     )
 
 
+# The block whose shortcut has no weights
+
+FREE_KINDS = ((CHANNELS, 1), (CHANNELS - 1, 1), (CHANNELS - 1, 2))  # channels in, strides
+
+
+def _free(Residual: Any) -> list[Specimen]:
+    return [residual(Residual, channels_in=c, strides=s) for c, s in FREE_KINDS]
+
+
+def _as_usual(ask: Callable[[Any], None]) -> Callable[[Any], None]:
+    """Return a question for the usual block, asked of one that takes no `use_1x1conv`."""
+
+    def asked(Residual: Any) -> None:
+        ask(lambda channels, use_1x1conv=False, strides=1: Residual(channels, strides=strides))
+
+    return asked
+
+
+def free_shapes(Residual: Any) -> None:
+    """The output shape is right for every kind of block, batch and image."""
+    for specimen in _free(Residual):
+        for height, width in ((6, 6), (5, 8)):
+            specimen.run(images(1, specimen.channels, height, width))
+
+
+def free_weights(Residual: Any) -> None:
+    """There are two 3x3 convolutions of `num_channels` channels, and no other."""
+    for specimen in _free(Residual):
+        found = sorted(kernel.shape for kernel in specimen.kernels)
+        wanted = sorted((CHANNELS, c, 3, 3) for c in (specimen.channels, CHANNELS))
+        if found != wanted:
+            narrow = any(shape[2:] == (1, 1) for shape in found)
+            raise Mistake(
+                "weights on the shortcut" if narrow else "other convolutions",
+                "For {channels} channels in and {out} out, the weights of the convolutions should "
+                "have the shapes {wanted}, but they have {found}.".format(
+                    channels=specimen.channels, out=CHANNELS, wanted=wanted, found=found
+                ),
+                "A shortcut without weights costs nothing, and it has nothing to learn first.",
+                "Which convolutions are made in `__init__`, and with which channels?",
+            )
+
+
+def free_sum(Residual: Any) -> None:
+    """With all convolution weights at zero, the output is relu of the right shortcut."""
+    for specimen, (_, strides) in zip(_free(Residual), FREE_KINDS):
+        specimen.fill(_specimen.zeros)
+        shape = (2, specimen.channels, 5, 8)
+        high, signed = images(*shape, low=10, high=11), images(*shape, low=-2, high=2)
+        _check_free(high, specimen.run(high, training=True), strides)
+        if not agree(specimen.run(signed), numpy.maximum(_windows(signed, strides), 0)):
+            raise _free_sum(
+                "no ReLU at the end",
+                "With all convolution weights at zero, the output should be relu of the shortcut. "
+                "For an x with both signs it is something else.",
+            )
+
+
+def free_reach(Residual: Any) -> None:
+    """With stride 2, one number of the output depends on 7 columns of pixels."""
+    specimen = residual(Residual, channels_in=CHANNELS - 1, strides=2)
+    seen = _block_shape.columns_seen(specimen.fill(_specimen.positive))
+    if seen != 7:
+        raise Mistake(
+            "stride on the second convolution" if seen == 5 else "sees other pixels",
+            "With `strides=2`, one number of the output sees {seen} columns of pixels. It would "
+            "see 7 if the first convolution had the stride.".format(seen=seen),
+            "The receptive field decides which shapes the network can recognize.",
+            "Which convolution gets `strides`?",
+        )
+
+
+def _check_free(X: numpy.ndarray, Y: numpy.ndarray, strides: int) -> None:
+    wanted, channels = _windows(X, strides), X.shape[1]
+    if agree(Y, wanted):
+        return
+    old, rows, columns = Y[:, :channels], X.shape[2] // strides, X.shape[3] // strides
+    name = "shortcut changes x"
+    if numpy.ptp(Y) < 1e-3:
+        name = "no shortcut"
+    elif agree(old, wanted[:, :channels]):
+        name = "new channels are not zero"
+    elif agree(old, X[:, :, ::strides, ::strides]):
+        name = "pixels skipped, not averaged"
+    elif agree(old, _windows(X, strides, numpy.max)[:, :channels]):
+        name = "maximum in place of the mean"
+    elif agree(old[:, :, :rows, :columns], wanted[:, :channels, :rows, :columns]):
+        name = "pixels counted that are not there"
+    raise _free_sum(
+        name,
+        "With all convolution weights at zero and {channels} channels in, {out} out and stride "
+        "{strides}, the output should be what the shortcut brings, but it is something "
+        "else.".format(channels=channels, out=CHANNELS, strides=strides),
+    )
+
+
+def _free_sum(name: str, seen: str) -> Mistake:
+    return Mistake(
+        name,
+        seen,
+        "What the shortcut brings reaches the later blocks without passing a layer.",
+        "Follow x along both paths, for 3 channels that become 4 and for maps of 5x8 pixels.",
+    )
+
+
+def _windows(
+    X: numpy.ndarray, strides: int, value: Callable[..., Any] = numpy.mean
+) -> numpy.ndarray:
+    """Return the means of windows of `strides` x `strides` pixels, and zeros as new channels."""
+    images_in, channels, *sides = X.shape
+    rows, columns = (math.ceil(side / strides) for side in sides)
+    found = numpy.zeros((images_in, CHANNELS, rows, columns))
+    for row, column in numpy.ndindex(rows, columns):
+        window = X[:, :, row * strides :, column * strides :][:, :, :strides, :strides]
+        found[:, :channels, row, column] = value(window, axis=(2, 3))
+    return found
+
+
 # The start as the identity
 
 
@@ -416,7 +546,9 @@ _given_bottleneck = partial(
 _given_preactivation = partial(
     given, preactivation_sum, of_each(both_kinds, _block_layers.statistics)
 )
+_given_free = partial(given, free_weights, free_sum, of_each(_free, _block_layers.statistics))
 _OF_BOTTLENECK = _of_every_kind(_bottlenecks, of_each(_bottlenecks, _block_shape.all_used))
+_OF_FREE = _of_every_kind(_free, of_each(_free, _block_shape.all_used))
 _OF_PREACTIVATION = _of_every_kind(both_kinds, _block_shape.used)
 
 BOTTLENECK = (
@@ -435,6 +567,38 @@ BOTTLENECK = (
         _given_bottleneck(ask=bottleneck_normalizations),
     ),
     *_OF_BOTTLENECK[3:],
+)
+FREE_SHORTCUT = (
+    Question("shapes", "Is the output shape right, for every input?", free_shapes),
+    *_OF_FREE[:3],
+    Question("weights", "Are there two 3x3 convolutions, and no other?", free_weights, 2),
+    Question(
+        "shortcut", "Does it bring means and zeros, and does a ReLU follow the sum?", free_sum, 2
+    ),
+    Question(
+        "ReLU between",
+        "Is there a ReLU between the convolutions?",
+        _given_free(ask=_as_usual(_block_layers.between)),
+    ),
+    Question(
+        "first normalization",
+        "Is it between the first convolution and the ReLU?",
+        _given_free(ask=_as_usual(_block_layers.first_normalization)),
+    ),
+    Question(
+        "second normalization",
+        "Does it follow the second convolution, over the whole batch?",
+        _given_free(ask=_as_usual(_block_layers.second_normalization)),
+    ),
+    Question(
+        "both signs",
+        "Can the layers also make x smaller?",
+        _given_free(ask=_as_usual(_block_sum.subtracts)),
+    ),
+    Question(
+        "reach", "Does each output number see the right pixels?", _given_free(ask=free_reach)
+    ),
+    *_OF_FREE[3:],
 )
 PREACTIVATION = (
     Question("shapes", "Is the output shape right, for every input?", _block_shape.shape),
