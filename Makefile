@@ -17,7 +17,7 @@ export HOME := $(CURDIR)/.cache/home
 endif
 
 .DEFAULT_GOAL := help
-.PHONY: help set-up run lab test test-fast style refresh sweep bench lock colab publish environments gpu try-gpu assignment grade formgrader
+.PHONY: help set-up run lab test test-fast style refresh sweep bench lock colab publish environments gpu try-gpu release assignment grade formgrader
 
 help: ## list these commands
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-12s  %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -34,6 +34,45 @@ run: set-up ## run every notebook on the real data; results go to build/run/
 # shell, the program takes its place (exec). tools/lab hides the menus that are for instructors.
 lab: set-up ## open JupyterLab on the notebooks, for this machine only
 	@exec env JUPYTER_CONFIG_PATH="$$PWD/tools/lab" $(BIN)/python tools/$(LAB) --notebook-dir="$${LAB_DIR:-notebooks}" $(LAB_ARGS)
+
+refresh: set-up ## rewrite the outputs in notebooks/, the pictures and the page of errors (NOTEBOOKS=... for some)
+	@$(BIN)/python tools/run_course.py --in-place $(NOTEBOOKS)
+	@$(BIN)/python tools/pictures.py
+	@$(BIN)/python tools/error_page.py
+
+sweep: set-up ## run the sweeps whose results 01, 05 and 06 show; over an hour (SWEEPS=... for some)
+	@$(BIN)/python tools/sweep.py $(SWEEPS)
+
+bench: set-up ## measure speed, next to d2l and PyTorch; an hour (PARTS=... for some)
+	@exec env PYTHONPATH=tools $(BIN)/python -m bench $(PARTS)
+
+# Packed notebooks fetch the data, unless they are to work without a network.
+CARRY = $(if $(filter-out 0 no,$(OFFLINE)),--offline)
+
+colab: set-up ## pack the notebooks to work alone, for Colab, in build/colab/ (OFFLINE=1 adds a sample of the data)
+	@$(BIN)/python tools/pack_colab.py $(CARRY)
+
+environments: set-up ## run the packed notebooks in Colab's packages and other Pythons; half an hour (IN=... for some)
+	@exec env PYTHONPATH=tools $(BIN)/python -m environments $(IN)
+
+gpu: set-up ## install MXNet's build for GPUs, if this machine's GPU can use it (2.4 GB)
+	@$(BIN)/python -m utils.setup.bootstrap
+
+try-gpu: set-up ## load that build on a machine without a GPU, with a stub of the driver (2.4 GB)
+	@PYTHONPATH=tools $(BIN)/python -m environments.try_gpu
+
+# For authors and teachers; `make release` leaves out what follows.
+release: set-up ## write the course as a class gets it, without solutions, in build/release/
+	@PYTHONPATH=tools $(BIN)/python coursework/hand_out.py
+
+assignment: set-up ## release ASSIGNMENT=ps1 to students, in build/assignments/, also packed (OFFLINE=1 as for colab)
+	@PYTHONPATH=tools $(BIN)/python coursework/release.py "$$ASSIGNMENT" $(CARRY)
+
+grade: set-up ## grade ASSIGNMENT=ps1 FROM=submissions, a folder or a zip (see coursework/README.md)
+	@exec $(BIN)/python coursework/grade.py "$$ASSIGNMENT" "$$FROM" $(GRADE_ARGS)
+
+formgrader: set-up ## look at graded submissions and grade by hand, in a browser on this machine
+	@PATH="$$PWD/$(BIN):$$PATH" && cd coursework && exec python ../tools/$(LAB) $(LAB_ARGS)
 
 # Three at a time, each with one thread, since many of them wait; ORDER=random shuffles them.
 PYTEST = OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 3 --dist loadgroup \
@@ -55,43 +94,8 @@ style: set-up ## check the form of the code, as the commit hooks do
 	@$(BIN)/check-jsonschema --builtin-schema vendor.github-workflows .github/workflows/tests.yml
 	@$(BIN)/check-jsonschema --builtin-schema vendor.citation-file-format CITATION.cff
 
-refresh: set-up ## rewrite the outputs in notebooks/, the pictures and the page of errors (NOTEBOOKS=... for some)
-	@$(BIN)/python tools/run_course.py --in-place $(NOTEBOOKS)
-	@$(BIN)/python tools/pictures.py
-	@$(BIN)/python tools/error_page.py
-
-sweep: set-up ## run the sweeps whose results 01, 05 and 06 show; over an hour (SWEEPS=... for some)
-	@$(BIN)/python tools/sweep.py $(SWEEPS)
-
-bench: set-up ## measure speed, next to d2l and PyTorch; an hour (PARTS=... for some)
-	@exec env PYTHONPATH=tools $(BIN)/python -m bench $(PARTS)
-
-# Packed notebooks fetch the data, unless they are to work without a network.
-CARRY = $(if $(filter-out 0 no,$(OFFLINE)),--offline)
-
-colab: set-up ## pack the notebooks to work alone, for Colab, in build/colab/ (OFFLINE=1 adds a sample of the data)
-	@$(BIN)/python tools/pack_colab.py $(CARRY)
-
 publish: set-up ## write the published address and badges into the course (REPO=https://github.com/owner/name)
 	@$(BIN)/python tools/publish.py $(REPO)
-
-environments: set-up ## run the packed notebooks in Colab's packages and other Pythons; half an hour (IN=... for some)
-	@exec env PYTHONPATH=tools $(BIN)/python -m environments $(IN)
-
-gpu: set-up ## install MXNet's build for GPUs, if this machine's GPU can use it (2.4 GB)
-	@$(BIN)/python -m utils.setup.bootstrap
-
-try-gpu: set-up ## load that build on a machine without a GPU, with a stub of the driver (2.4 GB)
-	@PYTHONPATH=tools $(BIN)/python -m environments.try_gpu
-
-assignment: set-up ## release ASSIGNMENT=ps1 to students, in build/assignments/, also packed (OFFLINE=1 as for colab)
-	@PYTHONPATH=tools $(BIN)/python coursework/release.py "$$ASSIGNMENT" $(CARRY)
-
-grade: set-up ## grade ASSIGNMENT=ps1 FROM=submissions, a folder or a zip (see coursework/README.md)
-	@exec $(BIN)/python coursework/grade.py "$$ASSIGNMENT" "$$FROM" $(GRADE_ARGS)
-
-formgrader: set-up ## look at graded submissions and grade by hand, in a browser on this machine
-	@PATH="$$PWD/$(BIN):$$PATH" && cd coursework && exec python ../tools/$(LAB) $(LAB_ARGS)
 
 lock: set-up ## rewrite requirements.txt from pyproject.toml
 	@UV_SYSTEM_CERTS=1 UV_CUSTOM_COMPILE_COMMAND="make lock" $(BIN)/uv pip compile --quiet \

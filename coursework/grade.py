@@ -60,6 +60,7 @@ def enter(course: Path, name: str, results: dict[str, batch.Result]) -> list[str
             problems.append(f"{student}: {problem}")
         rows.append((student, batch.points(result), problem or result.get("refused", "")))
     gradebook.write_table(rows)
+    gradebook.write_imports(results)
     return problems
 
 

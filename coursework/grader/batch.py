@@ -88,7 +88,10 @@ def mark_all(
 
     with ThreadPoolExecutor(processors) as pool:
         marked = list(tqdm(pool.map(work, found), total=len(found), unit="submission"))
-    return dict(zip(found, marked))
+    return {
+        student: {**result, "platform": found[student].platform, "number": found[student].number}
+        for student, result in zip(found, marked)
+    }
 
 
 def mark(handed_in: Found, marker: Marker) -> tuple[Result, NotebookNode]:

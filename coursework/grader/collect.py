@@ -40,18 +40,21 @@ class Found:
     """What a student has handed in: a path, or a sentence on why there is none.
 
     `name` is the one that decides the student's personal numbers. `unclear` says why nobody knows
-    whose submission this is; then there is no mark at all.
+    whose submission this is; then there is no mark at all. `platform` and `number` are the learning
+    platform that it comes from, and its number for the student; or "".
     """
 
     path: Path | None = None
     reason: str = ""
     name: str = ""
     unclear: str = ""
+    platform: str = ""
+    number: str = ""
 
 
 @dataclass(frozen=True)
 class Owner:
-    """Whose a submission is: a name, and the number that the platform has appended, or "".
+    """Whose a submission is: a name, and the number that a platform has appended; or "".
 
     `is_whole` says that the name is all of a folder's name, or that a platform has written it. Else
     it is a file's name, which may hold more than the student's.
@@ -60,6 +63,7 @@ class Owner:
     name: str
     number: str = ""
     is_whole: bool = field(default=True, compare=False)
+    platform: str = field(default="", compare=False)
 
 
 @dataclass(frozen=True)
@@ -129,7 +133,8 @@ def collect(
         name = owner.name
         if namesakes[name] > 1 or not owner.is_whole or not canonical(name):
             name = _name_of_numbers(owner, _written(own, limits)) or student
-        found[student] = replace(_notebook(own, assignment, limits), name=name)
+        notebook = _notebook(own, assignment, limits)
+        found[student] = replace(notebook, name=name, platform=owner.platform, number=owner.number)
     return dict(sorted(found.items()))
 
 
@@ -187,8 +192,9 @@ def _owner(entry: Entry, parts: tuple[str, ...], assignment: str) -> Owner | Non
         return None
     name = names.same_form(parts[0])
     of_assignment = rf"[-_ ]{re.escape(assignment)}"
-    if added := names.platform(name):
-        return Owner(name[: added.start()], added["number"])
+    if written_by := names.platform(name):
+        platform, added = written_by
+        return Owner(name[: added.start()], added["number"], platform=platform)
     is_notebook = entry.holds_notebook or archive.is_notebook(parts[-1])
     if entry.is_folder or len(parts) > len(entry.inside) + 1:
         if name.startswith(".") and not is_notebook:

@@ -16,6 +16,7 @@ import re
 import sys
 import tempfile
 import warnings
+from collections import defaultdict
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -36,8 +37,10 @@ from nbgrader.preprocessors import (
 from traitlets import Unicode
 from traitlets.config import Config
 
+from grader import platforms
 from grader.assignment import CHECK, AssignmentError, grade_id, nbgrader
 from grader.batch import Result
+from grader.platforms import Grade
 from utils.setup import remedies
 
 # nbgrader causes it with each new student; it tells the instructor nothing.
@@ -165,6 +168,23 @@ class Gradebook:
                 score, highest, by_hand = _score(database, self.assignment, student)
                 given = [points.get(answer, "") for answer in answers]
                 table.writerow([student, score, highest, *given, by_hand, remark])
+
+    def write_imports(self, results: dict[str, Result]) -> list[Path]:
+        """Write grades/ASSIGNMENT-PLATFORM.csv for the platforms that students come from.
+
+        Whoever still has answers to be graded by hand is left out: a platform takes what it gets
+        for the whole grade. Returns the paths.
+        """
+        grades: dict[str, list[Grade]] = defaultdict(list)
+        with self._database() as database:
+            for student, result in results.items():
+                score, highest, by_hand = _score(database, self.assignment, student)
+                if by_hand == "no" and not result.get("failed"):
+                    number = result.get("number", "")
+                    grades[result.get("platform", "")].append(
+                        Grade(student, number, score, highest)
+                    )
+        return platforms.write(self.course / "grades", self.assignment, grades)
 
     def _is_entered(self, student: str) -> bool:
         with self._database() as database:

@@ -26,13 +26,16 @@ WITHOUT_CAPITALS = {"CJK", "HANGUL", "HIRAGANA", "KATAKANA", "THAI"}
 KANA = {"HIRAGANA": "CJK", "KATAKANA": "CJK", "KATAKANA-HIRAGANA": "CJK", "IDEOGRAPHIC": "CJK"}
 
 # What platforms append to names. The number tells students of the same name apart.
-MOODLE = re.compile(r"_(?P<number>\d+)_assignsubmission_.*$", re.DOTALL)
-CANVAS = re.compile(r"(_LATE)?_(?P<number>\d+)_\d+_.*$", re.DOTALL)
+PLATFORMS = {
+    "moodle": re.compile(r"_(?P<number>\d+)_assignsubmission_.*$", re.DOTALL),
+    "canvas": re.compile(r"(_LATE)?_(?P<number>\d+)_\d+_.*$", re.DOTALL),
+}
 
 
-def platform(name: str) -> re.Match[str] | None:
-    """Return what a learning platform has appended to a student's name, or None."""
-    return MOODLE.search(name) or CANVAS.search(name)
+def platform(name: str) -> tuple[str, re.Match[str]] | None:
+    """Return a learning platform, and what it has appended to a student's name; or None."""
+    found = ((platform, pattern.search(name)) for platform, pattern in PLATFORMS.items())
+    return next(((platform, added) for platform, added in found if added), None)
 
 
 def identifier(name: str) -> str:

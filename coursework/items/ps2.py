@@ -1,4 +1,4 @@
-"""Problem set 2: ResNet-18 assembled, one step, the whole training."""
+"""Problem set 2: a network of the student's blocks, one step, the whole training."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from items import outputs
 DEFAULT = {"arguments": {}, "shape": [2, 1, 32, 32]}
 NARROW = {"arguments": {"first_width": 6, "num_classes": 7}, "shape": [3, 2, 40, 72]}
 OWN = {"arguments": {}, "shape": [2, 1, 32, 48]}
-STEPS = {"procedure": "steps", "name": "my_train_step", "seed": 31}
+STEP = {"procedure": "steps", "name": "my_train_step", "seed": 31}
 FIT = {"procedure": "fit", "name": "my_fit"}
 network = partial(outputs, "network", "my_resnet18")
 
@@ -52,8 +52,14 @@ ITEMS = [
         {"procedure": "outputs", "mode": "inference", "seed": 25},
         difference,
     ),
-    Item("step", "The numbers that three steps return", 2, {**STEPS, "returned": True}),
-    Item("step", "The network after three steps", 2, {**STEPS, "returned": False}),
+    *(
+        Item("step", f"{what}, {count}", 1, {**STEP, "parts": parts, "returned": returned})
+        for parts, count in ((1, "the batch in one piece"), (4, "the batch in four parts"))
+        for what, returned in (
+            ("The numbers that three steps return", True),
+            ("The network after three steps", False),
+        )
+    ),
     Item("fit", "The loss falls", 2, {**FIT, "seeds": [1]}, judge=learned),
     Item("fit", "All images in each epoch", 1, {**FIT, "seeds": [5]}, judge=ordered),
     Item("fit", "Loss and accuracy of each epoch", 2, {**FIT, "seeds": [2]}, judge=judged),

@@ -63,8 +63,11 @@ def outputs(
     return [Y.asnumpy().astype("f8"), X.grad.asnumpy().astype("f8")]
 
 
-def steps(names: Names, name: str, seed: int, returned: bool) -> Arrays:
-    """Return the losses and counts of three training steps, or the trained network's output."""
+def steps(names: Names, name: str, seed: int, returned: bool, parts: int) -> Arrays:
+    """Return the losses and counts of three training steps, or the trained network's output.
+
+    Each step sees its batch in as many parts; one part is not asked for by name.
+    """
     net = nn.Sequential()
     net.add(nn.Conv2D(4, 3), nn.BatchNorm(), nn.Activation("relu"), nn.AvgPool2D(4), nn.Dense(10))
     X, y = next(data.batches(task.fashion().train, 32, mx.cpu()))
@@ -73,7 +76,8 @@ def steps(names: Names, name: str, seed: int, returned: bool) -> Arrays:
     set_parameters(net, seed)
     trainer = gluon.Trainer(list(net.collect_params().values()), "sgd", {"learning_rate": 0.1})
     step = _named(names, name)
-    pairs = [step(net, X, y, trainer) for _ in range(3)]
+    asked = {"parts": parts} if parts > 1 else {}
+    pairs = [step(net, X, y, trainer, **asked) for _ in range(3)]
     if returned:
         return [numpy.array([[float(value) for value in pair] for pair in pairs], "f8")]
     return [net(X).asnumpy().astype("f8")]

@@ -7,7 +7,7 @@ import pytest
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook, new_output
 
 import error_page
-from notebooks import tags
+from notebooks import notebook_paths, tags
 
 
 @pytest.fixture(scope="module")
@@ -137,3 +137,11 @@ def test_a_long_message_is_cut_and_says_so():
     assert shown.endswith(" ...")
     assert len(shown) <= error_page.LONGEST
     assert max(map(len, shown.splitlines())) <= error_page.WIDTH
+
+
+def test_each_entry_is_linked_from_the_lesson_where_it_arises(committed):
+    """And each link leads to an entry."""
+    headings = re.findall("^### (.*)$", committed, re.MULTILINE)
+    anchors = {re.sub(r"[^\w\- ]", "", h.lower()).replace(" ", "-") for h in headings}
+    text = "\n".join(path.read_text("utf-8") for path in notebook_paths())
+    assert set(re.findall(r"\(errors\.md#([^)]*)\)", text)) == anchors

