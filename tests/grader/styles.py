@@ -17,9 +17,9 @@ IMPORTS = "from mxnet import np, npx\nfrom mxnet.gluon import nn\n"
 
 
 def _named(version: type) -> str:
-    """The source of a block in right_shortcuts and of its parent, under the answer's name."""
-    parts = [inspect.getsource(part) for part in reversed(version.__mro__[:2])]
-    parts = [part.replace("@right\n", "") for part in parts if "class" in part[:12]]
+    """The source of a block in right_shortcuts and of its parents, under the answer's name."""
+    own = [part for part in version.__mro__[::-1] if part.__module__ == version.__module__]
+    parts = [inspect.getsource(part).removeprefix("@right\n") for part in own]
     return IMPORTS + "\n".join(parts) + f"\nMyResidual = {version.__name__}\n"
 
 
@@ -137,7 +137,7 @@ MISTAKES = {
     ),
     "1x1 forgotten": (
         "parameters",
-        changed(PARAMETERS, " if shortcut_weights else 0", " * 0"),
+        changed(PARAMETERS, "w * v + v if shortcut_weights else 0", "0"),
         2,
         "1x1 convolutions forgotten",
     ),

@@ -27,7 +27,7 @@ def course(tmp_path_factory):
     for path in (copy / "notebooks").glob("[0-9]*.ipynb"):
         notebook = nbformat.read(path, as_version=4)
         for cell in notebook.cells:
-            if {"solution", "taught", "hide-input"} & set(tags(cell)):
+            if "hide-input" in tags(cell):
                 cell.source += f"\n# {CANARY}"
             answered = re.compile(r"(<summary>\d+\. .*?</summary>)", re.DOTALL)
             cell.source = answered.sub(rf"\1 {CANARY}", cell.source)
