@@ -162,7 +162,7 @@ ANSWERS = {
         0,
     ),
     "an input transformer": ("get_ipython().input_transformers_cleanup.append(print)", 13),
-    "not finite": (returning("Y / 0 - Y / 0"), 13),
+    "not finite": (returning("Y / 0 - Y / 0"), 14),  # its convolutions are right
     "an array of objects": (returning("numpy.array([object()])"), 13),
     # using what is ready-made
     "d2l's block": ("from d2l import mxnet as d2l\nMyResidual = d2l.Residual", 13),
