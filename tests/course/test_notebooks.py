@@ -3,6 +3,7 @@
 import ast
 import re
 import shutil
+from copy import deepcopy
 from pathlib import Path
 
 import mxnet as mx
@@ -33,6 +34,7 @@ COMPARED_AS_THEY_RUN = {"fit"}  # the toolbox's has callbacks; notebook 05 compa
 MACHINE_PATH = re.compile(
     r"(?<![\w.~/])/(home|root|tmp|work|opt|var|mnt|usr|Users|content(?!/drive))/\w"
 )
+UNANSWERED = re.compile(r".*: (not written|no prediction) yet\.")
 NO_GUESS = shapes.compare(None, "the answer")
 MATH = re.compile(r"(?<!\\)\$[^$\n]+\$")
 
@@ -218,7 +220,7 @@ def test_nothing_above_a_stub_gives_its_answer_away(notebook):
 @each_notebook
 def test_an_exercise_without_an_answer_prints_one_line(notebook):
     for report in reports(notebook):
-        assert re.fullmatch(r".*: (not written|no prediction) yet\.", report), report
+        assert UNANSWERED.fullmatch(report), report
 
 
 @each_notebook
@@ -254,43 +256,52 @@ def files_of(folder):
     }
 
 
-@run_each_notebook
-def test_it_runs_in_its_own_folder_and_leaves_the_course_as_it_was(path, tmp_path):
-    """As in JupyterLab, the working folder is notebooks/."""
-    for name in ("notebooks", "utils"):
-        shutil.copytree(ROOT / name, tmp_path / name)
-    before = files_of(tmp_path)
-    done = run_notebook(tmp_path / "notebooks" / path.name, "quick")
-    assert complaints(done) == []
-    assert headline(done)
-    assert files_of(tmp_path) == before
-
-
-def solved(path):
-    """Return a notebook whose exercises are solved."""
-    notebook = nbformat.read(path, as_version=4)
-    for cell, solution in exercises(notebook):
-        cell.source = solution
+def with_answers(notebook):
+    """Add below each exercise's check its solution, and the check again; return the notebook."""
+    for exercise, solution in exercises(notebook):
+        check = notebook.cells.index(exercise) + 1
+        while "check" not in tags(notebook.cells[check]):
+            check += 1
+        again = deepcopy(notebook.cells[check])
+        again.metadata.tags.append("answered")
+        notebook.cells[check + 1 : check + 1] = [nbformat.v4.new_code_cell(solution), again]
     return notebook
 
 
-def reports(notebook):
-    """Return what each check says."""
+def reports(notebook, answered=False):
+    """Return what each check says, of exercises as they are handed out or of answered ones."""
     cells = [cell for cell in code_cells(notebook) if "check" in tags(cell)]
+    cells = [cell for cell in cells if ("answered" in tags(cell)) == answered]
     return [cell.outputs[-1].data["text/plain"] for cell in cells]
 
 
-@pytest.mark.slow
-@each_notebook
-def test_it_runs_in_a_folder_where_nothing_is_and_its_checks_accept_the_solutions(path, tmp_path):
-    """As other programs run it; the environment knows where utils is."""
-    notebook = solved(path)
-    code_cells(notebook)[0].source = first_cell.HOME  # a published one would clone the course
-    nbformat.write(notebook, tmp_path / path.name)
-    done = run_notebook(tmp_path / path.name, "quick", cwd=tmp_path)
+@run_each_notebook
+def test_it_runs_and_its_checks_accept_the_solutions_and_the_course_is_as_it_was(path, tmp_path):
+    """As in JupyterLab, the working folder is notebooks/."""
+    for name in ("notebooks", "utils"):
+        shutil.copytree(ROOT / name, tmp_path / name)
+    copy = tmp_path / "notebooks" / path.name
+    nbformat.write(with_answers(nbformat.read(path, as_version=4)), copy)
+    before = files_of(tmp_path)
+    done = run_notebook(copy, "quick")
     assert complaints(done) == []
+    assert headline(done)
     for report in reports(done):
+        assert UNANSWERED.fullmatch(report), report
+    assert reports(done, answered=True)
+    for report in reports(done, answered=True):
         assert re.match(r".*: (\d+) of \1 answers are right\.\n", report), report
+    assert files_of(tmp_path) == before
+
+
+def test_a_notebook_runs_in_a_folder_where_nothing_is(tmp_path):
+    """As other programs run it; the environment knows where utils is."""
+    notebook = nbformat.read(NOTEBOOKS[0], as_version=4)
+    code_cells(notebook)[0].source = first_cell.HOME  # a published one would clone the course
+    nbformat.write(notebook, tmp_path / NOTEBOOKS[0].name)
+    done = run_notebook(tmp_path / NOTEBOOKS[0].name, "quick")
+    assert complaints(done) == []
+    assert headline(done)
 
 
 @pytest.mark.usefixtures("numpy_mode")

@@ -173,11 +173,10 @@ WAYS = {
 }
 # Processes that may be left: a kernel, and after an interruption Python's tracker of its pools.
 LEFT = {"restart": 1, "restart at once": 1, "interrupt": 1, "shutdown": 0, "SIGKILL": 0}
-each_way = pytest.mark.parametrize("way", WAYS)
 
 
 @pytest.mark.slow
-@each_way
+@pytest.mark.parametrize("way", WAYS)
 def test_trials_end_with_the_cell_that_runs_them(kernel, marked, way):
     manager, client = kernel
     client.execute(RUN_TRIALS)
@@ -218,7 +217,7 @@ def test_an_interrupted_cell_keeps_the_runs_that_have_ended_and_goes_on(kernel, 
 
 
 @pytest.mark.slow
-@each_way
+@pytest.mark.parametrize("way", ["interrupt", "SIGKILL"])
 def test_a_launch_ends_with_its_notebook_even_if_nobody_reads_what_it_prints(kernel, marked, way):
     manager, client = kernel
     client.execute(LAUNCH)
