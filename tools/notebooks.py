@@ -55,6 +55,14 @@ class Client(NotebookClient):
         process = getattr(self.manager.provisioner, "process", None)
         return remedies.ending(process.returncode or 0) if process else ""
 
+    async def execute_and_end(self) -> None:
+        """Execute the notebook; after Ctrl-C, end the kernel without a word about its death."""
+        try:
+            await self.async_execute()
+        except DeadKernelError:
+            if not asyncio.current_task().cancelling():
+                raise
+
     async def async_start_new_kernel(self, **options) -> None:
         """Leave signals to Python: nbclient's handlers make Ctrl-C look like a dead kernel."""
         loop = asyncio.get_running_loop()
@@ -146,7 +154,7 @@ def run_notebook(
                 "--log-level=CRITICAL",  # silences notes on TCP and interrupts
                 f"--ipython-dir={empty}",  # without the reader's own settings and start-up files
             ]
-            client.execute()
+            asyncio.run(client.execute_and_end())
     except (CellExecutionError, CellTimeoutError, DeadKernelError) as error:
         number = client.code_cells_executed
         lines = TERMINAL_COLOR.sub("", str(error)).strip().splitlines()[-6:]

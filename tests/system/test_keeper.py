@@ -23,7 +23,7 @@ from notebooks import ROOT
 from utils.runs import keeper
 from utils.setup import machine
 
-PATIENCE = 60  # seconds for processes to start, and to end: far more than they need
+PATIENCE = 300  # seconds for processes to start, and to end: far more than they need
 TOLD = """
 import os
 from pathlib import Path
