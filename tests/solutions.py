@@ -1,6 +1,7 @@
 """The solutions of the exercises: collapsed cells of the notebooks, below each check."""
 
 import ast
+import contextlib
 import re
 
 import nbformat
@@ -8,7 +9,7 @@ import nbformat
 import colab
 from notebooks import NOTEBOOKS, code_cells, tags
 
-MAGIC = re.compile(r"^%.*$", re.MULTILINE)  # a line for Jupyter, which is no Python
+MAGIC = re.compile(r"^[%!].*$", re.MULTILINE)  # a line for Jupyter, which is no Python
 SUFFIX = re.compile(r"(_solution|Solution)\b")  # a learner's own answer keeps its name
 DEFINITIONS = (ast.Import, ast.ImportFrom, ast.ClassDef, ast.FunctionDef)
 
@@ -60,8 +61,11 @@ def solution(stem, name):
     for cell in code_cells(notebook)[1:]:
         if not {"exercise", "check", "solution"} & set(tags(cell)):
             nodes = ast.parse(MAGIC.sub("", cell.source)).body
-            body = [node for node in nodes if isinstance(node, DEFINITIONS)]
-            exec(compile(ast.Module(body, []), stem, "exec"), namespace)
+            for node in nodes:
+                # A class that is derived from one of PyTorch's is left out where that is missing.
+                if isinstance(node, DEFINITIONS):
+                    with contextlib.suppress(NameError):
+                        exec(compile(ast.Module([node], []), stem, "exec"), namespace)
     source = next(source for cell, source in exercises(notebook) if name in defined(cell.source))
     exec(compile(source, f"solution of {name}", "exec"), namespace)
     return namespace[name]

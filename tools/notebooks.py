@@ -131,10 +131,12 @@ def run_notebook(
     cwd: Path | None = None,
     on_cell: Callable[[], object] = lambda: None,
     on_line: Callable[[str], object] = lambda _: None,
+    packages: Path | None = None,
 ) -> NotebookNode:
     """Execute a notebook from top to bottom in a fresh kernel and return it with its outputs.
 
-    The kernel works in `cwd`, by default the notebook's own folder. `on_cell` is called after each
+    The kernel works in `cwd`, by default the notebook's own folder. It also finds what is in the
+    folder `packages`, but prefers the packages of this environment. `on_cell` is called after each
     code cell, `on_line` with each line that a cell prints. Raises NotebookError at the first cell
     that fails without the tag `raises-exception`.
     """
@@ -154,6 +156,9 @@ def run_notebook(
                 "--log-level=CRITICAL",  # silences notes on TCP and interrupts
                 f"--ipython-dir={empty}",  # without the reader's own settings and start-up files
             ]
+            if packages:
+                line = f"import sys; sys.path.append({str(packages)!r})"
+                client.extra_arguments.append(f"--IPKernelApp.exec_lines={line}")
             asyncio.run(client.execute_and_end())
     except (CellExecutionError, CellTimeoutError, DeadKernelError) as error:
         number = client.code_cells_executed

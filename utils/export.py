@@ -1,7 +1,6 @@
-"""Export of a trained network: MXNet's symbol files, and ONNX for other libraries.
+"""Export of a trained network as ONNX (https://onnx.ai), for other libraries: notebook 09.
 
-Notebook 08 uses both. ONNX (https://onnx.ai) is read for example by ONNX Runtime
-(https://onnxruntime.ai).
+It is read for example by ONNX Runtime (https://onnxruntime.ai).
 """
 
 from __future__ import annotations
@@ -14,7 +13,7 @@ from types import SimpleNamespace
 import mxnet as mx
 import numpy
 import onnx
-from mxnet import gluon, np, npx
+from mxnet import gluon, np
 
 from utils import _gluon, _guards
 from utils.setup import storage
@@ -53,28 +52,6 @@ def put_back_mapping() -> None:
         )
 
 
-def to_symbol(
-    net: gluon.Block, folder: str | os.PathLike, name: str = "resnet18"
-) -> tuple[Path, Path]:
-    """Write the same two files as `net.export`, and return their paths.
-
-    `name`-symbol.json holds the graph, whose input is "data"; `name`-0000.params holds the
-    parameters. `SymbolBlock.imports` reads them back. Unlike `net.export` this also takes networks
-    that are not hybridized, and does not hybridize them.
-
-    Raises ValueError for a network that has not seen an image yet or cannot be written as a graph,
-    and OSError (full disk, no permission). No new files are left then.
-    """
-    graph, arrays = _graph(net, "data"), _arrays(net)
-    stored = {f"arg:{key}": arrays[key] for key in graph.list_arguments() if key != "data"}
-    stored |= {f"aux:{key}": arrays[key] for key in graph.list_auxiliary_states()}
-    names = f"{name}-symbol.json", f"{name}-0000.params"
-    with storage.appearing_whole(Path(folder)) as part:
-        (part / names[0]).write_text(graph.tojson(), encoding="utf-8")
-        _save(part / names[1], stored)
-    return Path(folder, names[0]), Path(folder, names[1])
-
-
 def to_onnx(net: gluon.Block, path: str | os.PathLike, size: int = 28) -> Path:
     """Write a network as an ONNX file, and return the path.
 
@@ -89,7 +66,7 @@ def to_onnx(net: gluon.Block, path: str | os.PathLike, size: int = 28) -> Path:
     put_back_mapping()
     path = Path(path)
     image = (1, size, size)
-    graph = mx.sym.load_json(_renamed(_graph(net, INPUT).tojson()))
+    graph = mx.sym.load_json(_renamed(_graph(net).tojson()))
     arrays = _arrays(net)
     with storage.appearing_whole(path.parent) as part:
         file = part / path.name
@@ -113,10 +90,10 @@ def to_onnx(net: gluon.Block, path: str | os.PathLike, size: int = 28) -> Path:
     return path
 
 
-def _graph(net: gluon.Block, name: str) -> mx.sym.Symbol:
+def _graph(net: gluon.Block) -> mx.sym.Symbol:
     """Return the graph of the network, traced by a symbol that takes the place of images."""
     try:
-        return net(mx.sym.var(name).as_np_ndarray())
+        return net(mx.sym.var(INPUT).as_np_ndarray())
     except (AssertionError, AttributeError, TypeError, mx.MXNetError) as error:
         raise ValueError(
             "The network cannot be written as a graph ({reason}). A block that computes in "
@@ -135,21 +112,6 @@ def _arrays(net: gluon.Block) -> dict[str, np.ndarray]:
             "call train.initialize on it first."
         ) from error
     return {name: np.array(v, ctx=mx.cpu()) for name, v in zip(net.collect_params(), values)}
-
-
-def _save(file: Path, arrays: dict[str, np.ndarray]) -> None:
-    """Write the arrays, and read them back: MXNet does not notice when the disk is full.
-
-    Neither does its `Symbol.save`, which is why the graph is written by Python.
-    """
-    try:
-        npx.save(str(file), arrays)
-        npx.load(str(file))
-    except mx.MXNetError as error:
-        raise OSError(
-            "{name} could not be written completely. Free some space, or choose a folder on "
-            "another disk.".format(name=file.name)
-        ) from error
 
 
 def _renamed(graph: str) -> str:

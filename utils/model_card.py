@@ -1,6 +1,6 @@
 """A model card: one page that says what to know about a network before using its ONNX file.
 
-Notebook 08 writes one. Its sections follow Mitchell et al., "Model Cards for Model Reporting",
+Notebook 09 writes one. Its sections follow Mitchell et al., "Model Cards for Model Reporting",
 2019, https://arxiv.org/abs/1810.03993. Its head is the YAML that model hubs read:
 https://huggingface.co/docs/hub/model-cards.
 """

@@ -158,7 +158,10 @@ SOLVED = {
     "scaled_residual": ("06_look_inside", "scale_residual"),
     "batch_part": ("08_scale_up", "my_part"),
     "ring_step_seconds": ("08_scale_up", "ring_step_seconds"),
-    "accumulated_step": ("08_scale_up", "accumulated_step"),
+    "seconds_per_step": ("08_scale_up", "my_seconds_per_step"),
+    "torch_name": ("09_leave_mxnet", "my_torch_name"),
+    "running_variance": ("09_leave_mxnet", "running_variance"),
+    "network_input": ("09_leave_mxnet", "network_input"),
 }
 
 

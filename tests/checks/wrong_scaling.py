@@ -1,4 +1,4 @@
-"""Answers to the exercises of notebook 08: some with one mistake each, and some right ones.
+"""Answers to the exercises of notebooks 08 and 09: some with one mistake each, and some right ones.
 
 The wrong ones are added to the galleries of `wrong_exercises`.
 """
@@ -6,10 +6,10 @@ The wrong ones are added to the galleries of `wrong_exercises`.
 import itertools
 
 import numpy
-from mxnet import autograd, gluon, np
+from mxnet import np
 from wrong_exercises import diagnosed_as
 
-from utils.train import loss_function
+from utils import data
 
 # my_part(order, rank, workers)
 
@@ -167,175 +167,235 @@ def with_its_unit(compute, gradient, rate, workers):
     return f"{compute + sending_alone(compute, gradient, rate, workers):.3f} s"
 
 
-# accumulated_step(net, parts, trainer)
+# seconds_per_step(compute_seconds, gradient_bytes, bytes_per_second, workers, servers=1)
 
 
-def add_up(net):
-    for parameter in net.collect_params().values():
-        parameter.grad_req = "add"
-        parameter.grad()[:] = 0
+def with_servers(compute, gradient, rate, workers, servers=1, ways=2):
+    return compute + ways * gradient * max(1, workers / servers) / rate * (workers > 1)
 
 
-def backward(net, X, y, factor=1.0):
-    with autograd.record():
-        losses = loss_function(net(X), y) * factor
-    losses.backward()
+@diagnosed_as("one worker sends to a server", "seconds_per_step")
+def also_alone(compute, gradient, rate, workers, servers=1):
+    return compute + 2 * gradient * max(1, workers / servers) / rate
 
 
-def images(parts):
-    return sum(len(y) for _, y in parts)
+@diagnosed_as("one way only", "seconds_per_step")
+def sums_come_at_once(compute, gradient, rate, workers, servers=1):
+    return with_servers(compute, gradient, rate, workers, servers, ways=1)
 
 
-@diagnosed_as("a step for each part", "accumulated_step")
-def steps_of_parts(net, parts, trainer):
-    for X, y in parts:
-        backward(net, X, y)
-        trainer.step(len(y))
+@diagnosed_as("one gradient arrives", "seconds_per_step")
+def as_if_each_had_a_server(compute, gradient, rate, workers, servers=1):
+    return with_servers(compute, gradient, rate, workers, workers)
 
 
-@diagnosed_as("several steps", "accumulated_step")
-def steps_of_images(net, parts, trainer):
-    for X, y in parts:
-        for place in range(len(y)):
-            backward(net, X[place : place + 1], y[place : place + 1])
-            trainer.step(1)
+@diagnosed_as("one gradient arrives", "seconds_per_step")
+def one_server_has_a_line_for_each(compute, gradient, rate, workers, servers=1):
+    return with_servers(compute, gradient, rate, workers, workers if servers == 1 else servers)
 
 
-@diagnosed_as("last part alone", "accumulated_step")
-def overwritten(net, parts, trainer):
-    for X, y in parts:
-        backward(net, X, y)
-    trainer.step(images(parts))
+@diagnosed_as("servers left out", "seconds_per_step")
+def always_one_server(compute, gradient, rate, workers, servers=1):
+    return with_servers(compute, gradient, rate, workers)
 
 
-@diagnosed_as("last part alone", "accumulated_step")
-def put_to_zero_for_each_part(net, parts, trainer):
-    for X, y in parts:
-        add_up(net)
-        backward(net, X, y)
-    trainer.step(images(parts))
+@diagnosed_as("multiplied by the servers", "seconds_per_step")
+def upside_down(compute, gradient, rate, workers, servers=1):
+    multiplied = workers * servers if servers < workers else 1
+    return compute + 2 * gradient * multiplied / rate * (workers > 1)
 
 
-@diagnosed_as("first part alone", "accumulated_step")
-def first_part(net, parts, trainer):
-    backward(net, *parts[0])
-    trainer.step(images(parts))
+@diagnosed_as("a worker's own line left out", "seconds_per_step")
+def only_the_servers_line(compute, gradient, rate, workers, servers=1):
+    return compute + 2 * gradient * workers / servers / rate * (workers > 1)
 
 
-@diagnosed_as("parts left out", "accumulated_step")
-def two_halves(net, parts, trainer):
-    add_up(net)
-    for X, y in parts[:2]:
-        backward(net, X, y)
-    trainer.step(images(parts))
+@diagnosed_as("sending forgotten", "seconds_per_step")
+def nothing_is_sent(compute, gradient, rate, workers, servers=1):
+    return compute
 
 
-@diagnosed_as("gradients not set to zero", "accumulated_step")
-def added_for_ever(net, parts, trainer):
-    for parameter in net.collect_params().values():
-        parameter.grad_req = "add"
-    for X, y in parts:
-        backward(net, X, y)
-    trainer.step(images(parts))
+@diagnosed_as("computing forgotten", "seconds_per_step")
+def only_what_is_sent(compute, gradient, rate, workers, servers=1):
+    return with_servers(0 if workers > 1 else compute, gradient, rate, workers, servers)
 
 
-def accumulated(net, parts, trainer, count):
-    add_up(net)
-    for X, y in parts:
-        backward(net, X, y)
-    trainer.step(count)
+@diagnosed_as("computing multiplied by the workers", "seconds_per_step")
+def workers_take_turns(compute, gradient, rate, workers, servers=1):
+    return with_servers(compute * workers, gradient, rate, workers, servers)
 
 
-@diagnosed_as("divided by the number of parts", "accumulated_step")
-def divided_by_parts(net, parts, trainer):
-    accumulated(net, parts, trainer, len(parts))
+@diagnosed_as("computing divided by the workers", "seconds_per_step")
+def workers_share_computing(compute, gradient, rate, workers, servers=1):
+    return with_servers(compute / workers, gradient, rate, workers, servers)
 
 
-@diagnosed_as("divided by the size of the last part", "accumulated_step")
-def divided_by_the_last(net, parts, trainer):
-    accumulated(net, parts, trainer, len(parts[-1][1]))
+@diagnosed_as("bits taken for bytes", "seconds_per_step")
+def in_bits(compute, gradient, rate, workers, servers=1):
+    return with_servers(compute, 8 * gradient, rate, workers, servers)
 
 
-@diagnosed_as("not divided by the batch size", "accumulated_step")
-def divided_by_one(net, parts, trainer):
-    accumulated(net, parts, trainer, 1)
+@diagnosed_as("bits taken for bytes", "seconds_per_step")
+def line_in_bits(compute, gradient, rate, workers, servers=1):
+    return with_servers(compute, gradient, 8 * rate, workers, servers)
 
 
-@diagnosed_as("wrong step length", "accumulated_step")
-def divided_as_if_equal(net, parts, trainer):
-    accumulated(net, parts, trainer, len(parts) * len(parts[0][1]))
+@diagnosed_as("returns something else", "seconds_per_step")
+def all_three_parts(compute, gradient, rate, workers, servers=1):
+    return compute, gradient / rate, gradient / rate
 
 
-@diagnosed_as("mean of means", "accumulated_step")
-def means_of_parts(net, parts, trainer):
-    add_up(net)
-    for X, y in parts:
-        backward(net, X, y, 1 / len(y))
-    trainer.step(len(parts))
+# torch_name(name)
 
 
-@diagnosed_as("parts weighted differently", "accumulated_step")
-def weighted_by_size_twice(net, parts, trainer):
-    add_up(net)
-    for X, y in parts:
-        backward(net, X, y, len(y) / images(parts))
-    trainer.step(1)
+def renamed(name, **names):
+    place, dot, last = name.rpartition(".")
+    return place + dot + names.get(last, last)
 
 
-@diagnosed_as("step uphill", "accumulated_step")
-def uphill(net, parts, trainer):
-    add_up(net)
-    for X, y in parts:
-        backward(net, X, y, -1)
-    trainer.step(images(parts))
+@diagnosed_as("scale not renamed", "torch_name")
+def names_as_they_are(name):
+    return name
 
 
-@diagnosed_as("wrong direction", "accumulated_step")
-def with_a_penalty(net, parts, trainer):
-    add_up(net)
-    for X, y in parts:
-        with autograd.record():
-            scores = net(X)
-            losses = loss_function(scores, y) + (scores**2).sum(axis=1)
-        losses.backward()
-    trainer.step(images(parts))
+@diagnosed_as("scale not renamed", "torch_name")
+def shift_alone_in_the_stem(name):
+    return renamed(name, beta="bias", gamma="gamma" if name.startswith("stem.") else "weight")
 
 
-@diagnosed_as("weights do not move", "accumulated_step")
-def without_a_step(net, parts, trainer):
-    add_up(net)
-    for X, y in parts:
-        backward(net, X, y)
+@diagnosed_as("shift not renamed", "torch_name")
+def scale_alone(name):
+    return renamed(name, gamma="weight")
 
 
-@diagnosed_as("step without the trainer", "accumulated_step")
-def by_hand(net, parts, trainer):
-    add_up(net)
-    for X, y in parts:
-        backward(net, X, y)
-    for parameter in net.collect_params().values():
-        step = trainer.learning_rate / images(parts) * parameter.grad()
-        parameter.set_data(parameter.data() - step)
+@diagnosed_as("renamed in the whole name", "torch_name")
+def replaced_everywhere(name):
+    return name.replace("gamma", "weight").replace("beta", "bias")
 
 
-@diagnosed_as("images on another scale", "accumulated_step")
-def scaled_again(net, parts, trainer):
-    accumulated(net, [(X / 255, y) for X, y in parts], trainer, images(parts))
+@diagnosed_as("translated the other way", "torch_name")
+def both_ways(name):
+    return renamed(name, gamma="weight", beta="bias", bias="beta")
 
 
-@diagnosed_as("parts put together", "accumulated_step")
-def whole_batch(net, parts, trainer):
-    X, y = (np.concatenate(arrays) for arrays in zip(*parts))
-    backward(net, X, y)
-    trainer.step(len(y))
+@diagnosed_as("wrong result", "torch_name")
+def statistics_spelled_out(name):
+    return renamed(name, gamma="weight", beta="bias", running_var="running_variance")
 
 
-@diagnosed_as("all parts held until the end", "accumulated_step")
-def one_backward_pass(net, parts, trainer):
-    with autograd.record():
-        losses = [loss_function(net(X), y) for X, y in parts]
-    autograd.backward(losses)
-    trainer.step(images(parts))
+@diagnosed_as("returns something else", "torch_name")
+def in_parts(name):
+    return renamed(name, gamma="weight", beta="bias").split(".")
+
+
+# running_variance(old, numbers, correction)
+
+
+@diagnosed_as("divided by n - 1", "running_variance")
+def always_unbiased(old, numbers, correction):
+    return 0.9 * old + 0.1 * numbers.var(ddof=1)
+
+
+@diagnosed_as("divided by n", "running_variance")
+def always_biased(old, numbers, correction):
+    return 0.9 * old + 0.1 * numbers.var()
+
+
+@diagnosed_as("old and new have changed places", "running_variance")
+def as_pytorch_counts(old, numbers, correction):
+    return 0.1 * old + 0.9 * numbers.var(ddof=correction)
+
+
+@diagnosed_as("standard deviation in place of the variance", "running_variance")
+def root_taken(old, numbers, correction):
+    return 0.9 * old + 0.1 * numbers.std(ddof=correction)
+
+
+@diagnosed_as("sum not divided", "running_variance")
+def not_divided(old, numbers, correction):
+    return 0.9 * old + 0.1 * ((numbers - numbers.mean()) ** 2).sum()
+
+
+@diagnosed_as("old one forgotten", "running_variance")
+def new_alone(old, numbers, correction):
+    return numbers.var(ddof=correction)
+
+
+@diagnosed_as("wrong result", "running_variance")
+def mean_not_subtracted(old, numbers, correction):
+    return 0.9 * old + 0.1 * (numbers**2).sum() / (len(numbers) - correction)
+
+
+@diagnosed_as("returns something else", "running_variance")
+def one_for_each_number(old, numbers, correction):
+    return 0.9 * old + 0.1 * (numbers - numbers.mean()) ** 2
+
+
+# network_input(images)
+
+
+def normal(images, mean=data.MEAN, deviation=data.STD):
+    return ((images[:, None] / 255 - mean) / deviation).astype("float32")
+
+
+@diagnosed_as("axis of the channels forgotten", "network_input")
+def without_channels(images):
+    return normal(images)[:, 0]
+
+
+@diagnosed_as("channels last", "network_input")
+def channels_at_the_end(images):
+    return normal(images)[:, 0, :, :, None]
+
+
+@diagnosed_as("images taken for channels", "network_input")
+def one_image_of_many_channels(images):
+    return normal(images)[None, :, 0]
+
+
+@diagnosed_as("another shape", "network_input")
+def flattened(images):
+    return normal(images).reshape(len(images), -1)
+
+
+@diagnosed_as("another type of numbers", "network_input")
+def in_float64(images):
+    return (images[:, None] / 255 - data.MEAN) / data.STD
+
+
+@diagnosed_as("not divided by 255", "network_input")
+def bytes_normalized(images):
+    return ((images[:, None] - data.MEAN) / data.STD).astype("float32")
+
+
+@diagnosed_as("not normalized", "network_input")
+def between_0_and_1(images):
+    return normal(images, mean=0, deviation=1)
+
+
+@diagnosed_as("mean and deviation have changed places", "network_input")
+def the_other_way_round(images):
+    return normal(images, mean=data.STD, deviation=data.MEAN)
+
+
+@diagnosed_as("not divided by the deviation", "network_input")
+def mean_alone(images):
+    return normal(images, deviation=1)
+
+
+@diagnosed_as("order of the operations", "network_input")
+def without_parentheses(images):
+    return (images[:, None] / 255 - data.MEAN / data.STD).astype("float32")
+
+
+@diagnosed_as("other numbers", "network_input")
+def by_its_own_mean(images):
+    return normal(images, mean=images.mean() / 255)
+
+
+@diagnosed_as("no array of numpy", "network_input")
+def as_an_array_of_mxnet(images):
+    return np.array(normal(images))
 
 
 # Right ones
@@ -361,55 +421,45 @@ def fraction_of_both_trips(compute, gradient, rate, workers):
     return numpy.float64(compute) + 2 * gradient / rate * (1 - 1 / workers)
 
 
-def with_sums_of_its_own(net, parts, trainer):
-    parameters = list(net.collect_params().values())
-    sums = [np.zeros(parameter.shape) for parameter in parameters]
-    for X, y in parts:
-        backward(net, X, y)
-        sums = [total + parameter.grad() for total, parameter in zip(sums, parameters)]
-    for total, parameter in zip(sums, parameters):
-        parameter.grad()[:] = total
-    trainer.step(images(parts))
+def case_by_case(compute, gradient, rate, workers, servers=1):
+    if workers < 2:
+        return compute
+    busiest = gradient if servers >= workers else workers * gradient / servers
+    return compute + busiest / rate + busiest / rate
 
 
-def with_weighted_means(net, parts, trainer):
-    add_up(net)
-    mean = gluon.loss.SoftmaxCrossEntropyLoss()
-    for X, y in parts:
-        with autograd.record():
-            loss = mean(net(X), y).mean() * len(y) / images(parts)
-        loss.backward()
-    trainer.step(1)
+def slower_of_both_lines(compute, gradient, rate, workers, servers=1):
+    ways = [0] if workers == 1 else [gradient, workers * gradient / servers]
+    return numpy.float64(compute + 2 * max(ways) / rate)
 
 
-def image_by_image(net, parts, trainer):
-    add_up(net)
-    for X, y in parts:
-        for place in range(len(y)):
-            backward(net, X[place : place + 1], y[place : place + 1])
-    trainer.step(images(parts))
-    for parameter in net.collect_params().values():
-        parameter.grad_req = "write"
+def by_its_end(name):
+    for gluon, torch in ((".gamma", ".weight"), (".beta", ".bias")):
+        if name.endswith(gluon):
+            name = name[: -len(gluon)] + torch
+    return name
 
 
-def with_zeros_at_the_end(net, parts, trainer):
-    net.collect_params().setattr("grad_req", "add")
-    for X, y in parts:
-        net(X)  # to look at the scores, without a gradient
-        backward(net, X, y)
-    trainer.allreduce_grads()
-    trainer.update(images(parts))
-    for parameter in net.collect_params().values():
-        parameter.grad()[:] = 0
+def by_its_parts(name):
+    *place, last = name.split(".")
+    return ".".join([*place, {"gamma": "weight", "beta": "bias"}.get(last) or last])
+
+
+def by_hand(old, numbers, correction):
+    mean = sum(numbers) / len(numbers)
+    squares = sum((number - mean) ** 2 for number in numbers)
+    return old + 0.1 * (squares / (len(numbers) - correction) - old)
+
+
+def image_by_image(images):
+    return numpy.stack([normal(image[None])[0] for image in images])
 
 
 RIGHT_SCALING = {
     "batch_part": [dealt_like_cards, shuffled_alike],
     "ring_step_seconds": [one_round_after_the_other, fraction_of_both_trips],
-    "accumulated_step": [
-        with_sums_of_its_own,
-        with_weighted_means,
-        image_by_image,
-        with_zeros_at_the_end,
-    ],
+    "seconds_per_step": [case_by_case, slower_of_both_lines],
+    "torch_name": [by_its_end, by_its_parts],
+    "running_variance": [by_hand],
+    "network_input": [image_by_image],
 }

@@ -12,7 +12,7 @@ import onnx
 import onnxruntime
 import pytest
 from d2l import mxnet as d2l
-from mxnet import autograd, gluon, npx
+from mxnet import autograd, gluon
 from mxnet.gluon import nn
 from small_runs import equal, parameters, small_net
 
@@ -140,31 +140,6 @@ def test_a_process_without_mxnet_gives_the_same_answers(file, images, scores, tm
     numpy.testing.assert_array_equal(numpy.load(answers), scores[:1000].argmax(axis=1))
 
 
-@pytest.mark.filterwarnings("ignore:Cannot decide type")  # MXNet warns without need
-@pytest.mark.slow
-def test_the_symbol_files_come_back_to_exactly_the_same_scores(net, sample, tmp_path):
-    graph, numbers = export.to_symbol(net, tmp_path)
-    assert (graph.name, numbers.name) == ("resnet18-symbol.json", "resnet18-0000.params")
-    again = gluon.SymbolBlock.imports(str(graph), ["data"], str(numbers))
-    X, _ = next(data.batches(sample.test, 256, CPU))
-    numpy.testing.assert_array_equal(again(X).asnumpy(), net(X).asnumpy())
-
-
-@pytest.mark.slow
-def test_the_symbol_files_are_those_of_mxnet_itself(net, tmp_path):
-    ours, theirs = export.to_symbol(net, tmp_path / "ours"), tmp_path / "theirs"
-    net.export(str(theirs))
-    assert layers(ours[0]) == layers(f"{theirs}-symbol.json")
-    stored, expected = npx.load(str(ours[1])), npx.load(f"{theirs}-0000.params")
-    assert stored.keys() == expected.keys()
-    assert all((stored[name] == expected[name]).all() for name in expected)
-
-
-def layers(graph):
-    with open(graph, encoding="utf-8") as file:
-        return [(node["op"], node["name"], node.get("attrs")) for node in json.load(file)["nodes"]]
-
-
 @pytest.mark.parametrize("hybridized", [False, True])
 def test_a_network_is_exported_and_left_as_it_was(few, tmp_path, hybridized):
     """This one takes larger images and has dropout."""
@@ -173,7 +148,6 @@ def test_a_network_is_exported_and_left_as_it_was(few, tmp_path, hybridized):
     X, _ = next(data.batches(few.test, 5, CPU, size=40))
     before, numbers = net(X).asnumpy(), parameters(net)
     file = export.to_onnx(net, tmp_path / "new folder" / "small.onnx", size=40)
-    export.to_symbol(net, tmp_path)
     assert apart(before, scores_elsewhere(file, X.asnumpy())) < LIMIT
     assert _gluon.is_compiled(net) == hybridized
     assert equal(parameters(net), numbers)
@@ -183,8 +157,8 @@ def test_a_network_is_exported_and_left_as_it_was(few, tmp_path, hybridized):
 def test_operators_of_np_arrays_are_renamed(few, tmp_path):
     net = named(conv=nn.Conv2D(8, kernel_size=3), gated=Gated(), dense=nn.Dense(10))
     train.initialize(net, seed=0, device=CPU)
-    graph, _ = export.to_symbol(net, tmp_path)
-    assert {operator for operator, *_ in layers(graph)} >= export.RENAMED.keys()
+    graph = json.loads(net(mx.sym.var("data").as_np_ndarray()).tojson())
+    assert {node["op"] for node in graph["nodes"]} >= export.RENAMED.keys()
     X, _ = next(data.batches(few.test, 5, CPU))
     file = export.to_onnx(net, tmp_path / "gated.onnx")
     assert apart(net(X).asnumpy(), scores_elsewhere(file, X.asnumpy())) < LIMIT
@@ -194,7 +168,8 @@ def test_operators_of_np_arrays_are_renamed(few, tmp_path):
 def test_mxnets_own_exporter_stops_at_an_operator_of_np_arrays(net, tmp_path):
     """This is why operators are renamed. Without the tables of types it would fail even earlier."""
     export.put_back_mapping()
-    graph, numbers = map(str, export.to_symbol(net, tmp_path))
+    net.export(f"{tmp_path}/net")
+    graph, numbers = f"{tmp_path}/net-symbol.json", f"{tmp_path}/net-0000.params"
     with pytest.raises(AttributeError, match=r"No conversion function registered .* _npi_add"):
         mx.onnx.export_model(graph, numbers, [(1, 1, 28, 28)], onnx_file_path=f"{tmp_path}/x")
 
@@ -222,8 +197,8 @@ def test_what_the_last_step_has_learned_is_exported(few, tmp_path):
             losses = train.loss_function(net(X), y)
         losses.backward()
         trainer.step(len(y))
-        _, numbers = export.to_symbol(net, tmp_path)
-        stored = {key[4:]: value.asnumpy() for key, value in npx.load(str(numbers)).items()}
+        graph = onnx.load(export.to_onnx(net, tmp_path / "net.onnx")).graph
+        stored = {weight.name: onnx.numpy_helper.to_array(weight) for weight in graph.initializer}
         assert equal([stored[name] for name in net.collect_params()], parameters(net))
 
 
@@ -243,28 +218,17 @@ def room_for(size):
 
 class TestNothingHalfWrittenIsLeft:
     @pytest.mark.parametrize("room", [0.5, 0.9999])
-    @pytest.mark.parametrize("write", [export.to_symbol, export.to_onnx])
-    def test_on_a_full_disk(self, tmp_path, write, room):
-        folder = tmp_path / "out"
-        path = folder if write is export.to_symbol else folder / "small.onnx"
-        write(small_net(seed=1), path)
-        kept = {file.name: file.read_bytes() for file in folder.iterdir()}
-        largest = max(map(len, kept.values()))
-        failure = pytest.raises(OSError, match=r"File too large|could not be written completely")
-        with room_for(int(room * largest)), failure:
-            write(small_net(seed=2), path)
-        assert {file.name: file.read_bytes() for file in folder.iterdir()} == kept
-
-    def test_on_a_disk_without_room_for_the_graph(self, tmp_path):
-        with room_for(1000), pytest.raises(OSError, match="File too large"):
-            export.to_symbol(small_net(), tmp_path)
-        assert not list(tmp_path.iterdir())
+    def test_on_a_full_disk(self, tmp_path, room):
+        path = export.to_onnx(small_net(seed=1), tmp_path / "small.onnx")
+        kept = path.read_bytes()
+        with room_for(int(room * len(kept))), pytest.raises(OSError, match="File too large"):
+            export.to_onnx(small_net(seed=2), path)
+        assert {file.name: file.read_bytes() for file in tmp_path.iterdir()} == {path.name: kept}
 
     def test_in_a_folder_that_is_a_file(self, tmp_path):
         (tmp_path / "file").write_text("")
-        for write, path in ((export.to_symbol, "file"), (export.to_onnx, "file/small.onnx")):
-            with pytest.raises(OSError, match="file"):
-                write(small_net(), tmp_path / path)
+        with pytest.raises(OSError, match="file"):
+            export.to_onnx(small_net(), tmp_path / "file" / "small.onnx")
 
 
 def refused(net, tmp_path, match, **options):
@@ -279,10 +243,7 @@ class TestANetworkIsRefused:
         net = resnet18()
         if initialized:
             net.initialize()
-        match = "has not seen an image yet.* call train.initialize"
-        refused(net, tmp_path, match)
-        with pytest.raises(ValueError, match=match):
-            export.to_symbol(net, tmp_path)
+        refused(net, tmp_path, "has not seen an image yet.* call train.initialize")
 
     def test_when_it_computes_with_arrays_alone(self, tmp_path):
         """The blocks of d2l do."""

@@ -1,8 +1,11 @@
 """The notebooks: as committed, as they run, and as the toolbox repeats what they teach."""
 
 import ast
+import os
 import re
 import shutil
+import subprocess
+import sys
 from copy import deepcopy
 from pathlib import Path
 
@@ -14,7 +17,16 @@ from solutions import defined, exercises, is_collapsed
 
 import colab
 import first_cell
-from notebooks import code_cells, headline, notebook_paths, run_notebook, tagged, tags
+import run_course
+from notebooks import (
+    NotebookError,
+    code_cells,
+    headline,
+    notebook_paths,
+    run_notebook,
+    tagged,
+    tags,
+)
 from utils import shapes, train
 from utils.families import Plain, deep_network
 from utils.recipes import Recipe
@@ -23,12 +35,15 @@ from utils.runs import checkpoint
 ROOT = Path(__file__).resolve().parents[2]
 NOTEBOOKS = notebook_paths()
 NOTEBOOK_06 = ROOT / "notebooks" / "06_look_inside.ipynb"
+NOTEBOOK_09 = ROOT / "notebooks" / "09_leave_mxnet.ipynb"
 LONGEST_CELL = 15  # lines of code that a reader can take in at once
 LONGEST_SOLUTION = 20  # of an exercise that the reader has worked on
 TOOLBOX = [
     ROOT / "utils" / f"{name}.py"
-    for name in ("experiments", "families", "resnet", "runs/team", "train")
+    for name in ("experiments", "families", "resnet", "runs/team", "throughput", "train")
 ]
+TOOLBOX.append(ROOT / "tools" / "bench" / "measure" / "pytorch.py")  # what 09 teaches of PyTorch
+TAUGHT_ALONE = {"torch_name"}  # the toolbox does not know PyTorch
 COMPARED_AS_THEY_RUN = {"fit"}  # the toolbox's has callbacks; notebook 05 compares all losses
 # Where Colab mounts a reader's Drive is no path of the machine that ran the notebooks.
 MACHINE_PATH = re.compile(
@@ -326,6 +341,91 @@ def test_06_refuses_a_bad_checkpoint_and_goes_on_with_a_network_of_its_own(bad, 
     assert judgment.startswith("ResNet-18 trained here, on few images: accuracy 0.")
 
 
+# 09, beside PyTorch
+
+CELLS_09 = code_cells(nbformat.read(NOTEBOOK_09, as_version=4))
+FRAMEWORKS = ["keras==3.15.1", "jax==0.10.2", "flax==0.12.8", "optax==0.2.8"]
+NUMBER = r"(\d\.\de[-+]\d+)"
+
+
+def check_port(notebook):
+    """MXNet and PyTorch agree in both modes and after a step, but for the running variances."""
+    said = "\n".join(
+        text for cell in code_cells(notebook) for o in cell.outputs for text in texts(o)
+    )
+    for mode in ("inference", "training"):
+        (difference,) = re.findall(rf"^{mode} mode: largest difference {NUMBER}", said, re.M)
+        assert float(difference) <= 1e-5, mode
+    apart = dict(re.findall(rf"^(.*): moved by .* at most, {NUMBER} apart$", said, re.M))
+    assert apart.keys() == {"weights", "running means", "running variances"}
+    assert float(apart["weights"]) <= 1e-4
+    assert float(apart["running means"]) <= 1e-4 < float(apart["running variances"])
+    (error,) = re.findall(rf"the two columns are at most {NUMBER} apart", said)
+    assert float(error) < 1e-3, "n / (n - 1) explains the difference"
+    assert re.search(r"^PyTorch: scores .* ONNX: 100\.00% of [\d,]+ answers", headline(notebook))
+
+
+def test_09_is_committed_with_its_comparison():
+    """`make refresh` runs it with PyTorch."""
+    check_port(nbformat.read(NOTEBOOK_09, as_version=4))
+
+
+@pytest.mark.slow
+@pytest.mark.network
+@pytest.mark.xdist_group("pytorch")
+def test_09_runs_with_pytorch_and_accepts_what_a_learner_writes(tmp_path):
+    """The stubs that need PyTorch are filled with what stands below them."""
+    try:
+        packages = run_course.pytorch()
+    except NotebookError:
+        pytest.skip("PyTorch is neither on this machine nor within reach of its network")
+    notebook = with_answers(nbformat.read(NOTEBOOK_09, as_version=4))
+    cells = code_cells(notebook)
+    cells[0].source = first_cell.HOME
+    for stub, ours in {"MyTorchResidual": "TorchResidual", "my_torch_step": "torch_step"}.items():
+        (cell,) = (cell for cell in cells if defined(cell.source) == [stub])
+        (answer,) = (cell for cell in cells if defined(cell.source) == [ours])
+        cell.source = re.sub(rf"\b{ours}\b", stub, answer.source)
+    nbformat.write(notebook, tmp_path / NOTEBOOK_09.name)
+    done = run_notebook(tmp_path / NOTEBOOK_09.name, "quick", packages=packages)
+    assert complaints(done) == []
+    check_port(done)
+    said = [text for cell in code_cells(done) for o in cell.outputs for text in texts(o)]
+    assert not any("not written yet" in text for text in said)
+    said = "\n".join(said)
+    written = re.findall(rf"^(?:MyTorchResidual|my_torch_step): .*?{NUMBER}.*$", said, re.M)
+    assert len(written) == 2
+    assert all(float(difference) <= 1e-4 for difference in written)
+
+
+@pytest.mark.slow
+@pytest.mark.network
+@pytest.mark.xdist_group("pytorch")
+def test_what_09_says_of_keras_and_flax_is_so(tmp_path):
+    """In an environment of their own."""
+    python = tmp_path / "bin" / "python"
+    uv, env = Path(sys.executable).with_name("uv"), {**os.environ, "UV_SYSTEM_CERTS": "1"}
+    subprocess.run([uv, "-q", "venv", "--python", sys.executable, tmp_path], check=True)
+    if subprocess.run(
+        [uv, "-q", "pip", "install", "--python", python, *FRAMEWORKS], env=env
+    ).returncode:
+        pytest.skip("Keras and Flax are not within reach of this machine's network")
+    program = ROOT / "tests" / "keras_and_flax.py"
+    done = subprocess.run([python, program], capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+
+
+def test_without_pytorch_09_says_in_one_sentence_what_is_skipped(monkeypatch, capsys):
+    monkeypatch.setitem(sys.modules, "torch", None)  # as if it were not installed
+    (cell,) = (cell for cell in CELLS_09 if "import torch" in cell.source)
+    names = {}
+    exec(cell.source, names)
+    assert (names["torch"], names["Module"]) == (None, object)
+    (sentence,) = capsys.readouterr().out.splitlines()
+    assert "PyTorch is not installed here" in sentence
+    assert "is skipped" in sentence
+
+
 # As the toolbox repeats it
 
 
@@ -392,10 +492,8 @@ def test_code_taught_is_the_code_in_the_toolbox(notebook):
         if "taught" in tags(cell):
             taught = definitions(cell.source)
             assert taught, f"tagged `taught`, but defines nothing:\n{cell.source}"
-            taught = {n: code for n, code in taught.items() if n not in COMPARED_AS_THEY_RUN}
-            assert {name: compiled(source) for name, source in taught.items()} == {
-                name: toolbox.get(name) for name in taught
-            }
+            for name in taught.keys() - COMPARED_AS_THEY_RUN - TAUGHT_ALONE:
+                assert toolbox.get(name) in (taught[name], compiled(taught[name])), name
 
 
 def test_the_comparison_overlooks_only_docstrings_types_and_guards():

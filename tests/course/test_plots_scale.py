@@ -21,25 +21,11 @@ def test_the_words_for_the_operators_hold_every_bar_the_sum_and_the_share():
     assert "60% of the step" in said
 
 
-def test_threads_are_drawn_beside_a_perfect_gain():
-    (axes,) = plots.threads(pandas.Series({1: 100.0, 2: 180.0, 4: 300.0})).axes
-    perfect, measured = axes.lines
-    assert list(perfect.get_ydata()) == [100, 200, 400]
-    assert list(measured.get_ydata()) == [100, 180, 300]
-    assert axes.get_title() == "4 threads do 3.00 times the work of 1"
-
-
-def test_the_words_for_the_threads_hold_every_rate_and_the_perfect_one():
-    said = plots.threads(pandas.Series({1: 100.0, 2: 180.0, 4: 300.0})).alt
-    assert "with 1: 100, with 2: 180, with 4: 300" in said
-    assert "400 with 4, where 300 were measured, 75% of it" in said
-
-
 def test_workers_are_drawn_beside_what_they_would_do_without_sending():
     predicted = pandas.DataFrame({"a slow line": [10.0, 8.0]}, index=[1, 2])
     (axes,) = plots.workers(predicted, pandas.Series([10.0, 20.0], index=[1, 2])).axes
     assert [list(line.get_ydata()) for line in axes.lines] == [[10, 20], [10, 8]]
-    assert axes.get_title() == "Over a slow line, 2 workers do 0.8 times the work of one"
+    assert axes.get_title() == "Prediction for 2 workers: 40% to 40% of a perfect gain"
 
 
 def test_the_words_for_the_workers_hold_every_line_and_where_it_is_highest():

@@ -6,7 +6,7 @@ answers.
 """
 
 from utils.checks._report import Report
-from utils.checks.batch_parts import accumulated_step, batch_part
+from utils.checks.batch_part import batch_part
 from utils.checks.changed_block import identity, scaled_residual
 from utils.checks.experiment import accuracy_without, experiment
 from utils.checks.numbers import (
@@ -14,12 +14,16 @@ from utils.checks.numbers import (
     difference_counts,
     layers_to_grow,
     negative,
+    network_input,
     parameter_count,
     receptive_field,
     resnet18_parameters,
     ring_step_seconds,
+    running_variance,
+    seconds_per_step,
     shapes,
     stage_macs,
+    torch_name,
 )
 from utils.checks.other_blocks import (
     bottleneck,
@@ -34,7 +38,6 @@ from utils.checks.training import training
 
 __all__ = [
     "Report",
-    "accumulated_step",
     "accuracy_without",
     "average_image",
     "batch_part",
@@ -45,6 +48,7 @@ __all__ = [
     "identity",
     "layers_to_grow",
     "negative",
+    "network_input",
     "parameter_count",
     "preactivation",
     "receptive_field",
@@ -53,12 +57,15 @@ __all__ = [
     "resnet18_parameters",
     "resnet34",
     "ring_step_seconds",
+    "running_variance",
     "scaled_residual",
+    "seconds_per_step",
     "shapes",
     "stage",
     "stage_macs",
     "starts_as_identity",
     "stem",
+    "torch_name",
     "training",
     "zoo_resnet18",
 ]

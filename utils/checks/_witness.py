@@ -14,7 +14,7 @@ import numpy
 from mxnet import autograd, gluon, init, np
 from mxnet.gluon import nn
 
-from utils import _gluon, data
+from utils import data
 from utils.checks._report import Mistake
 from utils.setup import fetch
 
@@ -95,26 +95,6 @@ class Witness(nn.Block):
         """Return the numbers of the images seen while recording, or while not, in order."""
         calls = [call for call in self.calls if call.recorded == recorded]
         return [number for call in calls for number in call.numbers]
-
-
-class Memory(nn.Block):
-    """A network that records how many images are held in memory until their backward pass."""
-
-    def __init__(self, net: Witness) -> None:
-        super().__init__()
-        self.net = net
-        self.waiting = self.largest_call = self.most_held = 0
-
-    def forward(self, X: np.ndarray) -> np.ndarray:
-        scores = self.net(X)
-        if not autograd.is_recording():
-            return scores
-        if _gluon.take_new_gradient(self.net.linear.weight.data()):
-            self.waiting = 0
-        self.waiting += len(X)
-        self.largest_call = max(self.largest_call, len(X))
-        self.most_held = max(self.most_held, self.waiting)
-        return scores
 
 
 def knowing() -> Witness:

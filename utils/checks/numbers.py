@@ -1,6 +1,6 @@
 """Check the numbers that a learner calculates or predicts: shapes, parameters, pixels, seconds.
 
-Exercises of notebooks 00, 01, 03, 04 and 08.
+Exercises of notebooks 00, 01, 03, 04, 08 and 09.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ import numpy
 import pandas
 from mxnet import gluon
 
-from utils import resnet
+from utils import data, resnet
 from utils.checks._ask import Question, ask_all, check_function, contained, short
 from utils.checks._report import Mistake, Report
 from utils.shapes import NETWORK, layer_table, parts
@@ -36,6 +36,10 @@ KINDS = {
     float: (
         (int, float, numpy.integer, numpy.floating),
         "`{call}` should return a number, but it returned {result}.",
+    ),
+    str: (
+        (str,),
+        "`{call}` should return a text, but it returned {result}.",
     ),
 }
 
@@ -191,6 +195,67 @@ def resnet18_parameters(function: Callable[..., Any]) -> Report:
     )
 
 
+def seconds_per_step(function: Callable[..., Any]) -> Report:
+    """Check a function `seconds_per_step` with the arguments of `throughput.seconds_per_step`.
+
+    It returns the seconds of a synchronous step in which nothing overlaps: computing, sending the
+    gradients to the servers, receiving their sum. `servers` is 1 if it is not given.
+    """
+    compute, gradient, rate = 0.3, 45_000_000, 125_000_000  # as for `ring_step_seconds`
+    whole = gradient / rate  # seconds to send the gradient once
+
+    def of_several(ways: float) -> dict[float, str]:
+        """Return wrong results where the gradient takes `ways` times as long as on a free line."""
+        return {
+            compute + ways * whole: "one way only",
+            2 * ways * whole: "computing forgotten",
+            compute: "sending forgotten",
+            compute + 16 * ways * whole: "bits taken for bytes",
+            compute + ways * whole / 4: "bits taken for bytes",
+        }
+
+    one_server = {
+        **of_several(5),
+        compute + 2 * whole: "one gradient arrives",
+        5 * compute + 10 * whole: "computing multiplied by the workers",
+        compute / 5 + 10 * whole: "computing divided by the workers",
+    }
+    cases = (
+        Case(
+            "one worker",
+            (compute, gradient, rate, 1),
+            compute,
+            {compute + 2 * whole: "one worker sends to a server"},
+        ),
+        Case("one server", (compute, gradient, rate, 5), compute + 10 * whole, one_server),
+        Case(
+            "several servers",
+            (compute, gradient, rate, 6, 3),
+            compute + 4 * whole,
+            {
+                **of_several(2),
+                compute + 12 * whole: "servers left out",
+                compute + 36 * whole: "multiplied by the servers",
+            },
+        ),
+        Case(
+            "more servers than workers",
+            (compute, gradient, rate, 2, 8),
+            compute + 2 * whole,
+            {compute + whole / 2: "a worker's own line left out"},
+        ),
+    )
+    return _compare_results(
+        "Step with servers",
+        function,
+        "seconds_per_step",
+        cases,
+        why="The time of a step tells how many workers are worth having.",
+        look="Draw the workers, the servers and their lines. How many bytes go through the line of "
+        "a worker, and how many through the line of a server? Which of them is done last?",
+    )
+
+
 def ring_step_seconds(function: Callable[..., Any]) -> Report:
     """Check `ring_step_seconds(compute_seconds, gradient_bytes, bytes_per_second, workers)`.
 
@@ -231,6 +296,75 @@ def ring_step_seconds(function: Callable[..., Any]) -> Report:
     )
 
 
+def torch_name(function: Callable[..., Any]) -> Report:
+    """Check a function `torch_name(name)` that turns a Gluon parameter's name into PyTorch's."""
+    kept = {"stem.norm.weight": "not renamed at all", "stem.norm.gamma": "scale not renamed"}
+    cases = (
+        Case("scale", ("stem.norm.gamma",), "stem.norm.weight", kept),
+        Case(
+            "shift",
+            ("stage1.block2.bn1.beta",),
+            "stage1.block2.bn1.bias",
+            {"stage1.block2.bn1.beta": "shift not renamed"},
+        ),
+        Case(
+            "no normalization",
+            ("dense.bias",),
+            "dense.bias",
+            {"dense.beta": "translated the other way"},
+        ),
+        Case("statistics", ("stem.norm.running_var",), "stem.norm.running_var", {}),
+        Case(
+            "other parts",
+            ("gamma.betas.gamma",),
+            "gamma.betas.weight",
+            dict.fromkeys(
+                ("weight.biass.weight", "weight.betas.weight", "gamma.biass.weight"),
+                "renamed in the whole name",
+            ),
+        ),
+    )
+    return _compare_results(
+        "Names in PyTorch",
+        function,
+        "torch_name",
+        cases,
+        why="An array under a wrong name does not reach its layer, which keeps its random weights.",
+        look="Which of the parts between the dots did your function change?",
+    )
+
+
+def running_variance(function: Callable[..., Any]) -> Report:
+    """Check a function `running_variance(old, numbers, correction)`: the new running variance.
+
+    It keeps 0.9 of the old one. The variance of the n numbers divides by n - correction.
+    """
+    old, numbers = 2.0, numpy.array([1.0, 3.0, 5.0, 7.0])
+    squares = float(((numbers - numbers.mean()) ** 2).sum())
+    cases = []
+    for correction, other in ((0, "divided by n - 1"), (1, "divided by n")):
+        new = squares / (len(numbers) - correction)
+        wrong = {
+            0.9 * old + 0.1 * squares / (len(numbers) - 1 + correction): other,
+            0.1 * old + 0.9 * new: "old and new have changed places",
+            0.9 * old + 0.1 * math.sqrt(new): "standard deviation in place of the variance",
+            0.9 * old + 0.1 * squares: "sum not divided",
+            new: "old one forgotten",
+        }
+        topic = f"correction {correction}"
+        arguments = (old, numbers, correction)
+        cases.append(Case(topic, arguments, 0.9 * old + 0.1 * new, wrong))
+    return _compare_results(
+        "Running variance",
+        function,
+        "running_variance",
+        tuple(cases),
+        why="In inference, a normalization divides by the square root of its running variance.",
+        look="Calculate by hand: the mean is 4. What are the squared distances from it, and by "
+        "what is their sum divided?",
+    )
+
+
 def _parameters_of_resnet18(channels: int, classes: int) -> int:
     net = resnet.resnet18(classes)
     net.initialize()
@@ -249,7 +383,8 @@ def _compare_results(
     """Ask for the result of each case; `name` is what the function is called in the exercise."""
     questions = []
     for case in cases:
-        call = f"{name}({', '.join(map(str, case.arguments))})"
+        given = (repr(a) if isinstance(a, str) else str(a) for a in case.arguments)
+        call = f"{name}({', '.join(given)})"
         ask = partial(_compare_result, call, case, why, look)
         questions.append(Question(case.topic, "What is {call}?".format(call=call), ask))
     return ask_all(title, questions, function)
@@ -268,9 +403,9 @@ def _compare_result(
             "The result is compared with the right one.",
             "Read the last line of your function. What does it return?",
         )
-    if math.isclose(result, case.expected):
+    if _is(result, case.expected):
         return
-    matching = [name for wrong, name in case.diagnoses.items() if math.isclose(result, wrong)]
+    matching = [name for wrong, name in case.diagnoses.items() if _is(result, wrong)]
     raise Mistake(
         matching[0] if matching else "wrong result",
         "`{call}` should return {expected}, but it returned {result}.".format(
@@ -279,6 +414,10 @@ def _compare_result(
         why,
         look,
     )
+
+
+def _is(result: Any, value: Any) -> bool:
+    return result == value if isinstance(value, str) else math.isclose(result, value)
 
 
 def _said(result: Any) -> str:
@@ -397,6 +536,97 @@ def _keeps_its_image(function: Callable[..., Any]) -> None:
             "A changed image stays changed in every cell below.",
             "Which line writes into `image`? Let the function calculate a new array.",
         )
+
+
+# What goes into an exported network
+
+
+def network_input(function: Callable[..., Any]) -> Report:
+    """Check a function `network_input(images)` of bytes (N, 28, 28), as a model card describes it.
+
+    It returns float32 (N, 1, 28, 28), normalized.
+    """
+    questions = [
+        Question("shape", "Does it return (N, 1, 28, 28)?", _has_channel_axis),
+        Question("type", "Are its numbers float32?", _is_float32),
+        Question("numbers", "Are they normalized as the card says?", _is_normalized),
+    ]
+    return ask_all("Input of the network", questions, function)
+
+
+def _input(function: Callable[..., Any]) -> tuple[numpy.ndarray, numpy.ndarray]:
+    """Return images and what the function makes of them; raise Mistake unless it is an array."""
+    check_function(function)
+    images = numpy.random.default_rng(0).integers(0, 256, (3, 28, 28), dtype="uint8")
+    result = function(images.copy())
+    if isinstance(result, numpy.ndarray):
+        return images, result
+    raise Mistake(
+        "no array of numpy",
+        "The function should return an array of numpy, but it returned {result}.".format(
+            result=short(result)
+        ),
+        "The program that uses the file need not have MXNet.",
+        "What does the last line of your function return?",
+    )
+
+
+def _has_channel_axis(function: Callable[..., Any]) -> None:
+    images, result = _input(function)
+    wanted = (len(images), 1, 28, 28)
+    if result.shape == wanted:
+        return
+    names = {
+        images.shape: "axis of the channels forgotten",
+        (*images.shape, 1): "channels last",
+        (1, *images.shape): "images taken for channels",
+    }
+    raise Mistake(
+        names.get(result.shape, "another shape"),
+        "Of {count} images, the function should make an array of the shape {wanted}, but it has "
+        "the shape {shape}.".format(count=len(images), wanted=wanted, shape=result.shape),
+        "A convolution needs to know which axis holds the channels.",
+        "The card names the four axes in their order. Which of them do the images not have yet?",
+    )
+
+
+def _is_float32(function: Callable[..., Any]) -> None:
+    _, result = _input(function)
+    if result.dtype != numpy.float32:
+        raise Mistake(
+            "another type of numbers",
+            "The numbers should be float32, but they are {given}.".format(given=result.dtype),
+            "ONNX Runtime refuses any other type.",
+            "Which type do the images have, and which one comes out of each line of your function?",
+        )
+
+
+def _is_normalized(function: Callable[..., Any]) -> None:
+    images, result = _input(function)
+    pixels = images / 255
+    expected = (pixels - data.MEAN) / data.STD
+    if numpy.allclose(result.ravel(), expected.ravel(), atol=1e-5):
+        return
+    wrong = {
+        "not divided by 255": (images - data.MEAN) / data.STD,
+        "not normalized": pixels,
+        "mean and deviation have changed places": (pixels - data.STD) / data.MEAN,
+        "not divided by the deviation": pixels - data.MEAN,
+        "order of the operations": pixels - data.MEAN / data.STD,
+    }
+    matching = [
+        name
+        for name, values in wrong.items()
+        if numpy.allclose(result.ravel(), values.ravel(), atol=1e-5)
+    ]
+    raise Mistake(
+        matching[0] if matching else "other numbers",
+        "The pixel {pixel} should become {expected}, but it became {result}.".format(
+            pixel=images.flat[0], expected=_said(expected.flat[0]), result=_said(result.flat[0])
+        ),
+        "The network has learned from numbers with mean 0 and standard deviation 1.",
+        "Calculate what the card says for this one pixel, by hand.",
+    )
 
 
 # Predictions about ResNet-18, by the names of its layers

@@ -16,7 +16,7 @@ from utils.plots.experiments import (
     moves,
 )
 from utils.plots.images import image_grid, image_in_numbers, kernels_on_padding, windows
-from utils.plots.scale import data_parallel, operators, threads, workers
+from utils.plots.scale import data_parallel, operators, workers
 from utils.plots.training import LiveCurves, class_accuracy, confusion, curves, loss_curve, schedule
 
 __all__ = [
@@ -44,7 +44,6 @@ __all__ = [
     "operators",
     "residual_network",
     "schedule",
-    "threads",
     "three_blocks",
     "windows",
     "workers",

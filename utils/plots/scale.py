@@ -1,4 +1,4 @@
-"""Drawings of training at scale: where the time goes, and what more threads and workers gain."""
+"""Drawings of training at scale: where the time goes, and what more workers would bring."""
 
 from __future__ import annotations
 
@@ -37,41 +37,6 @@ def operators(times: pandas.Series, shown: int = 7) -> Figure:
         "milliseconds; the slowest first: {longest}. Together they take {total:.1f}. The bars of "
         "convolutions and their gradients are orange: {share:.0%} of the step.".format(
             longest=listed(longest, "{:.1f}"), total=times.sum(), share=share
-        )
-    )
-    return figure
-
-
-def threads(rates: pandas.Series) -> Figure:
-    """Draw images per second against threads, beside the line of a perfect speedup.
-
-    `rates` is what `throughput.by_threads` returns.
-    """
-    figure = Figure(5.5, 3.4)
-    axes = figure.subplots()
-    perfect = rates.iloc[0] * rates.index / rates.index[0]
-    axes.plot(rates.index, perfect, "--", color=GRAY, label="if each thread brought the same")
-    axes.plot(rates.index, rates, "o-", color=BLUE, label="measured")
-    gain = rates.iloc[-1] / rates.iloc[0]
-    title = "{most} threads do {gain:.2f} times the work of {fewest}"
-    axes.set(
-        title=title.format(most=rates.index[-1], gain=gain, fewest=rates.index[0]),
-        xlabel="threads",
-        ylabel="images per second",
-        ylim=(0, None),
-    )
-    axes.set_xticks(rates.index)
-    axes.grid(alpha=0.3)
-    axes.legend()
-    figure.alt = (
-        "A curve of the images per second in training against the number of threads. Measured: "
-        "{measured}. A dashed straight line shows what would be if each thread brought the same: "
-        "{perfect:.0f} with {most}, where {rate:.0f} were measured, {share:.0%} of it.".format(
-            measured=listed(rates.rename("with {}:".format), "{:.0f}"),
-            perfect=perfect[-1],
-            most=rates.index[-1],
-            rate=rates.iloc[-1],
-            share=rates.iloc[-1] / perfect[-1],
         )
     )
     return figure
@@ -126,11 +91,10 @@ def workers(predicted: pandas.DataFrame, perfect: pandas.Series) -> Figure:
     styles = zip(cycle(COLORS), cycle(MARKERS), cycle(LINES))
     for (name, rates), (color, marker, line) in zip(predicted.items(), styles):
         axes.plot(rates.index, rates, marker + line, color=color, label=name)
-    line, most = predicted.columns[0], predicted.index[-1]
-    gain = predicted.loc[most, line] / perfect.iloc[0]
-    title = "Over {line}, {most} workers do {gain:.1f} times the work of one"
+    shares = predicted.iloc[-1] / perfect.iloc[-1]  # of what the most workers could do
+    title = "Prediction for {most} workers: {low:.0%} to {high:.0%} of a perfect gain"
     axes.set(
-        title=title.format(line=line, most=most, gain=gain),
+        title=title.format(most=predicted.index[-1], low=shares.min(), high=shares.max()),
         xlabel="workers",
         ylabel="images per second",
         xscale="log",

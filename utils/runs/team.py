@@ -26,6 +26,7 @@ from collections.abc import Callable, Sequence
 from concurrent.futures import Future, wait
 from dataclasses import asdict
 from pathlib import Path
+from typing import Any
 
 import mxnet as mx
 import numpy
@@ -138,11 +139,16 @@ class Spread:
         return np.concatenate([part.as_in_ctx(self.devices[0]) for part in scores])
 
 
+def part(order: Any, rank: int, workers: int) -> Any:
+    """Return the rank-th of equal parts of a batch, or of the numbers of its images."""
+    length = len(order) // workers
+    return order[rank * length : (rank + 1) * length]
+
+
 def split(X: np.ndarray, devices: Sequence[mx.Context]) -> list[np.ndarray]:
     """Return a part of the batch for each device, on it. Gluon's own fails with numpy 2."""
-    ends = [len(X) * k // len(devices) for k in range(len(devices) + 1)]
-    parts = zip(ends, ends[1:], devices)
-    return [X[start:end].as_in_ctx(device) for start, end, device in parts]
+    parts = [part(X, rank, len(devices)) for rank in range(len(devices))]
+    return [images.as_in_ctx(device) for images, device in zip(parts, devices)]
 
 
 STORES = ("local", "device", "dist_sync", "dist_device_sync")

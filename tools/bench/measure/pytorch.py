@@ -2,7 +2,8 @@
 
     python tools/bench/measure/pytorch.py SIZE BATCH STEPS FOLDER
 
-This runs in an environment of its own, with PyTorch and numpy. FOLDER holds the data.
+This runs in an environment of its own, with PyTorch and numpy. FOLDER holds the data. The network
+is the one of notebook 09 (a test compares them).
 """
 
 from __future__ import annotations
@@ -12,39 +13,70 @@ import json
 import statistics
 import sys
 import time
+from collections import OrderedDict
 from pathlib import Path
 
 import numpy
 import torch
-from torch import nn
 from torch.nn import functional
 
+Module = torch.nn.Module
 
-class Residual(nn.Module):
+
+class TorchResidual(Module):
     """Two 3x3 convolutions and a shortcut, as in utils.resnet."""
 
-    def __init__(self, before: int, channels: int, stride: int) -> None:
+    def __init__(self, before, num_channels, use_1x1conv=False, strides=1):
         super().__init__()
-        self.conv1 = nn.Conv2d(before, channels, 3, stride, padding=1)
-        self.conv2 = nn.Conv2d(channels, channels, 3, padding=1)
-        self.conv3 = nn.Conv2d(before, channels, 1, stride) if before != channels else None
-        self.bn1, self.bn2 = nn.BatchNorm2d(channels), nn.BatchNorm2d(channels)
+        self.conv1 = torch.nn.Conv2d(before, num_channels, kernel_size=3, padding=1, stride=strides)
+        self.conv2 = torch.nn.Conv2d(num_channels, num_channels, kernel_size=3, padding=1)
+        self.conv3 = (
+            torch.nn.Conv2d(before, num_channels, 1, stride=strides) if use_1x1conv else None
+        )
+        self.bn1, self.bn2 = torch.nn.BatchNorm2d(num_channels), torch.nn.BatchNorm2d(num_channels)
+        self.relu = torch.relu
 
-    def forward(self, X: torch.Tensor) -> torch.Tensor:
-        Y = functional.relu(self.bn1(self.conv1(X)))
+    def forward(self, X):
+        Y = self.relu(self.bn1(self.conv1(X)))
         Y = self.bn2(self.conv2(Y))
-        return functional.relu(Y + (self.conv3(X) if self.conv3 else X))
+        shortcut = self.conv3(X) if self.conv3 else X
+        return self.relu(Y + shortcut)
 
 
-def resnet18() -> nn.Sequential:
+def torch_named(**layers):
+    """Return the layers in sequence, by their names."""
+    return torch.nn.Sequential(OrderedDict(layers))
+
+
+def torch_stem():
+    """Return the first layers."""
+    return torch_named(
+        conv=torch.nn.Conv2d(1, 64, kernel_size=7, stride=2, padding=3),
+        norm=torch.nn.BatchNorm2d(64),
+        relu=torch.nn.ReLU(),
+        pool=torch.nn.MaxPool2d(kernel_size=3, stride=2, padding=1),
+    )
+
+
+def torch_stage(before, num_channels):
+    """Return a stage of two blocks; the first one halves height and width if it adds channels."""
+    strides = num_channels // before
+    first = TorchResidual(before, num_channels, use_1x1conv=strides > 1, strides=strides)
+    return torch_named(block1=first, block2=TorchResidual(num_channels, num_channels))
+
+
+def torch_resnet18(num_classes=10):
     """Return the network, with as many parameters as that of utils.resnet."""
-    layers = [nn.Conv2d(1, 64, 7, 2, padding=3), nn.BatchNorm2d(64), nn.ReLU()]
-    layers.append(nn.MaxPool2d(3, 2, padding=1))
-    before = 64
-    for channels in (64, 128, 256, 512):
-        layers += [Residual(before, channels, channels // before), Residual(channels, channels, 1)]
-        before = channels
-    return nn.Sequential(*layers, nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(512, 10))
+    return torch_named(
+        stem=torch_stem(),
+        stage1=torch_stage(64, 64),
+        stage2=torch_stage(64, 128),
+        stage3=torch_stage(128, 256),
+        stage4=torch_stage(256, 512),
+        pool=torch.nn.AdaptiveAvgPool2d(1),
+        flatten=torch.nn.Flatten(),
+        dense=torch.nn.Linear(512, num_classes),
+    )
 
 
 def read(folder: Path, name: str, header: int) -> numpy.ndarray:
@@ -57,7 +89,7 @@ def main(size: int, batch: int, steps: int, folder: str) -> None:
     images = read(Path(folder), "train-images-idx3-ubyte", 16).reshape(-1, 1, 28, 28)
     labels = read(Path(folder), "train-labels-idx1-ubyte", 8).astype("int64")
     order = numpy.random.default_rng(0).permutation(len(images))
-    net = resnet18()
+    net = torch_resnet18()
     optimizer = torch.optim.SGD(
         net.parameters(), lr=0.1, momentum=0.9, nesterov=True, weight_decay=5e-4
     )
