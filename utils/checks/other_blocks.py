@@ -83,7 +83,7 @@ def free_shortcut(Residual: Any) -> Report:
     Residual Learning for Image Recognition", 2015, option A, https://arxiv.org/abs/1512.03385; for
     the mean, He et al., "Bag of Tricks", 2018, https://arxiv.org/abs/1812.01187
     """
-    return ask_all("Block with a free shortcut", FREE_SHORTCUT, Residual)
+    return ask_all("Block whose shortcut has no weights", FREE_SHORTCUT, Residual)
 
 
 def starts_as_identity(StartsAsIdentity: Any) -> Report:
