@@ -19,21 +19,21 @@ class ZerosBehind(nn.Block):
         self.conv1 = nn.Conv2D(num_channels, 3, padding=1, strides=strides)
         self.conv2 = nn.Conv2D(num_channels, 3, padding=1)
         self.bn1, self.bn2 = nn.BatchNorm(), nn.BatchNorm()
-        self.pool = nn.AvgPool2D(strides, strides, ceil_mode=True, count_include_pad=False)
+        self.pool = nn.MaxPool2D(strides, strides, ceil_mode=True)
 
     def layers(self, X):
         return self.bn2(self.conv2(npx.relu(self.bn1(self.conv1(X)))))
 
-    def means(self, X):
+    def pooled(self, X):
         return self.pool(X)
 
     def shortcut(self, X, channels):
-        means = self.means(X)
-        count, old, height, width = means.shape
+        pooled = self.pooled(X)
+        count, old, height, width = pooled.shape
         if old == channels:
-            return means
+            return pooled
         zeros = np.zeros((count, channels - old, height, width), ctx=X.ctx)
-        return np.concatenate([means, zeros], axis=1)
+        return np.concatenate([pooled, zeros], axis=1)
 
     def forward(self, X):
         Y = self.layers(X)
@@ -51,9 +51,9 @@ class WithoutBiases(ZerosBehind):
 @right
 class AddedToTheOldChannels(ZerosBehind):
     def forward(self, X):
-        Y, means = self.layers(X), self.pool(X)
+        Y, pooled = self.layers(X), self.pool(X)
         old = X.shape[1]
-        parts = [Y[:, :old] + means] + ([Y[:, old:]] if old < Y.shape[1] else [])
+        parts = [Y[:, :old] + pooled] + ([Y[:, old:]] if old < Y.shape[1] else [])
         return npx.relu(np.concatenate(parts, axis=1))
 
 
@@ -61,11 +61,11 @@ class AddedToTheOldChannels(ZerosBehind):
 class PooledByHand(ZerosBehind):
     def shortcut(self, X, channels):
         rows, columns = ([*range(0, side, self.strides)] for side in X.shape[2:])
-        means = [
-            [X[:, :, r : r + self.strides, c : c + self.strides].mean(axis=(2, 3)) for c in columns]
+        largest = [
+            [X[:, :, r : r + self.strides, c : c + self.strides].max(axis=(2, 3)) for c in columns]
             for r in rows
         ]
-        X = np.stack([np.stack(row, axis=-1) for row in means], axis=-2)
+        X = np.stack([np.stack(row, axis=-1) for row in largest], axis=-2)
         extra = [np.zeros_like(X[:, :1])] * (channels - X.shape[1])
         return np.concatenate([X, *extra], axis=1)
 
@@ -86,9 +86,8 @@ class LayersInASequential(nn.Block):
             X,
             kernel=self.strides,
             stride=self.strides,
-            pool_type="avg",
+            pool_type="max",
             pooling_convention="full",
-            count_include_pad=False,
         )
         missing = Y.shape[1] - Z.shape[1]
         return npx.relu(Y + np.pad(Z, ((0, 0), (0, missing), (0, 0), (0, 0))))
@@ -104,7 +103,7 @@ class InAHybridBlock(nn.HybridBlock):
         self.halve = self.pool(strides) if strides > 1 else None
 
     def pool(self, strides):
-        return nn.AvgPool2D(strides, ceil_mode=True, count_include_pad=False)
+        return nn.MaxPool2D(strides, ceil_mode=True)
 
     def hybrid_forward(self, F, X):
         Y = self.norm_two(self.two(F.npx.relu(self.norm_one(self.one(X)))))

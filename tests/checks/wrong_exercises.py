@@ -883,8 +883,8 @@ class HalvesRoundedDown(ZerosBehind):
         super().__init__(num_channels, strides)
         self.conv1 = nn.Conv2D(num_channels, 2 + strides % 2, strides, strides % 2)
 
-    def means(self, X):
-        return nn.AvgPool2D(self.strides, self.strides)(X)
+    def pooled(self, X):
+        return nn.MaxPool2D(self.strides, self.strides)(X)
 
 
 @diagnosed_as("no shortcut", "free_shortcut")
@@ -896,8 +896,8 @@ class NothingAdded(ZerosBehind):
 @diagnosed_as("new channels are not zero", "free_shortcut")
 class ChannelsRepeated(ZerosBehind):
     def shortcut(self, X, channels):
-        means = self.means(X)
-        return np.concatenate([means, means], axis=1)[:, :channels]
+        pooled = self.pooled(X)
+        return np.concatenate([pooled, pooled], axis=1)[:, :channels]
 
 
 @diagnosed_as("shortcut changes x", "free_shortcut")
@@ -906,27 +906,20 @@ class ZerosInFront(ZerosBehind):
         return super().shortcut(X, channels)[:, ::-1]
 
 
-@diagnosed_as("pixels skipped, not averaged", "free_shortcut")
+@diagnosed_as("pixels skipped, not pooled", "free_shortcut")
 class PixelsSkipped(ZerosBehind):
-    def means(self, X):
+    def pooled(self, X):
         return X[:, :, :: self.strides, :: self.strides]
 
 
-@diagnosed_as("maximum in place of the mean", "free_shortcut")
-class MaximumTaken(ZerosBehind):
-    def means(self, X):
-        return nn.MaxPool2D(self.strides, self.strides, ceil_mode=True)(X)
-
-
-@diagnosed_as("pixels counted that are not there", "free_shortcut")
-class ZerosBesideTheEdge(ZerosBehind):
-    def means(self, X):
-        rows, columns = (-side % self.strides for side in X.shape[2:])
-        return self.pool(np.pad(X, ((0, 0), (0, 0), (0, rows), (0, columns))))
+@diagnosed_as("mean in place of the maximum", "free_shortcut")
+class MeanTaken(ZerosBehind):
+    def pooled(self, X):
+        return nn.AvgPool2D(self.strides, self.strides, ceil_mode=True)(X)
 
 
 @diagnosed_as("no ReLU at the end", "free_shortcut")
-class NoReLUAfterTheMeans(ZerosBehind):
+class NoReLUAfterTheShortcut(ZerosBehind):
     def forward(self, X):
         Y = self.layers(X)
         return Y + self.shortcut(X, Y.shape[1])

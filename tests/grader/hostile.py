@@ -19,7 +19,7 @@ class MyResidual(nn.Block):
         self.conv1 = nn.Conv2D(num_channels, 3, padding=1, strides=strides)
         self.conv2 = nn.Conv2D(num_channels, 3, padding=1)
         self.bn1, self.bn2 = nn.BatchNorm(), nn.BatchNorm()
-        self.pool = nn.AvgPool2D(strides, strides, ceil_mode=True, count_include_pad=False)
+        self.pool = nn.MaxPool2D(strides, strides, ceil_mode=True)
 
     def forward(self, X):
         Y = self.bn2(self.conv2(npx.relu(self.bn1(self.conv1(X)))))
@@ -28,7 +28,7 @@ class MyResidual(nn.Block):
             X = np.concatenate([X, np.zeros_like(Y[:, X.shape[1] :])], axis=1)
         return npx.relu(Y + X)
 """
-POOL = "nn.AvgPool2D(strides, strides, ceil_mode=True, count_include_pad=False)"
+POOL = "nn.MaxPool2D(strides, strides, ceil_mode=True)"
 SUM = "npx.relu(Y + X)"
 
 

@@ -64,13 +64,13 @@ MISTAKES = {
         "block",
         changed(RIGHT, POOL, "nn.MaxPool2D(1, strides)"),
         4,
-        "pixels skipped, not averaged",
+        "pixels skipped, not pooled",
     ),
-    "maximum": (
+    "mean": (
         "block",
-        changed(RIGHT, POOL, "nn.MaxPool2D(strides, strides, ceil_mode=True)"),
+        changed(RIGHT, POOL, POOL.replace("Max", "Avg")),
         4,
-        "maximum in place of the mean",
+        "mean in place of the maximum",
     ),
     "channels repeated": (
         "block",

@@ -446,7 +446,7 @@ def test_another_order_of_the_images_is_right_too(trained):
 
 
 def test_a_wrong_block_is_named_when_it_spoils_the_network(trained):
-    assert trained[1]["block"]["diagnoses"]["block"] == "pixels skipped, not averaged"
+    assert trained[1]["block"]["diagnoses"]["block"] == "pixels skipped, not pooled"
     assert trained[2]["block"]["network"] == "2"
 
 

@@ -78,10 +78,9 @@ def preactivation(PreActivation: Any) -> Report:
 def free_shortcut(Residual: Any) -> Report:
     """Check a class `Residual(num_channels, strides=1)` whose shortcut has no weights.
 
-    The shortcut takes the mean of each window of `strides` x `strides` pixels; at the right and at
-    the lower edge, of the pixels that are there. New channels are zeros. Sources: He et al., "Deep
-    Residual Learning for Image Recognition", 2015, option A, https://arxiv.org/abs/1512.03385; for
-    the mean, He et al., "Bag of Tricks", 2018, https://arxiv.org/abs/1812.01187
+    The shortcut takes the maximum of each window of `strides` x `strides` pixels, and new channels
+    are zeros. (In the paper it takes one pixel of each window: He et al., "Deep Residual Learning
+    for Image Recognition", 2015, option A, https://arxiv.org/abs/1512.03385.)
     """
     return ask_all("Block whose shortcut has no weights", FREE_SHORTCUT, Residual)
 
@@ -349,6 +348,11 @@ def _free(Residual: Any) -> list[Specimen]:
     return [residual(Residual, channels_in=c, strides=s) for c, s in FREE_KINDS]
 
 
+def _keeping(Residual: Any) -> list[Specimen]:
+    """The specimens that keep height and width: in a maximum, only one pixel gets a gradient."""
+    return [specimen for specimen, (_, s) in zip(_free(Residual), FREE_KINDS) if s == 1]
+
+
 def _as_usual(ask: Callable[[Any], None]) -> Callable[[Any], None]:
     """Return a question for the usual block, asked of one that takes no `use_1x1conv`."""
 
@@ -416,18 +420,16 @@ def _check_free(X: numpy.ndarray, Y: numpy.ndarray, strides: int) -> None:
     wanted, channels = _windows(X, strides), X.shape[1]
     if agree(Y, wanted):
         return
-    old, rows, columns = Y[:, :channels], X.shape[2] // strides, X.shape[3] // strides
+    old = Y[:, :channels]
     name = "shortcut changes x"
     if numpy.ptp(Y) < 1e-3:
         name = "no shortcut"
     elif agree(old, wanted[:, :channels]):
         name = "new channels are not zero"
     elif agree(old, X[:, :, ::strides, ::strides]):
-        name = "pixels skipped, not averaged"
-    elif agree(old, _windows(X, strides, numpy.max)[:, :channels]):
-        name = "maximum in place of the mean"
-    elif agree(old[:, :, :rows, :columns], wanted[:, :channels, :rows, :columns]):
-        name = "pixels counted that are not there"
+        name = "pixels skipped, not pooled"
+    elif agree(old, _windows(X, strides, numpy.mean)[:, :channels]):
+        name = "mean in place of the maximum"
     raise _free_sum(
         name,
         "With all convolution weights at zero and {channels} channels in, {out} out and stride "
@@ -446,9 +448,9 @@ def _free_sum(name: str, seen: str) -> Mistake:
 
 
 def _windows(
-    X: numpy.ndarray, strides: int, value: Callable[..., Any] = numpy.mean
+    X: numpy.ndarray, strides: int, value: Callable[..., Any] = numpy.max
 ) -> numpy.ndarray:
-    """Return the means of windows of `strides` x `strides` pixels, and zeros as new channels."""
+    """Return the maxima of windows of `strides` x `strides` pixels, and zeros as new channels."""
     images_in, channels, *sides = X.shape
     rows, columns = (math.ceil(side / strides) for side in sides)
     found = numpy.zeros((images_in, CHANNELS, rows, columns))
@@ -548,7 +550,7 @@ _given_preactivation = partial(
 )
 _given_free = partial(given, free_weights, free_sum, of_each(_free, _block_layers.statistics))
 _OF_BOTTLENECK = _of_every_kind(_bottlenecks, of_each(_bottlenecks, _block_shape.all_used))
-_OF_FREE = _of_every_kind(_free, of_each(_free, _block_shape.all_used))
+_OF_FREE = _of_every_kind(_keeping, of_each(_keeping, _block_shape.all_used))
 _OF_PREACTIVATION = _of_every_kind(both_kinds, _block_shape.used)
 
 BOTTLENECK = (
@@ -573,7 +575,7 @@ FREE_SHORTCUT = (
     *_OF_FREE[:3],
     Question("weights", "Are there two 3x3 convolutions, and no other?", free_weights, 2),
     Question(
-        "shortcut", "Does it bring means and zeros, and does a ReLU follow the sum?", free_sum, 2
+        "shortcut", "Does it bring maxima and zeros, and does a ReLU follow the sum?", free_sum, 2
     ),
     Question(
         "ReLU between",
