@@ -7,6 +7,7 @@ from itertools import cycle
 import pandas
 from matplotlib.axes import Axes
 from matplotlib.patches import FancyBboxPatch
+from matplotlib.ticker import LogLocator, StrMethodFormatter
 
 from utils.plots._style import BLUE, GRAY, GREEN, ORANGE, SKY, Figure, arrow, bars, listed
 
@@ -101,6 +102,8 @@ def workers(predicted: pandas.DataFrame, perfect: pandas.Series) -> Figure:
         yscale="log",
     )
     axes.set_xticks(predicted.index, labels=predicted.index)
+    axes.yaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
+    axes.yaxis.set_major_formatter(StrMethodFormatter("{x:,.0f}"))
     axes.minorticks_off()
     axes.grid(alpha=0.3)
     axes.legend()
