@@ -270,7 +270,7 @@ def test_a_second_run_marks_only_what_is_missing(graded, course, handed_in, allo
 
 
 def test_marking_again_gives_the_same_bytes(honest, course, patient, tmp_path):
-    few = ["copied", "style-sequential", "mistake-one-normalization"]
+    few = ["copied", "style-LayersInASequential", "mistake-one-normalization"]
     for student in few:
         shutil.copytree(honest[0] / student, tmp_path / "few" / student)
     shutil.copytree(course / "source", tmp_path / "course" / "source")
