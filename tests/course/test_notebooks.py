@@ -278,6 +278,7 @@ def with_answers(notebook):
         while "check" not in tags(notebook.cells[check]):
             check += 1
         again = deepcopy(notebook.cells[check])
+        again.id += "-answered"  # no two cells have one id
         again.metadata.tags.append("answered")
         notebook.cells[check + 1 : check + 1] = [nbformat.v4.new_code_cell(solution), again]
     return notebook
