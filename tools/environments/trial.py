@@ -38,7 +38,7 @@ fetch.MIRRORS[:] = ["{address}"]
 """
 # After the last cell: do packages that are built on numpy still work?
 AFTERWARDS = """
-import io, json, matplotlib, numpy, pandas, scipy.stats, google.protobuf
+import io, json, matplotlib.figure, numpy, pandas, scipy.stats, google.protobuf
 from google.protobuf import struct_pb2
 table = pandas.DataFrame({"x": numpy.arange(6.0), "group": list("aabbcc")}).groupby("group").mean()
 assert table["x"].tolist() == [0.5, 2.5, 4.5]
