@@ -1,6 +1,7 @@
 """Run the large sweeps and store their results where the notebooks read them.
 
     python tools/sweep.py [depth] [rate] [start] [longer] [loss_log] [ingredients]
+                          [relatives] [preactivation] [few_labels]
 
 A file in utils/results/ holds the command, the recipe and the seeds that made it, and one entry per
 run. Without a name, all sweeps are run.
@@ -12,16 +13,36 @@ import json
 import sys
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, replace
+from functools import cache, partial
 
 import utils  # noqa: F401  (before mxnet: it sets this machine up)
+import numpy
+from mxnet import gluon
 from command_line import chosen
 from notebooks import ROOT
-from utils import experiments
+from utils import data, experiments, throughput, train
+from utils.families import WIDTHS, PreActivation, freeze, relative, take_over
 from utils.recipes import SHORT, Recipe
+from utils.resnet import Residual, resnet18
 from utils.runs import keeper
-from utils.setup import remedies, storage
+from utils.setup import machine, remedies, storage
 
 LOSS_LOG_RECIPE = Recipe(epochs=3, batch_size=64, learning_rate=0.05, flip=True)
+# A small network learns the first five classes, then few images of the others.
+FIRST_FIVE, OTHER_FIVE = range(5), range(5, 10)
+small_network = partial(relative, Residual, WIDTHS, (3, 3, 3))
+BASE_RECIPE = Recipe(epochs=6, batch_size=128, learning_rate=0.1, size=14)
+SHOWN = 1000  # images in an epoch, however few of them are different
+RELATIVES_RECIPE = Recipe(batch_size=64, learning_rate=0.05, flip=True)
+# Whole epochs of 10,000 images that each network has under one budget of multiply-accumulates, and
+# under one of time: the second follows from the seconds of a step that `relatives` stores.
+EPOCHS = {
+    "ResNet-18": {"MACs": 3, "minutes": 3},
+    "small stem": {"MACs": 3, "minutes": 3},
+    "pre-activation": {"MACs": 3, "minutes": 3},
+    "bottleneck": {"MACs": 3, "minutes": 3},
+    "34 layers": {"MACs": 2, "minutes": 2},
+}
 
 
 def depth() -> list[experiments.Trial]:
@@ -60,13 +81,143 @@ def loss_log() -> list[experiments.Trial]:
     return experiments.loss_log_trials(seeds=range(3), recipe=LOSS_LOG_RECIPE)
 
 
-def ingredients() -> list[experiments.Trial]:
-    """The recipe of notebook 05, each time with one ingredient changed."""
-    return experiments.ingredient_trials(SHORT, seeds=range(3))
+def ingredients(recipe: Recipe = SHORT) -> list[experiments.Trial]:
+    """The recipe of notebook 05, each time with one ingredient changed; 10,000 images."""
+    variants = {
+        "the recipe": {},
+        "no flips" if recipe.flip else "flips": {"flip": not recipe.flip},
+        "twice the learning rate": {"learning_rate": 2 * recipe.learning_rate},
+        "constant learning rate": {"one_cycle": False},
+        "no momentum": {"momentum": 0.0},
+    }
+    varied = sorted({name for changes in variants.values() for name in changes})
+    return [
+        experiments.Trial(
+            resnet18,
+            changed,
+            seed,
+            images=10_000,
+            labels={"change": change, **{name: getattr(changed, name) for name in varied}},
+            budget="full",
+        )
+        for change, changes in variants.items()
+        for changed in [replace(recipe, **changes)]
+        for seed in range(3)
+    ]
+
+
+def relatives() -> list[experiments.Trial]:
+    """ResNet-18 and its relatives, under one budget of multiply-accumulates and one of time."""
+    return [
+        experiments.Trial(
+            build=experiments.RELATIVES[network],
+            recipe=replace(RELATIVES_RECIPE, epochs=epochs),
+            seed=seed,
+            images=10_000,
+            labels={"network": network, "budgets": " and ".join(budgets), "epochs": epochs},
+            budget="full",
+        )
+        for seed in range(3)
+        for network, allowed in EPOCHS.items()
+        for epochs in sorted({*allowed.values()}, reverse=True)
+        for budgets in [[name for name, number in allowed.items() if number == epochs]]
+    ]
+
+
+def preactivation() -> list[experiments.Trial]:
+    """Networks of basic and of pre-activated blocks, at four depths, as in the depth sweep."""
+    return [
+        experiments.Trial(
+            build=partial(relative, block, WIDTHS, 3 * ((depth - 2) // 6,)),
+            recipe=experiments.DEPTH_RECIPE,
+            seed=seed,
+            labels={"family": family, "depth": depth},
+        )
+        for seed in range(3)
+        for depth in (200, 110, 56, 20)
+        for family, block in {"residual": Residual, "pre-activation": PreActivation}.items()
+    ]
+
+
+def few_labels() -> list[experiments.Trial]:
+    """Few images of five classes, from scratch and after five others; three rates for each."""
+    recipe = Recipe(epochs=4, batch_size=25, size=14)
+    return [
+        experiments.Trial(
+            build=small_network,
+            recipe=replace(recipe, learning_rate=learning_rate),
+            seed=seed,
+            images=10_000,
+            labels={"start": start, "count": count, "learning_rate": learning_rate},
+            budget="full",
+            prepare=partial(after_five_classes, start, count),
+        )
+        for seed in range(5)
+        for start in ("from scratch", "frozen", "fine-tuned")
+        for count in (10, 50, 200)
+        for learning_rate in (0.01, 0.03, 0.1)
+    ]
+
+
+def after_five_classes(
+    start: str, count: int, net: gluon.Block, fashion: data.FashionMNIST, trial: experiments.Trial
+) -> data.FashionMNIST:
+    """Give a network the start of its trial; return `count` images of each of the other classes.
+
+    They are repeated, so that each epoch has as many steps, however few images are different.
+    """
+    if start != "from scratch":
+        take_over(net, base(trial.seed, trial.budget, trial.images))
+    if start == "frozen":
+        freeze(net)
+    few = few_of_each(of_classes(fashion.train, OTHER_FIVE), count, trial.seed)
+    times = SHOWN // len(few)
+    few = data.Split(numpy.tile(few.images, (times, 1, 1)), numpy.tile(few.labels, times))
+    return replace(fashion, train=few, valid=of_classes(fashion.valid, OTHER_FIVE))
+
+
+@cache  # in each process: the trials with one seed begin with the same network
+def base(seed: int, budget: str, images: int) -> gluon.Block:
+    """Return a network that has learned the first five classes."""
+    device, _ = machine.best_device()
+    fashion, net = data.load(budget), small_network()
+    first = replace(
+        fashion,
+        train=of_classes(fashion.train.first(images), FIRST_FIVE),
+        valid=of_classes(fashion.valid, FIRST_FIVE),
+    )
+    train.initialize(net, seed=seed, device=device)
+    train.fit(net, first, BASE_RECIPE, seed=seed, device=device)
+    return net
+
+
+def of_classes(split: data.Split, classes: Sequence[int]) -> data.Split:
+    """Return the images of these classes, as notebook 07 does."""
+    chosen = numpy.isin(split.labels, classes)
+    return data.Split(split.images[chosen], split.labels[chosen])
+
+
+def few_of_each(split: data.Split, count: int, seed: int) -> data.Split:
+    """Return `count` images of each class, chosen by the seed, as notebook 07 does."""
+    rng = numpy.random.default_rng(seed)
+    places = [numpy.flatnonzero(split.labels == label) for label in numpy.unique(split.labels)]
+    chosen = numpy.concatenate([rng.choice(of_class, count, replace=False) for of_class in places])
+    return data.Split(split.images[chosen], split.labels[chosen])
 
 
 SWEEPS: dict[str, Callable[[], list[experiments.Trial]]] = {
-    sweep.__name__: sweep for sweep in (depth, rate, start, longer, loss_log, ingredients)
+    sweep.__name__: sweep
+    for sweep in (
+        depth,
+        rate,
+        start,
+        longer,
+        loss_log,
+        ingredients,
+        relatives,
+        preactivation,
+        few_labels,
+    )
 }
 
 
@@ -80,13 +231,16 @@ def shared_recipe(trials: Sequence[experiments.Trial]) -> dict:
     }
 
 
-def document(name: str, trials: Sequence[experiments.Trial], runs: list[dict]) -> str:
-    """Return the text of a results file: how it was made, then one line per run."""
+def document(
+    name: str, trials: Sequence[experiments.Trial], runs: list[dict], **measured: object
+) -> str:
+    """Return the text of a results file: how it was made, what else was measured, and the runs."""
     made = {
         "command": f"make sweep SWEEPS={name}",
         "images": trials[0].images,
         "recipe": shared_recipe(trials),
         "seeds": sorted({trial.seed for trial in trials}),
+        **measured,
     }
     head = json.dumps(made, indent=2, ensure_ascii=False).removesuffix("\n}")
     lines = ",\n    ".join(json.dumps(run, ensure_ascii=False) for run in runs)
@@ -98,9 +252,12 @@ def main() -> int:
         trials = SWEEPS[name]()
         kept = ROOT / "build" / "sweeps" / f"{name}.json"  # an interrupted sweep goes on from it
         print(f"{name}: {len(trials)} runs")
+        runs, measured = experiments.run_all(trials, kept), {}
+        if name == "relatives":
+            seconds = throughput.by_network(experiments.RELATIVES, RELATIVES_RECIPE.batch_size)
+            measured["seconds_per_step"] = seconds.round(4).to_dict()
         storage.write_whole(
-            experiments.RESULTS / f"{name}.json",
-            document(name, trials, experiments.run_all(trials, kept)),
+            experiments.RESULTS / f"{name}.json", document(name, trials, runs, **measured)
         )
         kept.unlink()
     return 0

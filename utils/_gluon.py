@@ -144,6 +144,16 @@ def forget_graph(net: gluon.Block) -> None:
     net.apply(forget)
 
 
+def hold_statistics(net: gluon.Block) -> None:
+    """Let normalizations use their running statistics in training mode too, and not move them."""
+
+    def hold(block: gluon.Block) -> None:
+        if isinstance(block, gluon.nn.BatchNorm):
+            block._kwargs["use_global_stats"] = True
+
+    net.apply(hold)
+
+
 def take_new_gradient(array: np.ndarray) -> bool:
     """Return whether a backward pass has reached the array since the last call, or a step."""
     is_new = bool(array._fresh_grad)

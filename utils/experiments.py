@@ -25,7 +25,16 @@ from mxnet import gluon, npx
 from tqdm import tqdm
 
 from utils import data, train
-from utils.families import NormalizedShortcut, Plain, deep_network, network18, without_biases
+from utils.families import (
+    Bottleneck,
+    NormalizedShortcut,
+    Plain,
+    PreActivation,
+    deep_network,
+    network18,
+    relative,
+    without_biases,
+)
 from utils.recipes import Recipe
 from utils.resnet import Residual, resnet18
 from utils.runs import keeper
@@ -37,6 +46,15 @@ MEASURED = ("train_loss", "train_accuracy", "valid_loss", "valid_accuracy")  # e
 FAMILIES = {"plain": Plain, "residual": Residual}
 # Notebook 01: halved images and batches of 128 make even 56 layers a matter of half a minute.
 DEPTH_RECIPE = Recipe(epochs=5, batch_size=128, learning_rate=0.1, size=14)
+# Notebook 07: ResNet-18 and its relatives, at about the same cost for an image but for the last.
+NARROW = (16, 32, 64, 128)
+RELATIVES = {
+    "ResNet-18": resnet18,
+    "small stem": partial(relative, Residual, NARROW),
+    "pre-activation": partial(relative, PreActivation, NARROW),
+    "bottleneck": partial(relative, Bottleneck, tuple(4 * width for width in NARROW)),
+    "34 layers": partial(relative, Residual, NARROW, (3, 4, 6, 3)),
+}
 
 
 @dataclass(frozen=True)
@@ -44,7 +62,8 @@ class Trial:
     """One training run on the first `images` training images, of the sample or (`budget`) of all.
 
     `build` returns the new network. `labels` say what distinguishes the trial: a column each in
-    the table of results.
+    the table of results. `prepare` gets the initialized network, the data and the trial; it may
+    change the network, and returns the data to learn from.
     """
 
     build: Callable[[], gluon.Block]
@@ -53,6 +72,7 @@ class Trial:
     images: int = 5500
     labels: dict = field(default_factory=dict)
     budget: str = "quick"
+    prepare: Callable[..., data.FashionMNIST] | None = None
 
 
 def run(trial: Trial) -> dict:
@@ -68,12 +88,12 @@ def run(trial: Trial) -> dict:
                 wanted=trial.images, found=len(chosen), source=fashion.source.what
             )
         )
-    net = trial.build()
+    net, fashion = trial.build(), replace(fashion, train=chosen)
     train.initialize(net, seed=trial.seed, device=device)
     with contextlib.redirect_stdout(io.StringIO()):  # one bar for all trials, not one for each
-        history = train.fit(
-            net, replace(fashion, train=chosen), trial.recipe, seed=trial.seed, device=device
-        )
+        if trial.prepare is not None:
+            fashion = trial.prepare(net, fashion, trial)
+        history = train.fit(net, fashion, trial.recipe, seed=trial.seed, device=device)
     epochs = {name: [round(value, 4) for value in getattr(history, name)] for name in MEASURED}
     return {**trial.labels, "seed": trial.seed, **epochs, "seconds": round(sum(history.seconds), 1)}
 
@@ -125,6 +145,7 @@ def _read_kept(kept: Path | None) -> dict[str, dict]:
 def _key(trial: Trial) -> str:
     """Return what tells a trial from others: its settings, its network, the code that runs it."""
     settings = {**vars(trial), "recipe": asdict(trial.recipe), "build": _name(trial.build)}
+    settings["prepare"] = _name(trial.prepare)
     text = json.dumps({**settings, "code": toolbox_version()}, sort_keys=True)
     return hashlib.sha256(text.encode()).hexdigest()
 
@@ -205,35 +226,6 @@ def loss_log_trials(seeds: Sequence[int], recipe: Recipe, images: int = 5500) ->
 
 def _without_biases(build: Callable[[], gluon.Block]) -> gluon.Block:
     return without_biases(build())
-
-
-def ingredient_trials(recipe: Recipe, seeds: Sequence[int]) -> list[Trial]:
-    """Return a trial of ResNet-18 for each seed, of the recipe and of its variants.
-
-    Each variant differs from the recipe in one ingredient. The first 10,000 training images keep
-    the time for all of them below half an hour.
-    """
-    variants = {
-        "the recipe": {},
-        "no flips" if recipe.flip else "flips": {"flip": not recipe.flip},
-        "twice the learning rate": {"learning_rate": 2 * recipe.learning_rate},
-        "constant learning rate": {"one_cycle": False},
-        "no momentum": {"momentum": 0.0},
-    }
-    varied = sorted({name for changes in variants.values() for name in changes})
-    return [
-        Trial(
-            resnet18,
-            changed,
-            seed,
-            images=10_000,
-            labels={"change": change, **{name: getattr(changed, name) for name in varied}},
-            budget="full",
-        )
-        for change, changes in variants.items()
-        for changed in [replace(recipe, **changes)]
-        for seed in seeds
-    ]
 
 
 def stored(name: str) -> dict:

@@ -1,16 +1,17 @@
 """Networks that differ in one thing: plain and residual ones of any depth, and variants of them.
 
 Notebook 01 compares their depths. Notebook 06 looks inside them, and its loss log goes from a plain
-network of 18 layers to the final ResNet-18, one change at a time.
+network of 18 layers to the final ResNet-18, one change at a time. Notebook 07 trains their
+relatives, made of `PreActivation` and `Bottleneck`, with a small stem.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import mxnet as mx
-from mxnet import gluon, np
+from mxnet import gluon, np, npx
 from mxnet.gluon import nn
 
 from utils import _gluon, _guards, shapes, train
@@ -50,6 +51,80 @@ class NormalizedShortcut(Residual):
         Y = self.bn2(self.conv2(Y))
         shortcut = self.bn3(self.conv3(X)) if self.conv3 and self.bn3 else X
         return self.relu(Y + shortcut)
+
+
+class PreActivation(Residual):
+    """`Residual` with normalization and ReLU before each convolution, and nothing after the sum.
+
+    Source: He et al., "Identity Mappings in Deep Residual Networks", 2016,
+    https://arxiv.org/abs/1603.05027
+    """
+
+    def hybrid_forward(self, F: Any, X: np.ndarray) -> np.ndarray:
+        Y = self.conv1(self.relu(self.bn1(X)))
+        Y = self.conv2(self.relu(self.bn2(Y)))
+        shortcut = self.conv3(X) if self.conv3 else X
+        _guards.check_addable(Y, shortcut)
+        return Y + shortcut
+
+
+class Bottleneck(nn.HybridBlock):
+    """A 3x3 convolution on a quarter of the channels, between two of 1x1, and a shortcut.
+
+    Its arguments are those of `Residual`. Source: He et al., 2015, section 4.1; the stride is that
+    of the 3x3 convolution, as in most implementations since.
+    """
+
+    def __init__(self, num_channels: int, use_1x1conv: bool = False, strides: int = 1) -> None:
+        super().__init__()
+        _guards.check_positive(num_channels=num_channels, strides=strides)
+        self.reduce = nn.Conv2D(num_channels // 4, kernel_size=1)
+        self.conv = nn.Conv2D(num_channels // 4, kernel_size=3, padding=1, strides=strides)
+        self.restore = nn.Conv2D(num_channels, kernel_size=1)
+        self.shortcut = (
+            nn.Conv2D(num_channels, kernel_size=1, strides=strides) if use_1x1conv else None
+        )
+        self.bn1, self.bn2, self.bn3 = nn.BatchNorm(), nn.BatchNorm(), nn.BatchNorm()
+        self.relu = nn.Activation("relu")
+
+    def hybrid_forward(self, F: Any, X: np.ndarray) -> np.ndarray:
+        Y = self.relu(self.bn1(self.reduce(X)))
+        Y = self.relu(self.bn2(self.conv(Y)))
+        Y = self.bn3(self.restore(Y))
+        shortcut = self.shortcut(X) if self.shortcut else X
+        _guards.check_addable(Y, shortcut)
+        return self.relu(Y + shortcut)
+
+
+def small_stem(num_channels: int) -> nn.HybridSequential:
+    """Return a first convolution that keeps height and width, with normalization and ReLU."""
+    return named(
+        conv=nn.Conv2D(num_channels, kernel_size=3, padding=1),
+        norm=nn.BatchNorm(),
+        relu=nn.Activation("relu"),
+    )
+
+
+def relative(
+    block: Callable[..., nn.HybridBlock],
+    widths: Sequence[int],
+    counts: Sequence[int] = (2, 2, 2, 2),
+) -> nn.HybridSequential:
+    """Return a network with a small stem: a stage for each width, of so many blocks.
+
+    Input (N, C, H, W), output (N, 10): scores before softmax. `block` is called as `Residual` is.
+    """
+    net = named(stem=small_stem(widths[0]))
+    for stage, (width, count) in enumerate(zip(widths, counts), start=1):
+        blocks = {}
+        for i in range(1, count + 1):
+            new_shape = stage > 1 and i == 1
+            blocks[f"block{i}"] = block(width, new_shape, strides=2 if new_shape else 1)
+        setattr(net, f"stage{stage}", named(**blocks))
+    if block is PreActivation:  # nothing has followed its last sum yet
+        net.end = named(norm=nn.BatchNorm(), relu=nn.Activation("relu"))
+    net.pool, net.dense = nn.GlobalAvgPool2D(), nn.Dense(10)
+    return net
 
 
 def deep_network(
@@ -134,6 +209,21 @@ def deepened(
         if hasattr(block, "conv3") and f"{name}.bn2.gamma" not in known:
             block.bn2.gamma.set_data(np.zeros(block.bn2.gamma.shape, ctx=device))
     return deeper
+
+
+def take_over(net: gluon.Block, base: gluon.Block) -> None:
+    """Copy a network's parameters, but those of its dense layer, to a network of the same kind."""
+    npx.waitall()  # until the base is trained
+    for old, new in zip(base.collect_params().values(), net.collect_params().values()):
+        if "dense" not in old.name:
+            new.set_data(old.data())
+
+
+def freeze(net: gluon.Block) -> None:
+    """Let only the network's dense layer learn; what comes before it stays as it is."""
+    net.collect_params().setattr("grad_req", "null")
+    net.dense.collect_params().setattr("grad_req", "write")
+    _gluon.hold_statistics(net)
 
 
 def set_identity(block: Plain) -> None:

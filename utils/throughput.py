@@ -1,6 +1,6 @@
 """What a training step of ResNet-18 takes, in time and memory, and what more workers would bring.
 
-Notebook 03 measures its memory; notebook 08 its operators, threads and exchange of gradients.
+Notebook 03 measures its memory, notebook 07 the steps of its relatives; notebook 08 its operators, threads and exchange of gradients.
 """
 
 from __future__ import annotations
@@ -30,10 +30,15 @@ from utils.runs.team import Workers
 WARM_UP = 3  # calls that are not measured: the first ones build plans and fill caches
 
 
-def training_step(batch_size: int, device: mx.Context, compiled: bool = True) -> Callable[[], None]:
+def training_step(
+    batch_size: int,
+    device: mx.Context,
+    compiled: bool = True,
+    build: Callable[[], gluon.Block] = resnet18,
+) -> Callable[[], None]:
     """Return a function that takes one training step on the first images of the sample."""
     X, y = next(data.batches(data.load("quick").train, batch_size, device))
-    net = resnet18()
+    net = build()
     train.initialize(net, seed=0, device=device)
     net.hybridize(compiled, static_alloc=compiled, static_shape=compiled)
     trainer = recipes.SHORT.trainer(net, steps=1000)
@@ -93,6 +98,17 @@ def by_operator(work: Callable[[], None], times: int = 5) -> pandas.Series:
     return pandas.Series(totals, name="ms").sort_values(ascending=False)
 
 
+def by_network(
+    builds: dict[str, Callable[[], gluon.Block]], batch_size: int, times: int = 10
+) -> pandas.Series:
+    """Return the seconds that a training step of each network takes with one thread: the median.
+
+    The networks take their steps in turn, so that a busy moment of the machine meets all of them.
+    """
+    with experiments.threads(1), keeper.processes(1) as pool:
+        return pool.submit(_measure_in_turn, builds, batch_size, times).result()
+
+
 def by_threads(counts: Sequence[int], batch_size: int = 128) -> pandas.Series:
     """Return images per second in training for each number of threads.
 
@@ -147,6 +163,17 @@ def _in_new_process(threads: int, batch_size: int) -> float:
 def _measure(batch_size: int) -> float:
     npx.set_np()
     return seconds(training_step(batch_size, mx.cpu()))
+
+
+def _measure_in_turn(
+    builds: dict[str, Callable[[], gluon.Block]], batch_size: int, times: int
+) -> pandas.Series:
+    npx.set_np()
+    steps = {name: training_step(batch_size, mx.cpu(), build=b) for name, b in builds.items()}
+    rounds = [
+        {name: _timed(step) for name, step in steps.items()} for _ in range(WARM_UP + times)
+    ]
+    return pandas.DataFrame(rounds[WARM_UP:]).median().rename("seconds")
 
 
 def _measure_memory(batch_size: int, size: int) -> int:

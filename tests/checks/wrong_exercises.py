@@ -297,6 +297,59 @@ def one_too_many_in_all(channels_in, channels, pixels):
     return macs(channels_in, channels, half(pixels) ** 2) + 1
 
 
+# bottleneck_macs(channels, pixels)
+
+
+def bottleneck_of(channels, positions, ends=2, kernel=9, inside=4):
+    narrow = channels // inside
+    return positions * (ends * channels * channels // 4 + kernel * narrow**2)
+
+
+@diagnosed_as("positions forgotten", "bottleneck_macs")
+def weights_of_a_bottleneck(channels, pixels):
+    return bottleneck_of(channels, 1)
+
+
+@diagnosed_as("positions of one row", "bottleneck_macs")
+def one_row_of_a_bottleneck(channels, pixels):
+    return bottleneck_of(channels, pixels)
+
+
+@diagnosed_as("1x1 convolutions forgotten", "bottleneck_macs")
+def the_middle_alone(channels, pixels):
+    return bottleneck_of(channels, pixels**2, ends=0)
+
+
+@diagnosed_as("one 1x1 convolution only", "bottleneck_macs")
+def never_restored(channels, pixels):
+    return bottleneck_of(channels, pixels**2, ends=1)
+
+
+@diagnosed_as("kernel size forgotten", "bottleneck_macs")
+def all_kernels_of_one(channels, pixels):
+    return bottleneck_of(channels, pixels**2, kernel=1)
+
+
+@diagnosed_as("3x3 convolution on all channels", "bottleneck_macs")
+def wide_in_the_middle(channels, pixels):
+    return bottleneck_of(channels, pixels**2, inside=1)
+
+
+@diagnosed_as("a basic block", "bottleneck_macs")
+def of_a_basic_block(channels, pixels):
+    return 18 * channels**2 * pixels**2
+
+
+@diagnosed_as("additions counted on their own", "bottleneck_macs")
+def operations_of_a_bottleneck(channels, pixels):
+    return 2 * bottleneck_of(channels, pixels**2)
+
+
+@diagnosed_as("wrong result", "bottleneck_macs")
+def one_too_many_of_a_bottleneck(channels, pixels):
+    return bottleneck_of(channels, pixels**2) + 1
+
+
 # resnet18_parameters(channels, classes)
 
 

@@ -11,6 +11,7 @@ from utils.checks.changed_block import identity, scaled_residual
 from utils.checks.experiment import accuracy_without, experiment
 from utils.checks.numbers import (
     average_image,
+    bottleneck_macs,
     difference_counts,
     layers_to_grow,
     negative,
@@ -42,6 +43,7 @@ __all__ = [
     "average_image",
     "batch_part",
     "bottleneck",
+    "bottleneck_macs",
     "difference_counts",
     "experiment",
     "free_shortcut",

@@ -1,6 +1,6 @@
 """Check the numbers that a learner calculates or predicts: shapes, parameters, pixels, seconds.
 
-Exercises of notebooks 00, 01, 03, 04, 08 and 09.
+Exercises of notebooks 00, 01, 03, 04 and 07 to 09.
 """
 
 from __future__ import annotations
@@ -167,6 +167,35 @@ def stage_macs(function: Callable[..., Any]) -> Report:
         why="The multiply-accumulates decide how long a network computes.",
         look="List the five convolutions of the stage. For each: how many numbers are in its "
         "output, and how many weights lead to one of them?",
+    )
+
+
+def bottleneck_macs(function: Callable[..., Any]) -> Report:
+    """Check a function `bottleneck_macs(channels, pixels)` of a block that keeps the shape.
+
+    It returns the multiply-accumulates for one image, on maps of `pixels` rows and columns.
+    """
+    channels, pixels = 64, 14
+    narrow, positions = channels // 4, pixels**2
+    ends, middle = 2 * channels * narrow, 9 * narrow**2
+    diagnoses = {
+        ends + middle: "positions forgotten",
+        pixels * (ends + middle): "positions of one row",
+        positions * middle: "1x1 convolutions forgotten",
+        positions * (ends // 2 + middle): "one 1x1 convolution only",
+        positions * (ends + narrow**2): "kernel size forgotten",
+        positions * (ends + 9 * channels**2): "3x3 convolution on all channels",
+        positions * 18 * channels**2: "a basic block",
+        2 * positions * (ends + middle): "additions counted on their own",
+    }
+    return _compare_results(
+        "Multiply-accumulates of a bottleneck",
+        function,
+        "bottleneck_macs",
+        (Case("costs", (channels, pixels), positions * (ends + middle), diagnoses),),
+        why="What a block costs decides how many channels or blocks you can afford.",
+        look="List the three convolutions. How many weights lead to one number of the output of "
+        "each, and how many such numbers are there?",
     )
 
 

@@ -3,13 +3,15 @@
 Begin with `blocks` (what a network is made of), then `training` (what a run looks like).
 """
 
-from utils.plots.blocks import costs, nested_classes, network, residual_network, three_blocks
+from utils.plots.blocks import block_designs, costs, nested_classes, network, residual_network, three_blocks
 from utils.plots.experiments import (
     by_image,
     by_layer,
     class_activations,
+    cost_and_accuracy,
     depths,
     feature_maps,
+    few_labels,
     ingredients,
     learning,
     lesions,
@@ -21,16 +23,19 @@ from utils.plots.training import LiveCurves, class_accuracy, confusion, curves, 
 
 __all__ = [
     "LiveCurves",
+    "block_designs",
     "by_image",
     "by_layer",
     "class_accuracy",
     "class_activations",
     "confusion",
+    "cost_and_accuracy",
     "costs",
     "curves",
     "data_parallel",
     "depths",
     "feature_maps",
+    "few_labels",
     "image_grid",
     "image_in_numbers",
     "ingredients",

@@ -141,6 +141,70 @@ def _block(axes: Axes, title: str) -> None:
     axes.text(0, 6.95, "x", ha="center", va="center", style="italic", size=13)
 
 
+LAYERS = {
+    "Basic block": ("3×3 convolution", "normalization", "ReLU", "3×3 convolution", "normalization"),
+    "Bottleneck": (
+        "1×1 convolution, to ¼",
+        "normalization",
+        "ReLU",
+        "3×3 convolution",
+        "normalization",
+        "ReLU",
+        "1×1 convolution, to all",
+        "normalization",
+    ),
+    "Pre-activation": (
+        "normalization",
+        "ReLU",
+        "3×3 convolution",
+        "normalization",
+        "ReLU",
+        "3×3 convolution",
+    ),
+}
+
+
+def block_designs() -> Figure:
+    """Draw the order of the layers in a basic block, a bottleneck and a pre-activated block."""
+    figure = Figure(10, 5.4)
+    said = [
+        "Three drawings of a block, side by side; data flows from top to bottom. In each, an "
+        "orange line, the shortcut, leads x around the layers to a plus sign below them."
+    ]
+    for axes, (name, layers) in zip(figure.subplots(1, len(LAYERS)), LAYERS.items()):
+        last = () if name == "Pre-activation" else ("ReLU",)
+        _column(axes, name, layers, last)
+        after = "a last ReLU" if last else "nothing"
+        said.append(
+            "{name}: {layers}; after the sum, {after}.".format(
+                name=name, layers=", ".join(layers), after=after
+            )
+        )
+    figure.alt = " ".join(said)
+    return figure
+
+
+def _column(axes: Axes, name: str, layers: Sequence[str], last: Sequence[str]) -> None:
+    """Draw layers from top to bottom, a plus sign with the shortcut, and what follows the sum."""
+    axes.set(xlim=(-2.3, 2.9), ylim=(-11.8, 1.0), aspect="equal")
+    axes.set_title(name, size=11)
+    axes.axis("off")
+    plus = -len(layers) - 1
+    axes.text(0, 0.2, "x", ha="center", va="center", style="italic", size=13)
+    for y, label in zip((*range(-1, plus, -1), plus - 1), (*layers, *last)):
+        color = GREEN if label == "ReLU" else BLUE if "conv" in label else SKY
+        box = FancyBboxPatch((-1.5, y - 0.2), 3.0, 0.4, "round,pad=0.1", fc=color, ec="none")
+        axes.add_patch(box)
+        ink = "black" if color == SKY else "white"
+        axes.text(0, y, label, ha="center", va="center", color=ink, size=9)
+    for y in (*range(plus, 0), *(plus - 1 - i for i in range(len(last) + 1))):
+        arrow(axes, (0, y + 0.72), (0, y + 0.3), "black")
+    axes.plot([0, ASIDE, ASIDE, 0.3], [-0.2, -0.2, plus, plus], color=ORANGE, lw=1.5, zorder=0)
+    arrow(axes, (0.6, plus), (0.28, plus), ORANGE)
+    axes.add_patch(Circle((0, plus), 0.27, fc="white", ec=ORANGE, lw=1.5, zorder=3))
+    axes.text(0, plus - 0.02, "+", ha="center", va="center", size=14, color=ORANGE, zorder=4)
+
+
 def _said_at(axes: Axes, y: float, text: str) -> None:
     """Write what flows down the middle beside the arrow at that height."""
     axes.text(-0.15, y, text, ha="right", va="center", style="italic", size=11)

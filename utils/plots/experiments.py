@@ -1,4 +1,4 @@
-"""Drawings of experiments and of what happens inside a network: notebooks 01, 05 and 06."""
+"""Drawings of experiments and of what happens inside a network: notebooks 01 and 05 to 07."""
 
 from __future__ import annotations
 
@@ -16,10 +16,11 @@ from matplotlib.colors import LinearSegmentedColormap
 from matplotlib.ticker import MaxNLocator
 
 from utils.data import CLASSES
-from utils.plots._style import BLUE, GRAY, ORANGE, Figure, bars, listed
+from utils.plots._style import BLUE, GRAY, GREEN, ORANGE, SKY, Figure, bars, listed
 
 # Color, marker and line style of each family.
 STYLES = {"plain": (ORANGE, "s", "--"), "residual": (BLUE, "o", "-")}
+PREACTIVATION = {"pre-activation": (GREEN, "^", "-.")}
 # From light to dark: the deeper the network, the darker its line.
 DEPTH_SHADES, DEPTH_LINES = matplotlib.colormaps["cividis"], ("-", "--", "-.", ":")
 GUESSING = 1 / len(CLASSES)
@@ -42,7 +43,7 @@ def depths(table: pandas.DataFrame) -> Figure:
     units = {"train_loss": "cross-entropy, nats", "valid_accuracy": "accuracy, share of images"}
     for axes, (column, title) in zip(figure.subplots(1, 2), titles.items()):
         for family, runs in table.groupby("family"):
-            color, marker, line = STYLES[family]
+            color, marker, line = (STYLES | PREACTIVATION)[family]
             axes.plot(runs.depth, runs[column], marker, color=color, alpha=0.5, ms=5, mew=0)
             mean = runs.groupby("depth")[column].mean()
             label = "{family}, mean".format(family=family)
@@ -490,3 +491,80 @@ def _changes_in_words(table: pandas.DataFrame, measure: str, name: str) -> Itera
         yield said.format(
             name=name, change=change, mean=runs.mean(), low=runs.min(), high=runs.max()
         )
+
+
+# Color and marker of each network, or of each way to begin.
+KINDS = ((BLUE, "o"), (ORANGE, "s"), (GREEN, "^"), (SKY, "D"), ("black", "v"))
+
+
+def cost_and_accuracy(table: pandas.DataFrame, budgets: dict[str, float]) -> Figure:
+    """Draw validation accuracy against what a training cost, a panel for each unit of cost.
+
+    `table` has a row for each run: its network, its accuracy, and a column for each unit.
+    `budgets` maps the units to what all networks were allowed, a dashed line.
+    """
+    figure = Figure(9.5, 4)
+    panels = figure.subplots(1, len(budgets), sharey=True)
+    said = [
+        "Accuracy on validation images against the cost of the training, a panel for each unit of "
+        "cost. Each dot is a run, a line joins the means over the seeds. The accuracies go from "
+        "{low:.3f} to {high:.3f}.".format(
+            low=table.valid_accuracy.min(), high=table.valid_accuracy.max()
+        )
+    ]
+    for axes, (unit, budget) in zip(panels, budgets.items()):
+        networks = table.groupby("network", sort=False)
+        for (name, runs), (color, marker) in zip(networks, KINDS):
+            axes.plot(runs[unit], runs.valid_accuracy, marker, color=color, alpha=0.5, ms=6, mew=0)
+            means = runs.groupby(unit).valid_accuracy.mean()
+            axes.plot(means.index, means, "-", marker=marker, color=color, mec="white", label=name)
+            said += _runs_in_words(name, unit, runs)
+        axes.axvline(budget, color=GRAY, ls="--", lw=1, label="budget")
+        axes.set(xlabel=unit, xlim=(0, None), title="Budget: {:.3g} {}".format(budget, unit))
+        axes.grid(alpha=0.3)
+        said.append("A dashed line marks the budget, {:.3g} {}.".format(budget, unit))
+    panels[0].set_ylabel("accuracy, validation images")
+    handles = panels[0].get_legend_handles_labels()
+    figure.legend(*handles, loc="outside lower center", ncols=len(handles[0]))
+    figure.alt = " ".join(said)
+    return figure
+
+
+def _runs_in_words(name: str, unit: str, runs: pandas.DataFrame) -> Iterator[str]:
+    sentence = "{name} at {cost:.3g} {unit}: mean {mean:.3f}, runs from {low:.3f} to {high:.3f}."
+    for cost, some in runs.groupby(unit).valid_accuracy:
+        yield sentence.format(
+            name=name, cost=cost, unit=unit, mean=some.mean(), low=some.min(), high=some.max()
+        )
+
+
+def few_labels(table: pandas.DataFrame) -> Figure:
+    """Draw accuracy against the number of images of a class, a line for each way to begin.
+
+    `table` has a row for each run: its `start`, its `count` of images, its accuracy.
+    """
+    figure = Figure(7.5, 4)
+    axes = figure.subplots()
+    said = [
+        "Accuracy on validation images of five new classes against the number of training images "
+        "of each, on a logarithmic axis. Each dot is a run, a line joins the means over the seeds."
+    ]
+    for (start, runs), (color, marker) in zip(table.groupby("start", sort=False), KINDS):
+        axes.plot(runs["count"], runs.valid_accuracy, marker, color=color, alpha=0.5, ms=6, mew=0)
+        means = runs.groupby("count").valid_accuracy.mean()
+        axes.plot(means.index, means, "-", marker=marker, color=color, mec="white", label=start)
+        said += _runs_in_words(start, "images of each class", runs.rename(
+            columns={"count": "images of each class"}
+        ))
+    counts = sorted(table["count"].unique())
+    axes.set(xscale="log", xlabel="training images of each class", ylabel="accuracy")
+    axes.set_xticks(counts, labels=list(map(str, counts)), minor=False)
+    axes.minorticks_off()
+    means = table.groupby(["count", "start"]).valid_accuracy.mean()
+    best = ("{} ({})".format(means[count].idxmax(), count) for count in counts)
+    title = "Highest mean, by images of each class: {best}".format(best=", ".join(best))
+    axes.set_title(title)
+    axes.grid(alpha=0.3)
+    axes.legend()
+    figure.alt = "{title}. {said}".format(title=title, said=" ".join(said))
+    return figure
