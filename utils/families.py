@@ -219,11 +219,14 @@ def take_over(net: gluon.Block, base: gluon.Block) -> None:
             new.set_data(old.data())
 
 
+hold_statistics = _gluon.hold_statistics
+
+
 def freeze(net: gluon.Block) -> None:
     """Let only the network's dense layer learn; what comes before it stays as it is."""
     net.collect_params().setattr("grad_req", "null")
     net.dense.collect_params().setattr("grad_req", "write")
-    _gluon.hold_statistics(net)
+    hold_statistics(net)
 
 
 def set_identity(block: Plain) -> None:

@@ -4,6 +4,8 @@ import dataclasses
 import json
 import os
 
+import mxnet as mx
+import numpy
 import pandas
 import pytest
 
@@ -218,6 +220,32 @@ def test_a_run_that_diverges_says_so_in_the_process_that_asked():
     wild = dataclasses.replace(TINY, learning_rate=1e30, warm_up=0.0)
     with pytest.raises(DivergedError, match="Lower the learning rate"):
         experiments.run_all(experiments.depth_trials((8,), (0,), wild, images=64))
+
+
+# Few labels
+
+
+def test_few_images_are_of_the_classes_asked_for_and_follow_from_the_seed(sample):
+    split = sweep.of_classes(sample.train, range(5, 10))
+    assert set(split.labels) == {5, 6, 7, 8, 9}
+    few, again, other = (sweep.few_of_each(split, 10, seed) for seed in (0, 0, 1))
+    assert numpy.bincount(few.labels)[5:].tolist() == [10] * 5
+    assert numpy.array_equal(few.images, again.images)
+    assert not numpy.array_equal(few.images, other.images)
+
+
+@pytest.mark.slow
+def test_a_trial_may_prepare_its_network_and_its_images(sample):
+    def prepare(net, fashion, trial):
+        net.dense.bias.set_data(mx.np.full(10, 7.0))
+        seen.append((len(fashion.train), trial.seed))
+        return dataclasses.replace(fashion, train=fashion.train.first(32))
+
+    seen = []
+    (trial,) = experiments.depth_trials((8,), (3,), TINY, families=["plain"], images=64)
+    result = experiments.run(dataclasses.replace(trial, prepare=prepare))
+    assert seen == [(64, 3)]
+    assert result["train_loss"] != experiments.run(trial)["train_loss"]
 
 
 # Stored results

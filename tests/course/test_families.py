@@ -7,12 +7,18 @@ from mxnet import autograd, np
 
 from utils import _gluon, shapes, train
 from utils.families import (
+    WIDTHS,
+    Bottleneck,
     NormalizedShortcut,
     Plain,
+    PreActivation,
     deep_network,
     deepened,
+    freeze,
     network18,
+    relative,
     set_identity,
+    take_over,
     without_biases,
 )
 from utils.recipes import Recipe
@@ -166,3 +172,65 @@ def test_a_deepened_network_can_learn_to_use_its_new_blocks(few):
         loss = train.loss_function(deep(images()), np.array([0, 1, 2, 3], "int32")).mean()
     loss.backward()
     assert abs(deep.stage1.block2.bn2.gamma.grad()).max().item() > 0
+
+
+# The relatives of notebook 07
+
+NARROW = (16, 32, 64, 128)
+
+
+@pytest.mark.parametrize(
+    ("block", "counts", "layers"),
+    [(Residual, (2, 2, 2, 2), 18), (PreActivation, (2, 2, 2, 2), 18), (Residual, (3, 4, 6, 3), 34)],
+)
+def test_a_relative_has_as_many_layers_with_weights_as_its_name_says(block, counts, layers):
+    table = shapes.layer_table(ready(relative(block, NARROW, counts)), (1, 1, 28, 28))
+    kinds = table.kind[~table.index.str.endswith("conv3")]
+    assert kinds.isin(["Conv2D", "Dense"]).sum() == layers
+    sizes = {f"stage{i}": (1, 8 * 2**i, *2 * (28 // 2 ** (i - 1),)) for i in (1, 2, 3)}
+    assert table.output[list(sizes)].to_dict() == sizes
+    assert table.output["network"] == (1, 10)
+
+
+def test_a_network_of_bottlenecks_costs_about_as_much_as_basic_ones_on_a_quarter_of_the_channels():
+    bottlenecks = relative(Bottleneck, [4 * width for width in NARROW])
+    macs = [
+        shapes.layer_table(ready(net), (1, 1, 28, 28)).macs["network"]
+        for net in (bottlenecks, relative(Residual, NARROW))
+    ]
+    assert 0.8 < macs[0] / macs[1] < 1.2
+
+
+def test_only_pre_activated_blocks_are_followed_by_a_normalization_and_a_relu():
+    after = {block: hasattr(relative(block, WIDTHS), "end") for block in (Residual, PreActivation)}
+    assert after == {Residual: False, PreActivation: True}
+
+
+@pytest.mark.parametrize("block", [PreActivation, Bottleneck])
+def test_a_relative_refuses_a_shortcut_that_cannot_be_added(block):
+    wrong = block(8)
+    wrong.initialize()
+    with pytest.raises(ValueError, match="only equal shapes can be added"):
+        wrong(np.ones((1, 4, 6, 6)))
+
+
+def parameters_of(net):
+    return {name: p.data().asnumpy() for name, p in _gluon.places(net).items()}
+
+
+def test_a_network_takes_over_everything_but_the_scores(few):
+    base, net = trained(Residual, few), ready(deep_network(8, Residual), seed=1)
+    own = net.dense.weight.data().asnumpy()
+    take_over(net, base)
+    for name, value in parameters_of(net).items():
+        expected = own if name == "dense.weight" else parameters_of(base)[name]
+        assert numpy.array_equal(value, expected), name
+
+
+def test_in_a_frozen_network_the_dense_layer_learns_and_nothing_else_changes(few):
+    net = trained(Residual, few)
+    before = parameters_of(net)
+    freeze(net)
+    train.fit(net, few, Recipe(epochs=1, batch_size=32, size=14), seed=1, device=CPU)
+    changed = {name for name, v in parameters_of(net).items() if not numpy.array_equal(v, before[name])}
+    assert changed == {"dense.weight", "dense.bias"}

@@ -279,6 +279,16 @@ def test_all_blocks_are_drawn_with_the_same_layers_and_what_flows_between_them()
     assert said == [{"f(x)"}, {"g(x)", "g(x) + x"}, {"g(x)", "c(x)", "g(x) + c(x)"}]
 
 
+def test_the_designs_of_a_block_are_drawn_and_said_in_the_same_order():
+    figure = plots.block_designs()
+    for axes in figure.axes:
+        layers = [t.get_text() for t in axes.texts if t.get_text() not in ("x", "+")]
+        after = layers.pop() if axes.get_title() != "Pre-activation" else ""
+        end = "a last ReLU" if after else "nothing"
+        said = "{}: {}; after the sum, {}.".format(axes.get_title(), ", ".join(layers), end)
+        assert said in figure.alt
+
+
 def test_the_loss_of_a_run_is_drawn_for_each_step_and_for_every_ten():
     figure = plots.loss_curve([2.0, 1.0] * 5 + [1.0, 0.0] * 5 + [9.0])
     (axes,) = figure.axes

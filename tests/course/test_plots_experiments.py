@@ -191,6 +191,45 @@ def test_ingredients_name_the_most_costly_change_and_the_words_hold_every_mean_a
         assert said in figure.alt
 
 
+RACE = pandas.DataFrame(
+    {
+        "network": ["first", "first", "second", "second"],
+        "trillion MACs": [1.0, 1.0, 1.2, 1.2],
+        "minutes": [2.0, 2.0, 1.5, 1.5],
+        "valid_accuracy": [0.8, 0.9, 0.6, 0.7],
+    }
+)
+
+
+def test_accuracy_is_drawn_against_each_cost_with_its_budget():
+    figure = plots.cost_and_accuracy(RACE, {"trillion MACs": 1.1, "minutes": 1.8})
+    assert [axes.get_xlabel() for axes in figure.axes] == ["trillion MACs", "minutes"]
+    runs, mean = figure.axes[1].lines[:2]
+    assert list(zip(*runs.get_data())) == [(2.0, 0.8), (2.0, 0.9)]
+    assert list(zip(*mean.get_data())) == [(2.0, pytest.approx(0.85))]
+    for said in (
+        "first at 1 trillion MACs: mean 0.850, runs from 0.800 to 0.900.",
+        "second at 1.5 minutes: mean 0.650, runs from 0.600 to 0.700.",
+        "A dashed line marks the budget, 1.8 minutes.",
+    ):
+        assert said in figure.alt
+
+
+def test_few_labels_names_the_best_way_for_each_number_of_images():
+    table = pandas.DataFrame(
+        {
+            "start": ["scratch", "frozen"] * 2,
+            "count": [10, 10, 200, 200],
+            "valid_accuracy": [0.5, 0.7, 0.9, 0.8],
+        }
+    )
+    figure = plots.few_labels(table)
+    title = "Highest mean, by images of each class: frozen (10), scratch (200)"
+    assert figure.axes[0].get_title() == title
+    assert figure.alt.startswith(title)
+    assert "scratch at 10 images of each class: mean 0.500" in figure.alt
+
+
 def test_the_slider_is_there_in_jupyterlab_and_a_sentence_elsewhere(monkeypatch):
     drawn = []
 

@@ -1,9 +1,12 @@
 """A step: its memory, its time by operator and by threads, and by formula for more workers."""
 
+from functools import partial
+
 import mxnet as mx
 import pytest
 
 from utils import shapes, throughput, train
+from utils.families import Plain, deep_network
 from utils.resnet import resnet18
 from utils.setup import machine
 
@@ -49,6 +52,14 @@ def test_the_peak_of_memory_is_read_where_the_system_writes_it(tmp_path):
 def threads_here(batch_size):
     """Return a time for which images per second equal the number of threads."""
     return batch_size / machine.threads_used()
+
+
+@pytest.mark.slow
+def test_networks_take_their_steps_in_turn_and_the_deeper_one_takes_longer():
+    builds = {depth: partial(deep_network, depth, Plain) for depth in (8, 56)}
+    seconds = throughput.by_network(builds, batch_size=8, times=3)
+    assert list(seconds.index) == [8, 56]
+    assert 0 < seconds[8] < seconds[56]
 
 
 @pytest.mark.slow
