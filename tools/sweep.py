@@ -15,9 +15,10 @@ from collections.abc import Callable, Sequence
 from dataclasses import asdict, replace
 from functools import cache, partial
 
-import utils  # noqa: F401  (before mxnet: it sets this machine up)
 import numpy
 from mxnet import gluon
+
+import utils  # noqa: F401  (before mxnet: it sets this machine up)
 from command_line import chosen
 from notebooks import ROOT
 from utils import data, experiments, throughput, train

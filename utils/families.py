@@ -81,9 +81,7 @@ class Bottleneck(nn.HybridBlock):
         self.reduce = nn.Conv2D(num_channels // 4, kernel_size=1)
         self.conv = nn.Conv2D(num_channels // 4, kernel_size=3, padding=1, strides=strides)
         self.restore = nn.Conv2D(num_channels, kernel_size=1)
-        self.shortcut = (
-            nn.Conv2D(num_channels, kernel_size=1, strides=strides) if use_1x1conv else None
-        )
+        self.conv3 = nn.Conv2D(num_channels, 1, strides) if use_1x1conv else None
         self.bn1, self.bn2, self.bn3 = nn.BatchNorm(), nn.BatchNorm(), nn.BatchNorm()
         self.relu = nn.Activation("relu")
 
@@ -91,7 +89,7 @@ class Bottleneck(nn.HybridBlock):
         Y = self.relu(self.bn1(self.reduce(X)))
         Y = self.relu(self.bn2(self.conv(Y)))
         Y = self.bn3(self.restore(Y))
-        shortcut = self.shortcut(X) if self.shortcut else X
+        shortcut = self.conv3(X) if self.conv3 else X
         _guards.check_addable(Y, shortcut)
         return self.relu(Y + shortcut)
 

@@ -1,6 +1,7 @@
 """What a training step of ResNet-18 takes, in time and memory, and what more workers would bring.
 
-Notebook 03 measures its memory, notebook 07 the steps of its relatives; notebook 08 its operators, threads and exchange of gradients.
+Notebook 03 measures its memory; notebook 07 the steps of its relatives; notebook 08 its operators,
+threads and exchange of gradients.
 """
 
 from __future__ import annotations
@@ -170,9 +171,7 @@ def _measure_in_turn(
 ) -> pandas.Series:
     npx.set_np()
     steps = {name: training_step(batch_size, mx.cpu(), build=b) for name, b in builds.items()}
-    rounds = [
-        {name: _timed(step) for name, step in steps.items()} for _ in range(WARM_UP + times)
-    ]
+    rounds = [{name: _timed(step) for name, step in steps.items()} for _ in range(WARM_UP + times)]
     return pandas.DataFrame(rounds[WARM_UP:]).median().rename("seconds")
 
 

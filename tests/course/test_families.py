@@ -232,5 +232,7 @@ def test_in_a_frozen_network_the_dense_layer_learns_and_nothing_else_changes(few
     before = parameters_of(net)
     freeze(net)
     train.fit(net, few, Recipe(epochs=1, batch_size=32, size=14), seed=1, device=CPU)
-    changed = {name for name, v in parameters_of(net).items() if not numpy.array_equal(v, before[name])}
+    changed = {
+        name for name, v in parameters_of(net).items() if not numpy.array_equal(v, before[name])
+    }
     assert changed == {"dense.weight", "dense.bias"}

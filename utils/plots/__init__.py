@@ -3,7 +3,14 @@
 Begin with `blocks` (what a network is made of), then `training` (what a run looks like).
 """
 
-from utils.plots.blocks import block_designs, costs, nested_classes, network, residual_network, three_blocks
+from utils.plots.blocks import (
+    block_designs,
+    costs,
+    nested_classes,
+    network,
+    residual_network,
+    three_blocks,
+)
 from utils.plots.experiments import (
     by_image,
     by_layer,

@@ -553,9 +553,9 @@ def few_labels(table: pandas.DataFrame) -> Figure:
         axes.plot(runs["count"], runs.valid_accuracy, marker, color=color, alpha=0.5, ms=6, mew=0)
         means = runs.groupby("count").valid_accuracy.mean()
         axes.plot(means.index, means, "-", marker=marker, color=color, mec="white", label=start)
-        said += _runs_in_words(start, "images of each class", runs.rename(
-            columns={"count": "images of each class"}
-        ))
+        said += _runs_in_words(
+            start, "images of each class", runs.rename(columns={"count": "images of each class"})
+        )
     counts = sorted(table["count"].unique())
     axes.set(xscale="log", xlabel="training images of each class", ylabel="accuracy")
     axes.set_xticks(counts, labels=list(map(str, counts)), minor=False)
