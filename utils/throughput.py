@@ -102,9 +102,10 @@ def by_operator(work: Callable[[], None], times: int = 5) -> pandas.Series:
 def by_network(
     builds: dict[str, Callable[[], gluon.Block]], batch_size: int, times: int = 10
 ) -> pandas.Series:
-    """Return the seconds that a training step of each network takes with one thread: the median.
+    """Return the seconds of processor time that a training step of each network takes: the median.
 
-    The networks take their steps in turn, so that a busy moment of the machine meets all of them.
+    With one thread, on an idle machine, these are the seconds that pass. On a busy one they grow
+    less. The networks take their steps in turn, so that a busy moment meets all of them.
     """
     with experiments.threads(1), keeper.processes(1) as pool:
         return pool.submit(_measure_in_turn, builds, batch_size, times).result()
@@ -150,10 +151,10 @@ def seconds_per_step(
     return compute_seconds + 2 * one_way
 
 
-def _timed(work: Callable[[], None]) -> float:
-    started = time.perf_counter()
+def _timed(work: Callable[[], None], clock: Callable[[], float] = time.perf_counter) -> float:
+    started = clock()
     work()
-    return time.perf_counter() - started
+    return clock() - started
 
 
 def _in_new_process(threads: int, batch_size: int) -> float:
@@ -171,7 +172,10 @@ def _measure_in_turn(
 ) -> pandas.Series:
     npx.set_np()
     steps = {name: training_step(batch_size, mx.cpu(), build=b) for name, b in builds.items()}
-    rounds = [{name: _timed(step) for name, step in steps.items()} for _ in range(WARM_UP + times)]
+    rounds = [
+        {name: _timed(step, time.process_time) for name, step in steps.items()}
+        for _ in range(WARM_UP + times)
+    ]
     return pandas.DataFrame(rounds[WARM_UP:]).median().rename("seconds")
 
 
