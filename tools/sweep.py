@@ -38,11 +38,11 @@ RELATIVES_RECIPE = Recipe(epochs=1, batch_size=32, learning_rate=0.05, flip=True
 # How many training images each network sees, each image once: as many as one budget of
 # multiply-accumulates allows, and one of time (by the seconds of a step that `relatives` stores).
 SEEN = {
-    "ResNet-18": {"MACs": 5536, "minutes": 3584},
-    "small stem": {"MACs": 6400, "minutes": 6400},
-    "pre-activation": {"MACs": 6400, "minutes": 6400},
-    "bottleneck": {"MACs": 4896, "minutes": 2912},
-    "34 layers": {"MACs": 3136, "minutes": 3872},
+    "ResNet-18": {"MACs": 5536, "time": 3584},
+    "small stem": {"MACs": 6400, "time": 6400},
+    "pre-activation": {"MACs": 6400, "time": 6400},
+    "bottleneck": {"MACs": 4896, "time": 2912},
+    "34 layers": {"MACs": 3136, "time": 3872},
 }
 
 
@@ -119,7 +119,7 @@ def relatives() -> list[experiments.Trial]:
             budget="full",
             prepare=judged_on_every_second_image,
         )
-        for budget in ("MACs", "minutes")
+        for budget in ("MACs", "time")
         for seed in range(3)
         for network, allowed in SEEN.items()
         if budget == "MACs" or allowed[budget] != allowed["MACs"]  # one run for both budgets

@@ -192,13 +192,13 @@ def test_a_relative_has_as_many_layers_with_weights_as_its_name_says(block, coun
     assert table.output["network"] == (1, 10)
 
 
-def test_a_network_of_bottlenecks_costs_about_as_much_as_basic_ones_on_a_quarter_of_the_channels():
+def test_a_network_of_bottlenecks_costs_little_more_than_one_of_basic_blocks_a_quarter_as_wide():
     bottlenecks = relative(Bottleneck, [4 * width for width in NARROW])
     macs = [
         shapes.layer_table(ready(net), (1, 1, 28, 28)).macs["network"]
         for net in (bottlenecks, relative(Residual, NARROW))
     ]
-    assert 0.8 < macs[0] / macs[1] < 1.2
+    assert 1 < macs[0] / macs[1] < 1.4  # the 1x1 convolutions on the shortcuts are wider
 
 
 def test_only_pre_activated_blocks_are_followed_by_a_normalization_and_a_relu():
@@ -220,11 +220,11 @@ def parameters_of(net):
 
 def test_a_network_takes_over_everything_but_the_scores(few):
     base, net = trained(Residual, few), ready(deep_network(8, Residual), seed=1)
-    own = net.dense.weight.data().asnumpy()
+    own = parameters_of(net)
     take_over(net, base)
     for name, value in parameters_of(net).items():
-        expected = own if name == "dense.weight" else parameters_of(base)[name]
-        assert numpy.array_equal(value, expected), name
+        expected = own if name.startswith("dense") else parameters_of(base)
+        assert numpy.array_equal(value, expected[name]), name
 
 
 def test_in_a_frozen_network_the_dense_layer_learns_and_nothing_else_changes(few):

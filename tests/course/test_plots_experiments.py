@@ -202,15 +202,20 @@ RACE = pandas.DataFrame(
 
 
 def test_accuracy_is_drawn_against_each_cost_with_its_budget():
-    figure = plots.cost_and_accuracy(RACE, {"trillion MACs": 1.1, "minutes": 1.8})
-    assert [axes.get_xlabel() for axes in figure.axes] == ["trillion MACs", "minutes"]
+    figure = plots.cost_and_accuracy(
+        RACE, {"trillion MACs": (1.1, "first"), "minutes": (1.8, "second")}
+    )
+    assert [axes.get_xlabel() for axes in figure.axes] == [
+        "trillion MACs of training",
+        "minutes of training",
+    ]
     runs, mean = figure.axes[1].lines[:2]
     assert list(zip(*runs.get_data())) == [(2.0, 0.8), (2.0, 0.9)]
     assert list(zip(*mean.get_data())) == [(2.0, pytest.approx(0.85))]
     for said in (
         "first at 1 trillion MACs: mean 0.850, runs from 0.800 to 0.900.",
         "second at 1.5 minutes: mean 0.650, runs from 0.600 to 0.700.",
-        "A dashed line marks the budget, 1.8 minutes.",
+        "A dashed line marks the budget. 1.8 minutes: highest mean second under this budget.",
     ):
         assert said in figure.alt
 

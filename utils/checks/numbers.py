@@ -181,9 +181,7 @@ def bottleneck_macs(function: Callable[..., Any]) -> Report:
     diagnoses = {
         ends + middle: "positions forgotten",
         pixels * (ends + middle): "positions of one row",
-        positions * middle: "1x1 convolutions forgotten",
         positions * (ends // 2 + middle): "one 1x1 convolution only",
-        positions * (ends + narrow**2): "kernel size forgotten",
         positions * (ends + 9 * channels**2): "3x3 convolution on all channels",
         positions * 18 * channels**2: "a basic block",
         2 * positions * (ends + middle): "additions counted on their own",

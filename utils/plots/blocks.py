@@ -186,20 +186,20 @@ def block_designs() -> Figure:
 
 def _column(axes: Axes, name: str, layers: Sequence[str], last: Sequence[str]) -> None:
     """Draw layers from top to bottom, a plus sign with the shortcut, and what follows the sum."""
-    axes.set(xlim=(-2.3, 2.9), ylim=(-11.8, 1.0), aspect="equal")
+    axes.set(xlim=(-2.5, 3.1), ylim=(-10.9, 0.8), aspect="equal")
     axes.set_title(name, size=11)
     axes.axis("off")
     plus = -len(layers) - 1
     axes.text(0, 0.2, "x", ha="center", va="center", style="italic", size=13)
     for y, label in zip((*range(-1, plus, -1), plus - 1), (*layers, *last)):
         color = GREEN if label == "ReLU" else BLUE if "conv" in label else SKY
-        box = FancyBboxPatch((-1.5, y - 0.2), 3.0, 0.4, "round,pad=0.1", fc=color, ec="none")
+        box = FancyBboxPatch((-2.0, y - 0.22), 4.0, 0.44, "round,pad=0.1", fc=color, ec="none")
         axes.add_patch(box)
         ink = "black" if color == SKY else "white"
         axes.text(0, y, label, ha="center", va="center", color=ink, size=9)
     for y in (*range(plus, 0), *(plus - 1 - i for i in range(len(last) + 1))):
         arrow(axes, (0, y + 0.72), (0, y + 0.3), "black")
-    axes.plot([0, ASIDE, ASIDE, 0.3], [-0.2, -0.2, plus, plus], color=ORANGE, lw=1.5, zorder=0)
+    axes.plot([0, 2.7, 2.7, 0.3], [-0.2, -0.2, plus, plus], color=ORANGE, lw=1.5, zorder=0)
     arrow(axes, (0.6, plus), (0.28, plus), ORANGE)
     axes.add_patch(Circle((0, plus), 0.27, fc="white", ec=ORANGE, lw=1.5, zorder=3))
     axes.text(0, plus - 0.02, "+", ha="center", va="center", size=14, color=ORANGE, zorder=4)

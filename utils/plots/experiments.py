@@ -497,11 +497,11 @@ def _changes_in_words(table: pandas.DataFrame, measure: str, name: str) -> Itera
 KINDS = ((BLUE, "o"), (ORANGE, "s"), (GREEN, "^"), (SKY, "D"), ("black", "v"))
 
 
-def cost_and_accuracy(table: pandas.DataFrame, budgets: dict[str, float]) -> Figure:
+def cost_and_accuracy(table: pandas.DataFrame, budgets: dict[str, tuple[float, str]]) -> Figure:
     """Draw validation accuracy against what a training cost, a panel for each unit of cost.
 
     `table` has a row for each run: its network, its accuracy, and a column for each unit.
-    `budgets` maps the units to what all networks were allowed, a dashed line.
+    `budgets` maps the units to what all networks were allowed, a dashed line, and to the best.
     """
     figure = Figure(9.5, 4)
     panels = figure.subplots(1, len(budgets), sharey=True)
@@ -512,7 +512,7 @@ def cost_and_accuracy(table: pandas.DataFrame, budgets: dict[str, float]) -> Fig
             low=table.valid_accuracy.min(), high=table.valid_accuracy.max()
         )
     ]
-    for axes, (unit, budget) in zip(panels, budgets.items()):
+    for axes, (unit, (budget, best)) in zip(panels, budgets.items()):
         networks = table.groupby("network", sort=False)
         for (name, runs), (color, marker) in zip(networks, KINDS):
             axes.plot(runs[unit], runs.valid_accuracy, marker, color=color, alpha=0.5, ms=6, mew=0)
@@ -520,9 +520,13 @@ def cost_and_accuracy(table: pandas.DataFrame, budgets: dict[str, float]) -> Fig
             axes.plot(means.index, means, "-", marker=marker, color=color, mec="white", label=name)
             said += _runs_in_words(name, unit, runs)
         axes.axvline(budget, color=GRAY, ls="--", lw=1, label="budget")
-        axes.set(xlabel=unit, xlim=(0, None), title="Budget: {:.3g} {}".format(budget, unit))
+        title = "{budget:.3g} {unit}: highest mean {best}"
+        title = title.format(budget=budget, unit=unit, best=best)
+        axes.set(xlabel="{unit} of training".format(unit=unit), xlim=(0, None), title=title)
         axes.grid(alpha=0.3)
-        said.append("A dashed line marks the budget, {:.3g} {}.".format(budget, unit))
+        said.append(
+            "A dashed line marks the budget. {title} under this budget.".format(title=title)
+        )
     panels[0].set_ylabel("accuracy, validation images")
     handles = panels[0].get_legend_handles_labels()
     figure.legend(*handles, loc="outside lower center", ncols=len(handles[0]))
@@ -561,8 +565,12 @@ def few_labels(table: pandas.DataFrame) -> Figure:
     axes.set_xticks(counts, labels=list(map(str, counts)), minor=False)
     axes.minorticks_off()
     means = table.groupby(["count", "start"]).valid_accuracy.mean()
-    best = ("{} ({})".format(means[count].idxmax(), count) for count in counts)
-    title = "Highest mean, by images of each class: {best}".format(best=", ".join(best))
+    best = [means[count].idxmax() for count in counts]
+    if len(set(best)) == 1:
+        title = "Highest mean for each number of images: {best}".format(best=best[0])
+    else:
+        pairs = ("{} ({})".format(*pair) for pair in zip(best, counts))
+        title = "Highest mean, by images of each class: {best}".format(best=", ".join(pairs))
     axes.set_title(title)
     axes.grid(alpha=0.3)
     axes.legend()
