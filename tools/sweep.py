@@ -135,12 +135,14 @@ def judged_on_every_second_image(
 
 
 def preactivation() -> list[experiments.Trial]:
-    """Networks of basic and of pre-activated blocks, at three depths, as in the depth sweep."""
+    """Networks of basic and of pre-activated blocks, at three depths, for a single epoch."""
+    recipe = replace(experiments.DEPTH_RECIPE, epochs=1, batch_size=32, learning_rate=0.05)
     return [
         experiments.Trial(
             build=partial(relative, block, WIDTHS, 3 * ((depth - 2) // 6,)),
-            recipe=experiments.DEPTH_RECIPE,
+            recipe=recipe,
             seed=seed,
+            images=2752,
             labels={"family": family, "depth": depth},
         )
         for depth in (20, 56, 110)
