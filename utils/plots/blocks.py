@@ -144,13 +144,13 @@ def _block(axes: Axes, title: str) -> None:
 LAYERS = {
     "Basic block": ("3×3 convolution", "normalization", "ReLU", "3×3 convolution", "normalization"),
     "Bottleneck": (
-        "1×1 convolution, to ¼",
+        "1×1 convolution to ¼",
         "normalization",
         "ReLU",
         "3×3 convolution",
         "normalization",
         "ReLU",
-        "1×1 convolution, to all",
+        "1×1 convolution to all",
         "normalization",
     ),
     "Pre-activation": (

@@ -561,7 +561,7 @@ def few_labels(table: pandas.DataFrame) -> Figure:
             start, "images of each class", runs.rename(columns={"count": "images of each class"})
         )
     counts = sorted(table["count"].unique())
-    axes.set(xscale="log", xlabel="training images of each class", ylabel="accuracy")
+    axes.set(xscale="log", xlabel="training images of each class", ylabel="accuracy, new classes")
     axes.set_xticks(counts, labels=list(map(str, counts)), minor=False)
     axes.minorticks_off()
     means = table.groupby(["count", "start"]).valid_accuracy.mean()
