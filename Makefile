@@ -40,7 +40,7 @@ refresh: set-up ## rewrite the outputs in notebooks/, the pictures and the page 
 	@$(BIN)/python tools/pictures.py
 	@$(BIN)/python tools/error_page.py
 
-sweep: set-up ## run the sweeps whose results 01 and 05 to 07 show; over two hours (SWEEPS=... for some)
+sweep: set-up ## run the sweeps whose results 01 and 05 to 07 show; over an hour (SWEEPS=... for some)
 	@$(BIN)/python tools/sweep.py $(SWEEPS)
 
 bench: set-up ## measure speed, next to d2l and PyTorch; an hour (PARTS=... for some)
