@@ -28,7 +28,6 @@ from utils.resnet import Residual, resnet18
 from utils.runs import keeper
 from utils.setup import machine, remedies, storage
 
-LOSS_LOG_RECIPE = Recipe(epochs=3, batch_size=64, learning_rate=0.05, flip=True)
 # A small network learns the first five classes, then few images of the others.
 FIRST_FIVE, OTHER_FIVE = range(5), range(5, 10)
 small_network = partial(relative, Residual, WIDTHS, (3, 3, 3))
@@ -78,8 +77,8 @@ def longer() -> list[experiments.Trial]:
 
 
 def loss_log() -> list[experiments.Trial]:
-    """From the plain network to ResNet-18, one change at a time."""
-    return experiments.loss_log_trials(seeds=range(3), recipe=LOSS_LOG_RECIPE)
+    """From a plain network to a residual one without biases, one change at a time."""
+    return experiments.loss_log_trials(seeds=range(8), recipe=experiments.DEPTH_RECIPE)
 
 
 def ingredients(recipe: Recipe = SHORT) -> list[experiments.Trial]:

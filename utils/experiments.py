@@ -31,7 +31,6 @@ from utils.families import (
     Plain,
     PreActivation,
     deep_network,
-    network18,
     relative,
     without_biases,
 )
@@ -195,31 +194,20 @@ def depth_trials(
 
 
 def loss_log_trials(seeds: Sequence[int], recipe: Recipe, images: int = 5500) -> list[Trial]:
-    """Return a trial for each change on the way from plain-18 to the final network, and seed.
+    """Return a trial for each row of notebook 06's loss log, and seed: one change after another.
 
-    `recipe` is the last one; the rows before "+ flips" and "+ schedule" do without these.
+    The networks have 20 layers.
     """
-    no_flips = replace(recipe, flip=False)
-    constant = replace(no_flips, one_cycle=False)
-    normalized = partial(network18, NormalizedShortcut)
-    bias_free = partial(_without_biases, normalized)
+    normalized = partial(deep_network, 20, NormalizedShortcut)
     rows = {
-        "plain-18": (partial(network18, Plain), constant),
-        "+ shortcut": (partial(network18, Residual), constant),
-        "+ batch normalization on the shortcut": (normalized, constant),
-        "− convolution bias": (bias_free, constant),
-        "+ schedule": (bias_free, no_flips),
-        "+ flips": (bias_free, recipe),
+        "plain": partial(deep_network, 20, Plain),
+        "+ shortcut": partial(deep_network, 20, Residual),
+        "+ normalized shortcut": normalized,
+        "− convolution biases": partial(_without_biases, normalized),
     }
     return [
-        Trial(
-            build,
-            settings,
-            seed,
-            images,
-            labels={"change": change, "one_cycle": settings.one_cycle, "flip": settings.flip},
-        )
-        for change, (build, settings) in rows.items()
+        Trial(build, recipe, seed, images, labels={"change": change})
+        for change, build in rows.items()
         for seed in seeds
     ]
 

@@ -4,6 +4,7 @@ import contextlib
 import math
 from collections import defaultdict
 from dataclasses import replace
+from functools import partial
 
 import mxnet as mx
 import numpy
@@ -549,11 +550,21 @@ def nothing_removed(net, names, split, device):
     return accuracy(net, split)
 
 
+@contextlib.contextmanager
+def all_removed(net, names):
+    blocks = [probes.blocks(net)[name] for name in names]
+    for block in blocks:
+        block.forward = partial(probes.around, block)
+    yield
+    for block in blocks:
+        del block.forward
+
+
 @diagnosed_as("only the last block removed", "accuracy_without")
 def one_after_the_other(net, names, split, device):
     found = accuracy(net, split)
     for name in names:
-        with probes.removed(probes.blocks(net)[name]):
+        with all_removed(net, [name]):
             found = accuracy(net, split)
     return found
 
@@ -565,12 +576,17 @@ def first_name_alone(net, names, split, device):
 
 @diagnosed_as("raises an error", "accuracy_without")
 def needs_a_name(net, names, split, device):
-    first, *rest = [probes.blocks(net)[name] for name in names]
-    with probes.removed(first):
-        if not rest:
-            return accuracy(net, split)
-        with probes.removed(*rest):
-            return accuracy(net, split)
+    first, *rest = names
+    with all_removed(net, [first, *rest]):
+        return accuracy(net, split)
+
+
+@diagnosed_as("blocks not put back", "accuracy_without")
+def removed_for_good(net, names, split, device):
+    for name in names:
+        block = probes.blocks(net)[name]
+        block.forward = partial(probes.around, block)
+    return accuracy(net, split)
 
 
 @diagnosed_as("blocks not put back", "accuracy_without")
@@ -586,14 +602,6 @@ def parameters_left_at_zero(net, names, split, device):
 def mean_of_the_single_ones(net, names, split, device):
     singles = [one_after_the_other(net, [name], split, device) for name in names]
     return sum(singles) / len(singles) if singles else accuracy(net, split)
-
-
-@contextlib.contextmanager
-def all_removed(net, names):
-    with contextlib.ExitStack() as stack:
-        for name in names:
-            stack.enter_context(probes.removed(probes.blocks(net)[name]))
-        yield
 
 
 never_reset = mx.metric.Accuracy()
@@ -629,6 +637,94 @@ def of_bytes(net, names, split, device):
 @diagnosed_as("no accuracy", "accuracy_without")
 def forgets_to_return(net, names, split, device):
     one_after_the_other(net, names, split, device)
+
+
+# watch(net, layers, X)
+
+
+def hooked(net, layers, X, keep, detach=True):
+    """Return what `keep` notes of each layer: a value for (name, inputs, output)."""
+    seen, hooks = {}, []
+    for name, layer in layers.items():
+
+        def note(layer, inputs, output, name=name):
+            seen[name] = keep(inputs, output)
+
+        hooks.append(layer.register_forward_hook(note))
+    net(X)
+    for hook in hooks if detach else ():
+        hook.detach()
+    return seen
+
+
+@diagnosed_as("hooks left behind", "watch")
+def never_detached(net, layers, X):
+    return hooked(net, layers, X, lambda inputs, output: (inputs[0], output), detach=False)
+
+
+@diagnosed_as("input and output exchanged", "watch")
+def output_first(net, layers, X):
+    return hooked(net, layers, X, lambda inputs, output: (output, inputs[0]))
+
+
+@diagnosed_as("no pairs of arrays", "watch")
+def shapes_alone(net, layers, X):
+    return hooked(net, layers, X, lambda inputs, output: output.shape)
+
+
+@diagnosed_as("no pairs of arrays", "watch")
+def tuple_of_inputs(net, layers, X):
+    return hooked(net, layers, X, lambda inputs, output: (inputs, output))
+
+
+@diagnosed_as("other arrays", "watch")
+def output_twice(net, layers, X):
+    return hooked(net, layers, X, lambda inputs, output: (output, output))
+
+
+@diagnosed_as("no pairs of arrays", "watch")
+def by_layer(net, layers, X):
+    seen = hooked(net, layers, X, lambda inputs, output: (inputs[0], output))
+    return {layer: seen[name] for name, layer in layers.items()}
+
+
+@diagnosed_as("no pairs of arrays", "watch")
+def nothing_returned(net, layers, X):
+    hooked(net, layers, X, lambda inputs, output: (inputs[0], output))
+
+
+@diagnosed_as("one layer under every name", "watch")
+def last_layer_everywhere(net, layers, X):
+    seen = hooked(net, layers, X, lambda inputs, output: (inputs[0], output))
+    return dict.fromkeys(layers, list(seen.values())[-1])
+
+
+# class_activation(maps, weights)
+
+
+@diagnosed_as("channels not weighted", "class_activation")
+def sum_of_the_maps(maps, weights):
+    return maps.sum(axis=1)
+
+
+@diagnosed_as("channels not added up", "class_activation")
+def products(maps, weights):
+    return maps * weights.reshape(-1, 1, 1)
+
+
+@diagnosed_as("a mean of the channels", "class_activation")
+def mean_of_products(maps, weights):
+    return products(maps, weights).mean(axis=1)
+
+
+@diagnosed_as("a score instead of a map", "class_activation")
+def score(maps, weights):
+    return np.dot(maps.mean(axis=(2, 3)), weights)
+
+
+@diagnosed_as("another map", "class_activation")
+def positive_part(maps, weights):
+    return npx.relu(products(maps, weights).sum(axis=1))
 
 
 # StartsAsIdentity(num_channels, use_1x1conv, strides)

@@ -1,6 +1,9 @@
 """The notebooks: as committed, as they run, and as the toolbox repeats what they teach."""
 
 import ast
+import contextlib
+import io
+import math
 import os
 import re
 import shutil
@@ -8,9 +11,12 @@ import subprocess
 import sys
 from copy import deepcopy
 from pathlib import Path
+from types import SimpleNamespace
 
 import mxnet as mx
 import nbformat
+import numpy
+import pandas
 import pytest
 from outputs import complaints, texts
 from solutions import defined, exercises, is_collapsed
@@ -27,7 +33,7 @@ from notebooks import (
     tagged,
     tags,
 )
-from utils import shapes, train
+from utils import experiments, plots, shapes, train
 from utils.families import Plain, deep_network
 from utils.recipes import Recipe
 from utils.runs import checkpoint
@@ -40,7 +46,15 @@ LONGEST_CELL = 15  # lines of code that a reader can take in at once
 LONGEST_SOLUTION = 20  # of an exercise that the reader has worked on
 TOOLBOX = [
     ROOT / "utils" / f"{name}.py"
-    for name in ("experiments", "families", "resnet", "runs/team", "throughput", "train")
+    for name in (
+        "experiments",
+        "families",
+        "probes",
+        "resnet",
+        "runs/team",
+        "throughput",
+        "train",
+    )
 ]
 TOOLBOX.append(ROOT / "tools" / "bench" / "measure" / "pytorch.py")  # what 09 teaches of PyTorch
 TAUGHT_ALONE = {"torch_name"}  # the toolbox does not know PyTorch
@@ -423,6 +437,98 @@ def test_without_pytorch_09_says_in_one_sentence_what_is_skipped(monkeypatch, ca
     (sentence,) = capsys.readouterr().out.splitlines()
     assert "PyTorch is not installed here" in sentence
     assert "is skipped" in sentence
+
+
+# What 06 says is computed from its numbers
+
+
+def say(*cell_ids, **numbers):
+    """Return what cells of 06 print, given the numbers that the cells above them have made."""
+    cells = {cell.id: cell.source for cell in nbformat.read(NOTEBOOK_06, as_version=4).cells}
+    known = {"math": math, "numpy": numpy, "shapes": shapes, "plots": plots, **numbers}
+    printed = io.StringIO()
+    with contextlib.redirect_stdout(printed):
+        for cell_id in cell_ids:
+            exec(cells[cell_id], known)
+    return printed.getvalue()
+
+
+def by_chance(accuracy, images):
+    return math.sqrt(accuracy * (1 - accuracy) / images)
+
+
+@pytest.mark.parametrize(
+    ("after", "accuracy", "said"),
+    [
+        (0.25, 0.5, "1,000.0-fold growth at the start, 4.0-fold shrinking after one epoch"),
+        (40.0, 0.5, "1,000.0-fold growth at the start, 40.0-fold growth after one epoch"),
+        (40.0, 0.5, "plain 0.500, residual 0.400: the plain network is better"),
+        (40.0, 0.3, "plain 0.300, residual 0.400: the residual network is better"),
+        (40.0, 0.41, "plain 0.410, residual 0.400: no clear difference"),
+    ],
+)
+def test_06_says_how_gradients_grow_and_which_network_is_better_as_measured(after, accuracy, said):
+    start, end = "at the start", "after one epoch"
+    growth = pandas.DataFrame({start: {"plain": 1000.0, "residual": 7.0}})
+    growth[end] = [after, 3.0]
+    measured = {
+        "growth": growth,
+        "accuracy": pandas.Series({"plain": accuracy, "residual": 0.4}),
+        "small": SimpleNamespace(valid=range(500)),
+        "my_ratio": None,
+        "my_better": None,
+    }
+    assert said in say("l06compa", "l06saida", by_chance=by_chance, **measured)
+
+
+def test_06_says_which_blocks_are_missed_as_measured():
+    left = pandas.Series({"none": 0.9, "a": 0.89, "b": 0.5, "c": 0.8})
+    given = {"by_chance": by_chance, "valid": range(1000)}
+    said = say("8a63865c", left=left, **given)
+    assert "missed least: a, +0.010 of accuracy lost\nmissed most: b, +0.400\n" in said
+    assert "1 of 3 blocks cost less than 0.019" in said
+    said = say("8a63865c", left=left.replace({0.8: 0.95, 0.5: 0.85}), **given)
+    assert "missed least: c, -0.050 of accuracy lost\nmissed most: b, +0.050\n" in said
+    assert "2 of 3 blocks cost less than 0.019" in said
+
+
+@pytest.mark.parametrize(
+    ("lost", "said"), [([1, 2, 3, 4, 5, 6], "+1.00"), ([6, 5, 4, 3, 2, 1], "-1.00")]
+)
+def test_06_says_whether_longer_steps_cost_more_as_measured(lost, said):
+    names = list("abcdef")
+    left = pandas.Series(-numpy.array(lost) / 10, names)
+    left["none"] = 0.0
+    printed = say(
+        "b1c465de",
+        "36moved1",
+        lesions=lambda net, size: left,
+        net=None,
+        ratio={name: float(i) for i, name in enumerate(names)},
+        pandas=pandas,
+        my_guess="less",
+    )
+    assert f"rank correlation over 6 blocks: {said}" in printed
+    assert ("Right: less." in printed) == (said == "-1.00")
+    assert ("but it is more." in printed) == (said == "+1.00")
+
+
+def test_06_says_which_rows_of_the_loss_log_count_as_stored():
+    """In a copy of the stored results, other numbers make other sentences."""
+    stored = experiments.stored("loss_log")
+    changed = copy.deepcopy(stored)
+    for run in changed["runs"]:
+        run["train_loss"][-1] = 0.9 if run["change"] == "+ shortcut" else 0.1 + 0.001 * run["seed"]
+    cells = ("37ac0817", "c572ed57", "l06said9")
+    given = {"my_largest": None, "my_nothing": None}
+    first, second = (
+        say(*cells, experiments=SimpleNamespace(**{**vars(experiments), "stored": fake}), **given)
+        for fake in (lambda name: stored, lambda name: changed)
+    )
+    assert "largest fall of the training loss: + shortcut, -" in first
+    assert "largest fall of the training loss: + normalized shortcut, -0.79" in second
+    assert "training loss, counts: + shortcut +0.79" in second
+    assert "− convolution biases +0.000" in second.split("training loss, does not count: ")[1]
 
 
 # As the toolbox repeats it

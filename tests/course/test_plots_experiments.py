@@ -98,6 +98,12 @@ def test_lesions_names_the_block_that_is_missed_most():
     assert axes.get_title() == "residual\nmissed most: stage2.block1 (0.600 lost)"
     assert [bar.get_width() for bar in axes.patches] == [0.8, 0.3]
     assert axes.get_xlim() == (0, 1)
+    # inside a long bar, beside a short one
+    assert [text.get_ha() for text in axes.texts] == ["right", "right"]
+    short = pandas.Series({"none": 0.9, "stage1.block1": 0.8, "stage2.block1": 0.1})
+    (axes,) = plots.lesions({"residual": short}).axes
+    assert [text.get_text() for text in axes.texts] == ["0.800", "0.100"]
+    assert [text.get_ha() for text in axes.texts] == ["right", "left"]
 
 
 def test_the_words_for_lesions_hold_what_is_left_without_each_block_of_each_family():
@@ -112,27 +118,24 @@ def test_the_words_for_lesions_hold_what_is_left_without_each_block_of_each_fami
     assert "It stays above one half without 0 of these 2 blocks" in said
 
 
-def test_moves_names_the_blocks_that_change_least_and_most():
-    table = pandas.DataFrame({"ratio": [0.5, 2.0]}, ["a", "b"])
-    (axes,) = plots.moves(table).axes
-    assert axes.get_title() == "a changes its input least, b most"
-    assert axes.get_xlim()[1] > 2
-
-
-def test_the_words_for_moves_hold_each_length():
-    said = plots.moves(pandas.DataFrame({"ratio": [0.5, 2.0, 3.0]}, ["a", "b", "c"])).alt
-    assert "a 0.50, b 2.00, c 3.00. a changes its input least, c most" in said
-    assert "longer than that: 2 of 3" in said
+def test_moves_are_drawn_against_what_is_lost_and_the_extremes_are_named():
+    table = pandas.DataFrame({"ratio": [0.5, 2.0, 1.0], "lost": [0.1, -0.01, 0.3]}, ["a", "b", "c"])
+    figure = plots.moves(table, "Title")
+    (axes,) = figure.axes
+    assert list(axes.lines[0].get_xdata()) == [0.5, 2.0, 1.0]
+    assert {text.get_text() for text in axes.texts} == {"a", "b", "c"}
+    assert "a 0.50 and +0.100, b 2.00 and -0.010, c 1.00 and +0.300." in figure.alt
+    assert figure.alt.startswith("Title. A dot for each of 3 blocks")
 
 
 def test_feature_maps_shows_the_strongest_channels_first():
     maps = numpy.zeros((8, 4, 4))
     maps[5], maps[2] = 3, 2
     figure = plots.feature_maps(numpy.zeros((28, 28)), {"stem": maps}, "An image")
-    titles = [axes.get_title() for axes in figure.axes if axes.get_title()]
-    assert titles[:2] == ["channel 5", "channel 2"]
-    assert len(titles) == 6
-    assert figure.axes[6].get_ylabel() == "stem\n4×4"
+    titles = [axes.get_title() for axes in figure.axes]
+    assert titles[:3] == ["image, 28×28", "channel 5", "channel 2"]
+    assert len(titles) == 7
+    assert figure.axes[1].get_ylabel() == "stem\n4×4"
 
 
 def test_the_words_for_feature_maps_say_which_maps_look_like_the_image():
@@ -140,41 +143,40 @@ def test_the_words_for_feature_maps_say_which_maps_look_like_the_image():
     image[:7, 21:] = 200
     copy, other = numpy.zeros((2, 4, 4))
     copy[0, 3], other[1] = 5, 1
-    maps = {"stem": numpy.stack([other, copy]), "stage4": numpy.ones((8, 1, 1))}
-    said = plots.feature_maps(image, maps, "An image").alt
-    assert said.startswith("An image. Below the image")
+    said = plots.feature_maps(image, {"stem": numpy.stack([other, copy])}, "An image").alt
+    assert said.startswith("An image. Beside the image")
     assert "stem, 4 by 4 pixels, channels 1, 0 of 2" in said
-    assert "from 0.15 to 1.00; the strongest is brightest at the upper right. stage4" in said
-    assert said.endswith(
-        "stage4, 1 by 1 pixels, channels 7, 6, 5, 4, 3, 2 of 8: plain squares without an outline."
-    )
+    assert said.endswith("from 0.15 to 1.00; the strongest is brightest at the upper right.")
 
 
-def test_class_activations_share_one_scale_around_zero():
-    row = (numpy.zeros((28, 28)), "shirt", numpy.full((7, 7), -2.0), "coat", numpy.eye(7))
-    figure = plots.class_activations([row])
-    limits = {axes.images[-1].get_clim() for axes in figure.axes[1:3]}
-    assert limits == {(-2.0, 2.0)}
-    assert [axes.get_title() for axes in figure.axes[:3]] == [
-        "image: shirt",
-        "for shirt (true)",
-        "for coat (answer)",
+LEADS = numpy.full((7, 7), -2.0)
+LEADS[0, 6] = 4.9
+
+
+def test_class_activations_share_one_scale_around_zero_which_the_color_bar_shows():
+    rows = [
+        (numpy.zeros((28, 28)), "shirt", "coat", LEADS),
+        (numpy.ones((28, 28)), "a", "b", LEADS),
     ]
+    figure = plots.class_activations(rows)
+    assert [axes.get_title() for axes in figure.axes[:4]] == ["shirt", "a", "→ coat", "→ b"]
+    assert {axes.images[-1].get_clim() for axes in figure.axes[2:4]} == {(-4.9, 4.9)}
+    assert figure.axes[-1].get_xlim() == (-4.9, 4.9)
 
 
-def test_the_color_bar_of_class_activations_shows_the_colors_that_occur():
-    row = (numpy.zeros((28, 28)), "shirt", numpy.full((7, 7), -2.0), "coat", numpy.eye(7))
-    assert plots.class_activations([row]).axes[-1].get_ylim() == (-2, 1)
-
-
-def test_the_words_for_class_activations_say_what_each_map_scores_and_where():
-    for_coat = numpy.zeros((7, 7))
-    for_coat[0, 6] = 4.9
-    row = (numpy.zeros((28, 28)), "shirt", numpy.full((7, 7), -2.0), "coat", for_coat)
-    said = plots.class_activations([row, row]).alt
-    assert said.count("True class shirt, answer coat: for shirt the pixels score from -2.0") == 2
-    assert "for coat the pixels score from 0.0 to 4.9, most at the upper right, 0.1 on" in said
-    assert "leads by 2.1 on average, and by 6.9 where it leads most, at the upper right" in said
+@pytest.mark.parametrize(
+    ("lead", "said"),
+    [
+        (LEADS, "and by 4.9 where it leads most, at the upper right; the true class leads by 2.0"),
+        (LEADS + 3, "leads by 1.1 on average, and by 7.9 where it leads most, at the upper right;"),
+        (LEADS + 3, "; no pixel speaks for the true class."),
+    ],
+)
+def test_the_words_for_class_activations_say_which_class_leads_and_where(lead, said):
+    row = (numpy.zeros((28, 28)), "shirt", "coat", lead)
+    alt = plots.class_activations([row, row]).alt
+    assert alt.count("True class shirt, answer coat: the answer leads by ") == 2
+    assert said in alt
 
 
 def test_ingredients_name_the_most_costly_change_and_the_words_hold_every_mean_and_range():
@@ -233,6 +235,20 @@ def test_few_labels_names_the_best_way_for_each_number_of_images():
     assert figure.axes[0].get_title() == title
     assert figure.alt.startswith(title)
     assert "scratch at 10 images of each class: mean 0.500" in figure.alt
+
+
+def test_a_loss_log_names_the_largest_step_from_row_to_row_and_draws_every_run():
+    runs = {
+        "change": ["plain"] * 2 + ["+ a"] * 2 + ["+ b"] * 2,
+        "valid_accuracy": [0.5, 0.7, 0.8, 0.8, 0.9, 0.7],
+    }
+    figure = plots.loss_log(pandas.DataFrame({**runs, "train_loss": [1, 1, 0.9, 0.9, 0.1, 0.3]}))
+    accuracy, loss = figure.axes
+    assert accuracy.get_title() == "Largest step: + a (+0.200)"
+    assert loss.get_title() == "Largest step: + b (-0.700)"
+    assert list(accuracy.lines[0].get_xdata()) == runs["valid_accuracy"]
+    assert list(accuracy.lines[1].get_xdata()) == pytest.approx([0.6, 0.8, 0.8])
+    assert "training loss, nats, + b: mean 0.2000, runs from 0.1000 to 0.3000." in figure.alt
 
 
 def test_the_slider_is_there_in_jupyterlab_and_a_sentence_elsewhere(monkeypatch):

@@ -8,7 +8,7 @@ answers.
 from utils.checks._report import Report
 from utils.checks.batch_part import batch_part
 from utils.checks.changed_block import identity, scaled_residual
-from utils.checks.experiment import accuracy_without, experiment
+from utils.checks.experiment import accuracy_without, class_activation, experiment, watch
 from utils.checks.numbers import (
     average_image,
     bottleneck_macs,
@@ -44,6 +44,7 @@ __all__ = [
     "batch_part",
     "bottleneck",
     "bottleneck_macs",
+    "class_activation",
     "difference_counts",
     "experiment",
     "free_shortcut",
@@ -69,5 +70,6 @@ __all__ = [
     "stem",
     "torch_name",
     "training",
+    "watch",
     "zoo_resnet18",
 ]

@@ -1,7 +1,7 @@
 """Checks of experiments: does one thing change, and nothing else?
 
 Notebooks 01 and 06 ask for trials that differ from others in one setting. Notebook 06 also asks for
-a function that evaluates a network without some of its blocks.
+functions that look inside a network: without some of its blocks, at its layers, at its last maps.
 """
 
 from __future__ import annotations
@@ -19,12 +19,13 @@ from mxnet import gluon, np
 from utils import data, probes, train
 from utils.checks._ask import Question, ask_all, check_function, short
 from utils.checks._report import Mistake, Report
-from utils.checks._specimen import agree
+from utils.checks._specimen import agree, images
 from utils.checks._training_step import check_forgets
 from utils.experiments import Trial
 from utils.families import deep_network
 from utils.resnet import Residual
 
+Pairs = dict[str, tuple[numpy.ndarray, numpy.ndarray]]
 NAMES = ("stage1.block1", "stage2.block1")
 OTHERS = 60  # images whose labels are not those of the network without both blocks
 
@@ -267,10 +268,12 @@ def _network_and_images() -> tuple[gluon.Block, data.Split]:
 
 @contextlib.contextmanager
 def _removed(net: gluon.Block, names: Sequence[str]) -> Iterator[None]:
-    with contextlib.ExitStack() as stack:
-        for name in names:
-            stack.enter_context(probes.removed(probes.blocks(net)[name]))
-        yield
+    removed = [probes.blocks(net)[name] for name in names]
+    for block in removed:
+        block.forward = partial(probes.around, block)
+    yield
+    for block in removed:
+        del block.forward
 
 
 def _wrong(name: str, seen: str) -> Mistake:
@@ -287,4 +290,147 @@ ACCURACY_WITHOUT = (
     Question("no names", "Without names, is it the accuracy of the whole network?", none_removed),
     Question("two names", "Are two blocks removed at the same time?", both_removed, 2),
     Question("put back", "Is the network unchanged after the call?", put_back),
+)
+
+
+# watch(net, layers, X)
+
+
+def watch(function: Any) -> Report:
+    """Check a function `watch(net, layers, X)` that runs X through a network.
+
+    `layers` holds some of its layers by name. For each of these names, the function returns the
+    pair of arrays that the layer was given and that it returned.
+    """
+    return ask_all("Watching layers", WATCH, function)
+
+
+def arrays_seen(function: Callable[..., Any]) -> None:
+    """Each name has the layer's input and output."""
+    net, layers, X, expected = _layers_to_watch()
+    found = _pairs(function, net, layers, X)
+    if all(_equal(found[name], expected[name]) for name in layers):
+        return
+    last = expected[list(layers)[-1]]
+    name = "other arrays"
+    if all(_equal(found[name], expected[name][::-1]) for name in layers):
+        name = "input and output exchanged"
+    elif all(_equal(pair, last) for pair in found.values()):
+        name = "one layer under every name"
+    raise _watched(name, "Some of the arrays are not those of the layer with that name.")
+
+
+def not_watched_later(function: Callable[..., Any]) -> None:
+    """What was returned stays as it was when the network runs again."""
+    net, layers, X, _ = _layers_to_watch()
+    returned = function(net, layers, X)
+    before = _as_pairs(returned, layers)
+    net(X + 1)
+    after = _as_pairs(returned, layers)
+    if not all(_equal(after[name], before[name]) for name in layers):
+        raise _watched(
+            "hooks left behind",
+            "When the network ran again, after the call, the arrays that your function had "
+            "returned changed.",
+        )
+
+
+def _layers_to_watch() -> tuple[gluon.Block, dict[str, gluon.Block], np.ndarray, Pairs]:
+    """Return a network, three of its layers, an input, and what these layers get and return."""
+    net = deep_network(8, Residual)
+    train.initialize(net, seed=0, device=mx.cpu())
+    X = np.array(images(2, 1, 12, 12))
+    layers = {"early": net.relu, "stage": net.stage2, "late": net.pool}
+    seen, Y = {}, X
+    for layer in net:
+        before, Y = Y, layer(Y)
+        seen[layer] = before.asnumpy(), Y.asnumpy()
+    return net, layers, X, {name: seen[layer] for name, layer in layers.items()}
+
+
+def _pairs(
+    function: Callable[..., Any], net: gluon.Block, layers: dict[str, gluon.Block], X: np.ndarray
+) -> Pairs:
+    check_function(function)
+    return _as_pairs(function(net, layers, X), layers)
+
+
+def _as_pairs(returned: Any, layers: dict[str, gluon.Block]) -> Pairs:
+    """Return the arrays under each name; raise Mistake unless there are two of them."""
+    try:
+        return {name: tuple(a.asnumpy() for a in _two(returned[name])) for name in layers}
+    except (TypeError, KeyError, IndexError, AttributeError, ValueError):
+        raise _watched(
+            "no pairs of arrays",
+            "The function should return a dictionary with two arrays for each of the names "
+            "{names}: what the layer was given, and what it returned. It returned "
+            "{returned}.".format(names=", ".join(layers), returned=short(returned)),
+        ) from None
+
+
+def _two(pair: Any) -> tuple[Any, Any]:
+    given, returned = pair
+    return given, returned
+
+
+def _equal(pair: Sequence[numpy.ndarray], other: Sequence[numpy.ndarray]) -> bool:
+    return all(Y.shape == Z.shape and agree(Y, Z) for Y, Z in zip(pair, other))
+
+
+def _watched(name: str, seen: str) -> Mistake:
+    return Mistake(
+        name,
+        seen,
+        "What you conclude about a layer is only as good as the arrays that you look at.",
+        "When does Gluon call the hook, and with what? `inputs` is a tuple, even for one input. "
+        "How does the hook know its layer's name, and when is it detached?",
+    )
+
+
+WATCH = (
+    Question("arrays", "Are they the input and the output of each layer?", arrays_seen, 2),
+    Question("afterwards", "Do they stay when the network runs again?", not_watched_later),
+)
+
+
+# class_activation(maps, weights)
+
+
+def class_activation(function: Any) -> Report:
+    """Check a function `class_activation(maps, weights)` of maps (N, C, h, w) and weights (C,).
+
+    It returns for each image and pixel the sum over the channels, each multiplied by its weight.
+    """
+    return ask_all("Class activation map", CLASS_ACTIVATION, function)
+
+
+def weighted_sum(function: Callable[..., Any]) -> None:
+    """Each pixel is the weighted sum over the channels."""
+    check_function(function)
+    maps, weights = images(2, 3, 4, 5), numpy.array([0.5, -2, 1], "float32")
+    returned = function(np.array(maps), np.array(weights))
+    found = returned.asnumpy() if isinstance(returned, np.ndarray) else numpy.asarray(returned)
+    weighted = maps * weights[:, None, None]
+    if found.shape == (2, 4, 5) and agree(found, weighted.sum(axis=1)):
+        return
+    wrong = {
+        "channels not weighted": maps.sum(axis=1),
+        "channels not added up": weighted,
+        "a mean of the channels": weighted.mean(axis=1),
+        "a score instead of a map": weighted.sum(axis=1).mean(axis=(1, 2)),
+    }
+    same = [n for n, w in wrong.items() if found.shape == w.shape and agree(found, w)]
+    raise Mistake(
+        same[0] if same else "another map",
+        "For two images with 3 maps of 4x5 pixels, the function should return an array of the "
+        "shape (2, 4, 5), each number the sum of 3 products, but it returned {returned}.".format(
+            returned=short(returned)
+        ),
+        "Only this sum has a mean that is, with the bias, the score of the class.",
+        "Write down the score of one image, with all its sums. Which of them stays undone?",
+    )
+
+
+CLASS_ACTIVATION = (
+    Question("map", "Is each pixel the weighted sum over the channels?", weighted_sum),
 )

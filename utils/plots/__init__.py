@@ -22,6 +22,7 @@ from utils.plots.experiments import (
     ingredients,
     learning,
     lesions,
+    loss_log,
     moves,
 )
 from utils.plots.images import image_grid, image_in_numbers, kernels_on_padding, windows
@@ -50,6 +51,7 @@ __all__ = [
     "learning",
     "lesions",
     "loss_curve",
+    "loss_log",
     "moves",
     "nested_classes",
     "network",

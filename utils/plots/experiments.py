@@ -29,7 +29,7 @@ PLACES = (
     ("at the left", "in the middle", "at the right"),
     ("at the lower left", "at the bottom", "at the lower right"),
 )
-BLUE_FOR_ORANGE_AGAINST = LinearSegmentedColormap.from_list("for", [ORANGE, "white", BLUE])
+BLUE_FOR_TRUE_ORANGE_FOR_ANSWER = LinearSegmentedColormap.from_list("for", [BLUE, "white", ORANGE])
 
 
 def depths(table: pandas.DataFrame) -> Figure:
@@ -215,7 +215,8 @@ def _course(norms: pandas.Series, stages: int) -> str:
 def lesions(accuracies: dict[str, pandas.Series]) -> Figure:
     """Draw the accuracy that is left when a block is removed, a panel for each family.
 
-    Each value is what `probes.lesions` returns; its first entry is that of the whole network.
+    The index of each series holds the names of the blocks; its first entry is that of the whole
+    network.
     """
     height = 2.0 + 0.28 * max(map(len, accuracies.values()))
     figure = Figure(9, height)
@@ -223,7 +224,7 @@ def lesions(accuracies: dict[str, pandas.Series]) -> Figure:
     for axes, (family, series) in zip(panels, accuracies.items()):
         whole, left = series.iloc[0], series.iloc[1:]
         bars(axes, left, STYLES[family][0])
-        _values_beside(axes, left, "{:.3f}")
+        _values_at_bars(axes, left, "{:.3f}")
         label = "nothing removed: {accuracy:.3f}".format(accuracy=whole)
         axes.axvline(whole, color="black", ls="--", label=label)
         axes.axvline(GUESSING, color=GRAY, ls=":", label="guessing")
@@ -261,57 +262,83 @@ def _lesions_in_words(family: str, series: pandas.Series) -> str:
     )
 
 
-def moves(table: pandas.DataFrame) -> Figure:
-    """Draw the length of f(x) - x relative to x for each block; `table` is from `probes.moves`."""
-    figure = Figure(7, 1.4 + 0.3 * len(table))
+def moves(table: pandas.DataFrame, title: str) -> Figure:
+    """Draw for each block how far it moves its input, and what is lost without it.
+
+    `table` has a row for each block: `ratio`, the length of g(x) relative to x, and `lost`, the
+    accuracy that is lost. The blocks with the smallest and the largest numbers are named.
+    """
+    figure = Figure(7, 4)
     axes = figure.subplots()
-    bars(axes, table.ratio, BLUE)
-    _values_beside(axes, table.ratio, "{:.2f}")
-    axes.axvline(1, color=ORANGE, ls="--", label="as long as x")
-    axes.set(xlabel="length of f(x) − x, in lengths of x", ylabel="block")
-    axes.set_xlim(0, 1.05 * max(1, table.ratio.max()))
-    least, most = table.ratio.idxmin(), table.ratio.idxmax()
-    title = "{least} changes its input least, {most} most"
-    axes.set_title(title.format(least=least, most=most))
-    figure.legend(loc="outside lower right")
+    axes.plot(table.ratio, table.lost, "o", color=BLUE, ms=7, mew=0, alpha=0.8)
+    axes.axhline(0, color=GRAY, lw=0.8)
+    for name in dict.fromkeys([table.ratio.idxmin(), table.ratio.idxmax(), table.lost.idxmax()]):
+        right = table.ratio[name] > table.ratio.mean()
+        axes.annotate(
+            name,
+            (table.ratio[name], table.lost[name]),
+            xytext=(-6 if right else 6, 6),
+            textcoords="offset points",
+            ha="right" if right else "left",
+            size=9,
+        )
+    axes.set(xlabel="length of g(x), in lengths of x", ylabel="accuracy lost without the block")
+    axes.set_title(title)
+    axes.margins(x=0.08, y=0.12)
+    axes.grid(alpha=0.3)
+    pair = "{name} {ratio:.2f} and {lost:+.3f}"
     figure.alt = (
-        "A bar for each block, in the order of the network: the length of f(x) − x, in lengths of "
-        "x: {ratios}. {least} changes its input least, {most} most. A dashed line at 1 marks a "
-        "change as long as x itself; longer than that: {longer} of {count}.".format(
-            ratios=listed(table.ratio, "{:.2f}"),
-            least=least,
-            most=most,
-            longer=(table.ratio > 1).sum(),
+        "{title}. A dot for each of {count} blocks: to the right, the length of g(x) in lengths of "
+        "x; upward, the accuracy that is lost without the block. {pairs}.".format(
+            title=title.rstrip("."),
             count=len(table),
+            pairs=", ".join(
+                pair.format(name=name, ratio=row.ratio, lost=row.lost)
+                for name, row in table.iterrows()
+            ),
         )
     )
     return figure
 
 
-def _values_beside(axes: Axes, values: pandas.Series, form: str) -> None:
-    """Write the values of all bars in a column to the right of the axes."""
+def _values_at_bars(axes: Axes, values: pandas.Series, form: str) -> None:
+    """Write each value at the end of its bar: inside, or beside it where the bar is short."""
     for row, value in enumerate(values):
-        axes.text(1.02, row, form.format(value), va="center", transform=axes.get_yaxis_transform())
+        inside = value > 0.3 * values.max()
+        axes.annotate(
+            form.format(value),
+            (value, row),
+            xytext=(-4 if inside else 4, 0),
+            textcoords="offset points",
+            ha="right" if inside else "left",
+            va="center",
+            color="white" if inside else "black",
+            size=9,
+            bbox={"fc": "none" if inside else "white", "ec": "none", "pad": 1},
+        )
 
 
 def feature_maps(image: numpy.ndarray, maps: dict[str, numpy.ndarray], title: str) -> Figure:
-    """Draw an image (28, 28), and below it the six strongest of each layer's maps (C, h, w)."""
-    figure = Figure(8, 1.35 * (len(maps) + 1))
-    rows = figure.subplots(len(maps) + 1, 6)
-    for axes in rows.ravel():
-        axes.set(xticks=[], yticks=[])
-        axes.set_frame_on(False)
-    rows[0, 0].imshow(image, cmap="gray")
-    rows[0, 0].set_ylabel("image")
-    for row, (name, channels) in zip(rows[1:], maps.items()):
-        for axes, channel in zip(row, _strongest(channels)):
+    """Draw an image (28, 28), and beside it the six strongest of each layer's maps (C, h, w)."""
+    figure = Figure(9, 0.4 + 1.45 * len(maps))
+    grid = figure.add_gridspec(len(maps), 8)
+    whole = figure.add_subplot(grid[:, :2])
+    whole.imshow(image, cmap="gray")
+    whole.set_title("image, {size}×{size}".format(size=len(image)), size=9)
+    whole.axis("off")
+    for row, (name, channels) in enumerate(maps.items()):
+        for column, channel in enumerate(_strongest(channels)):
+            axes = figure.add_subplot(grid[row, 2 + column])
             axes.imshow(channels[channel], cmap="cividis", vmin=0, vmax=channels.max())
+            axes.set(xticks=[], yticks=[])
+            axes.set_frame_on(False)
             axes.set_title("channel {number}".format(number=channel), size=8)
-        height, width = channels.shape[1:]
-        row[0].set_ylabel(f"{name}\n{height}×{width}")
+            if column == 0:
+                height, width = channels.shape[1:]
+                axes.set_ylabel(f"{name}\n{height}×{width}")
     figure.suptitle(title)
     figure.alt = (
-        "{title}. Below the image, a row of six maps for each part of the network: the channels "
+        "{title}. Beside the image, a row of six maps for each part of the network: the channels "
         "that answer most strongly, brighter where they answer more. A correlation says how much "
         "they look like the image, pixel by pixel and without its sign: 1 would be a copy of the "
         "image or of its negative. {rows}".format(
@@ -341,8 +368,6 @@ def _maps_in_words(image: numpy.ndarray, name: str, channels: numpy.ndarray) -> 
 
 def _looks(image: numpy.ndarray, shown: numpy.ndarray) -> str:
     """Say how much maps look like the image, and where the strongest of them is brightest."""
-    if min(shown.shape[1:]) < 4:
-        return "plain squares without an outline"
     ys, xs = (len(image) * (2 * numpy.arange(n) + 1) // (2 * n) for n in shown.shape[1:])
     small = image[ys][:, xs].ravel()
     varied = [channel.ravel() for channel in shown if channel.std() and small.std()]
@@ -374,74 +399,60 @@ def by_image(draw: Callable[[int], Figure], count: int) -> object:
 
 
 def class_activations(rows: Sequence[tuple]) -> Figure:
-    """Draw images beside their class-activation maps for the true class and for the answer.
+    """Draw images above the maps of what speaks for a wrong answer and for the true class.
 
-    A row holds the image (28, 28), the true class and its map (h, w), and the answer and its map.
-    All maps share one scale: blue speaks for the class, orange against it.
+    A row holds the image (28, 28), the true class, the answer, and the map (h, w): how much each
+    pixel speaks for the answer rather than for the true class. All maps share one scale.
     """
-    figure = Figure(6.4, 1.75 * len(rows))
-    maps = [activation for _, *row in rows for activation in row[1::2]]
-    limit = max(abs(activation).max() for activation in maps)
-    for axes, (image, true, for_true, answer, for_answer) in zip(
-        figure.subplots(len(rows), 3, squeeze=False), rows
+    figure = Figure(1.9 * len(rows), 4.4)
+    limit = max(abs(lead).max() for *_, lead in rows)
+    for (above, below), (image, true, answer, lead) in zip(
+        figure.subplots(2, len(rows), squeeze=False).T, rows
     ):
-        axes[0].set_title("image: {name}".format(name=true), size=9)
-        axes[0].imshow(image, cmap="gray", extent=(0, 28, 28, 0))
-        axes[0].axis("off")
-        for panel, activation in ((axes[1], for_true), (axes[2], for_answer)):
-            shown = panel.imshow(
-                activation,
-                cmap=BLUE_FOR_ORANGE_AGAINST,
-                vmin=-limit,
-                vmax=limit,
-                extent=(0, 28, 28, 0),
-                interpolation="bilinear",
-            )
-            panel.contour(numpy.arange(28) + 0.5, numpy.arange(28) + 0.5, image, [64], colors="k")
-            panel.axis("off")
-        axes[1].set_title("for {name} (true)".format(name=true), size=9)
-        axes[2].set_title("for {name} (answer)".format(name=answer), size=9)
-    bar = figure.colorbar(shown, ax=figure.axes, label="score of the pixel", shrink=0.5)
-    bar.ax.set_ylim(numpy.min(maps), numpy.max(maps))  # of the colors, only those that occur
-    title = "The most confident mistakes: what speaks for the truth, what for the answer"
+        above.set_title(true, size=9)
+        above.imshow(image, cmap="gray", extent=(0, 28, 28, 0))
+        below.set_title("→ {answer}".format(answer=answer), size=9)
+        shown = below.imshow(
+            lead,
+            cmap=BLUE_FOR_TRUE_ORANGE_FOR_ANSWER,
+            vmin=-limit,
+            vmax=limit,
+            extent=(0, 28, 28, 0),
+            interpolation="bilinear",
+        )
+        below.contour(numpy.arange(28) + 0.5, numpy.arange(28) + 0.5, image, [64], colors="k")
+        above.axis("off")
+        below.axis("off")
+    label = "← for the true class | for the answer →"
+    figure.colorbar(shown, ax=figure.axes, label=label, location="bottom", shrink=0.6)
+    title = "Wrong answers, the surest first: the true class, and what spoke for the answer"
     figure.suptitle(title)
     figure.alt = (
-        "{title}. Each row has an image, the class-activation map of its true class and that of "
-        "the network's answer. {rows}".format(
-            title=title, rows=" ".join(_activations_in_words(*row) for row in rows)
+        "{title}. Each column has an image, and below it a map of its pixels: blue where they "
+        "speak for the true class, orange where they speak for the answer. {rows}".format(
+            title=title, rows=" ".join(_activation_in_words(*row) for row in rows)
         )
     )
     return figure
 
 
-def _activations_in_words(
-    _: numpy.ndarray, true: str, for_true: numpy.ndarray, answer: str, for_answer: numpy.ndarray
-) -> str:
-    lead = for_answer - for_true
-    return (
-        "True class {true}, answer {answer}: {of_true}; {of_answer}. The answer leads by "
-        "{mean:.1f} on average, and by {most:.1f} where it leads most, {place}.".format(
-            true=true,
-            answer=answer,
-            of_true=_map_in_words(true, for_true),
-            of_answer=_map_in_words(answer, for_answer),
-            mean=lead.mean(),
-            most=lead.max(),
-            place=_brightest(lead),
-        )
+def _activation_in_words(_: numpy.ndarray, true: str, answer: str, lead: numpy.ndarray) -> str:
+    for_answer = (
+        "True class {true}, answer {answer}: the answer leads by {mean:.1f} on average, and by "
+        "{most:.1f} where it leads most, {place}; {rest}."
     )
-
-
-def _map_in_words(label: str, field: numpy.ndarray) -> str:
-    return (
-        "for {label} the pixels score from {low:.1f} to {high:.1f}, most {place}, {mean:.1f} on "
-        "average".format(
-            label=label,
-            low=field.min(),
-            high=field.max(),
-            place=_brightest(field),
-            mean=field.mean(),
+    rest = "no pixel speaks for the true class"
+    if lead.min() < 0:
+        rest = "the true class leads by {most:.1f} where it leads most, {place}".format(
+            most=-lead.min(), place=_brightest(-lead)
         )
+    return for_answer.format(
+        true=true,
+        answer=answer,
+        mean=lead.mean(),
+        most=lead.max(),
+        place=_brightest(lead),
+        rest=rest,
     )
 
 
@@ -454,6 +465,26 @@ def ingredients(table: pandas.DataFrame) -> Figure:
     An upright mark shows the mean of the seeds. `table` is what `experiments.final` returns; its
     first rows are the recipe's own.
     """
+    figure = _by_change(table, _costly, "change")
+    for axes in figure.axes:
+        mean = axes.lines[-1].get_xdata()[0]
+        axes.axvline(mean, color=GRAY, ls="--", lw=1, label="mean of the recipe")
+    figure.legend(*figure.axes[0].get_legend_handles_labels(), loc="outside lower center", ncols=2)
+    return figure
+
+
+def loss_log(table: pandas.DataFrame) -> Figure:
+    """Draw the rows of a loss log as `ingredients` does; each row keeps the changes above it."""
+    figure = _by_change(table, _largest_step, "row")
+    for axes in figure.axes:
+        axes.lines[-1].set(linestyle="-", linewidth=1)  # from mean to mean
+    figure.legend(*figure.axes[0].get_legend_handles_labels(), loc="outside lower center", ncols=2)
+    return figure
+
+
+def _by_change(
+    table: pandas.DataFrame, title: Callable[[str, pandas.Series], str], row: str
+) -> Figure:
     figure = Figure(9.5, 3.6)
     drawn = figure.subplots(1, len(RESULTS), sharey=True)
     said = []
@@ -461,19 +492,23 @@ def ingredients(table: pandas.DataFrame) -> Figure:
         means = table.groupby("change", sort=False)[measure].mean()
         axes.plot(table[measure], table.change, "o", color=BLUE, alpha=0.6, ms=6, mew=0)
         axes.plot(means, means.index, "|", color=ORANGE, ms=16, mew=2.5, label="mean of the seeds")
-        axes.axvline(means.iloc[0], color=GRAY, ls="--", lw=1, label="mean of the recipe")
-        axes.set(xlabel=name, title=_costly(measure, means))
+        axes.set(xlabel=name, title=title(measure, means))
         axes.grid(axis="x", alpha=0.3)
-        said.append("{title}.".format(title=_costly(measure, means)))
+        said.append("{title}.".format(title=title(measure, means)))
         said += _changes_in_words(table, measure, name)
     drawn[0].yaxis.set_inverted(True)
-    handles = drawn[0].get_legend_handles_labels()
-    figure.legend(*handles, loc="outside lower center", ncols=2)
     figure.alt = (
-        "Two plots with a row of dots for each change, a dot for each run and a mark at the mean. "
-        "{said}".format(said=" ".join(said))
+        "Two plots with a row of dots for each {row}, a dot for each run and a mark at the mean. "
+        "{said}".format(row=row, said=" ".join(said))
     )
     return figure
+
+
+def _largest_step(_: str, means: pandas.Series) -> str:
+    """Say which row of a log differs most from the one above it."""
+    steps = means.diff().iloc[1:]
+    largest = steps.abs().idxmax()
+    return "Largest step: {change} ({by:+.3f})".format(change=largest, by=steps[largest])
 
 
 def _costly(measure: str, means: pandas.Series) -> str:
