@@ -516,7 +516,7 @@ def test_06_says_whether_longer_steps_cost_more_as_measured(lost, said):
 def test_06_says_which_rows_of_the_loss_log_count_as_stored():
     """In a copy of the stored results, other numbers make other sentences."""
     stored = experiments.stored("loss_log")
-    changed = copy.deepcopy(stored)
+    changed = deepcopy(stored)
     for run in changed["runs"]:
         run["train_loss"][-1] = 0.9 if run["change"] == "+ shortcut" else 0.1 + 0.001 * run["seed"]
     cells = ("37ac0817", "c572ed57", "l06said9")
