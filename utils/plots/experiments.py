@@ -475,7 +475,7 @@ def ingredients(table: pandas.DataFrame) -> Figure:
 
 def loss_log(table: pandas.DataFrame) -> Figure:
     """Draw the rows of a loss log as `ingredients` does; each row keeps the changes above it."""
-    figure = _by_change(table, _largest_step, "row")
+    figure = _by_change(table, _largest_step, "line of the log")
     for axes in figure.axes:
         axes.lines[-1].set(linestyle="-", linewidth=1)  # from mean to mean
     figure.legend(*figure.axes[0].get_legend_handles_labels(), loc="outside lower center", ncols=2)
