@@ -118,12 +118,12 @@ def test_the_words_for_lesions_hold_what_is_left_without_each_block_of_each_fami
     assert "It stays above one half without 0 of these 2 blocks" in said
 
 
-def test_moves_are_drawn_against_what_is_lost_and_the_extremes_are_named():
+def test_moves_are_drawn_against_what_is_lost_and_the_largest_are_named():
     table = pandas.DataFrame({"ratio": [0.5, 2.0, 1.0], "lost": [0.1, -0.01, 0.3]}, ["a", "b", "c"])
     figure = plots.moves(table, "Title")
     (axes,) = figure.axes
     assert list(axes.lines[0].get_xdata()) == [0.5, 2.0, 1.0]
-    assert {text.get_text() for text in axes.texts} == {"a", "b", "c"}
+    assert {text.get_text() for text in axes.texts} == {"b", "c"}
     assert "a 0.50 and +0.100, b 2.00 and -0.010, c 1.00 and +0.300." in figure.alt
     assert figure.alt.startswith("Title. A dot for each of 3 blocks")
 

@@ -266,13 +266,13 @@ def moves(table: pandas.DataFrame, title: str) -> Figure:
     """Draw for each block how far it moves its input, and what is lost without it.
 
     `table` has a row for each block: `ratio`, the length of g(x) relative to x, and `lost`, the
-    accuracy that is lost. The blocks with the smallest and the largest numbers are named.
+    accuracy that is lost. The blocks with the largest numbers are named.
     """
     figure = Figure(7, 4)
     axes = figure.subplots()
     axes.plot(table.ratio, table.lost, "o", color=BLUE, ms=7, mew=0, alpha=0.8)
     axes.axhline(0, color=GRAY, lw=0.8)
-    for name in dict.fromkeys([table.ratio.idxmin(), table.ratio.idxmax(), table.lost.idxmax()]):
+    for name in dict.fromkeys([table.ratio.idxmax(), table.lost.idxmax()]):
         right = table.ratio[name] > table.ratio.mean()
         axes.annotate(
             name,
