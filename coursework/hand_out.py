@@ -37,9 +37,17 @@ END_OF_MAKEFILE = "# For authors and teachers; `make release` leaves out what fo
 SEALED = """\
 # @title Ours runs here, but it is not shown: write yours first
 import base64
+import linecache
 import zlib
 
-exec(zlib.decompress(base64.b64decode("""
+_ours = zlib.decompress(
+    base64.b64decode("""
+# In the cache of lines, the code is found by lessons that compare it with other code.
+UNSEALED = """\
+    )
+).decode()
+linecache.cache["{name}"] = len(_ours), None, _ours.splitlines(True), "{name}"
+exec(compile(_ours, "{name}", "exec"))"""
 RECALLED = re.compile(r"(<details><summary>\d+\. .*?</summary>)(.*?)(</details>)", re.DOTALL)
 WHERE = re.compile(r"\(See .*?\)\s*$", re.DOTALL)
 ANNOUNCED = re.compile(r" ?Below each check,? (?:there is )?a solution[^.]*\.")
@@ -97,8 +105,8 @@ def without_solutions(notebook: NotebookNode) -> None:
 def sealed(source: str) -> str:
     """Return code that runs what `source` holds, and does not show it."""
     packed = base64.b64encode(zlib.compress(source.encode(), 9)).decode()
-    lines = "\n".join(f'    "{line}"' for line in textwrap.wrap(packed, 88))
-    return f"{SEALED}\n{lines}\n)))"
+    lines = "\n".join(f'        "{line}"' for line in textwrap.wrap(packed, 84))
+    return f"{SEALED}\n{lines}\n{UNSEALED.format(name=f'<ours {zlib.crc32(source.encode())}>')}"
 
 
 def _is_used(source: str, later: list[NotebookNode]) -> bool:

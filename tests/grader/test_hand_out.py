@@ -1,5 +1,6 @@
 """What a class gets: the course without solutions, hidden questions, and what belongs to them."""
 
+import inspect
 import re
 import shutil
 import subprocess
@@ -79,6 +80,7 @@ def test_a_solution_stays_only_where_the_lesson_goes_on_with_it_and_is_not_reada
     names = {}
     exec(sealed, names)
     assert names["double"](3) == 6
+    assert inspect.getsource(names["double"]).endswith("return 2 * x"), "09 compares two blocks"
     assert "return" not in sealed
 
 
