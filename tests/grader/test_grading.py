@@ -393,7 +393,8 @@ TRAINING = {
 }
 READY_MADE = {
     "network": "from utils.resnet import resnet18\nmy_resnet18 = lambda *a, **k: resnet18()",
-    "step": "my_train_step = train.train_step",
+    "step": "def my_train_step(net, X, y, trainer, parts=1):\n"
+    "    return train.train_step(net, X, y, trainer)",
     "fit": "my_fit = train.fit",
 }
 SCRIPT = (
