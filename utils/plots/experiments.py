@@ -224,11 +224,11 @@ def lesions(accuracies: dict[str, pandas.Series]) -> Figure:
     for axes, (family, series) in zip(panels, accuracies.items()):
         whole, left = series.iloc[0], series.iloc[1:]
         bars(axes, left, STYLES[family][0])
+        axes.set(xlabel="accuracy, share of images", xlim=(0, 1), ylabel="block removed")
         _values_at_bars(axes, left, "{:.3f}")
         label = "nothing removed: {accuracy:.3f}".format(accuracy=whole)
         axes.axvline(whole, color="black", ls="--", label=label)
         axes.axvline(GUESSING, color=GRAY, ls=":", label="guessing")
-        axes.set(xlabel="accuracy, share of images", xlim=(0, 1), ylabel="block removed")
         axes.set_title(
             "{family}\nmissed most: {block} ({lost:.3f} lost)".format(
                 family=family, block=left.idxmin(), lost=whole - left.min()
@@ -304,7 +304,7 @@ def moves(table: pandas.DataFrame, title: str) -> Figure:
 def _values_at_bars(axes: Axes, values: pandas.Series, form: str) -> None:
     """Write each value at the end of its bar: inside, or beside it where the bar is short."""
     for row, value in enumerate(values):
-        inside = value > 0.3 * values.max()
+        inside = value > 0.3 * axes.get_xlim()[1]
         axes.annotate(
             form.format(value),
             (value, row),
