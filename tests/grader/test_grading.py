@@ -467,9 +467,9 @@ def test_a_students_text_cannot_run_in_the_browser_of_a_grader(trained, course):
 def test_scores_by_hand_are_kept(trained, course, patient):
     """A second run leaves them unchanged, and enters them into the tables."""
     folder = trained[0]
-    book = gradebook.Gradebook(course, "ps2")
+    tables = gradebook.Gradebook(course, "ps2")
     of_moodle = {name: {"platform": "moodle", "number": "5"} for name in ("right", "copied")}
-    assert book.write_imports(of_moodle) == [], "nobody has all points yet"
+    assert tables.write_imports(of_moodle) == [], "nobody has all points yet"
     with Gradebook(f"sqlite:///{course / 'gradebook.db'}") as book:
         for cell, points in (("curves", 3), ("experiment", 2), ("conclusion", 3)):
             given = book.find_grade(cell, "ps2", "ps2", "right")
@@ -479,7 +479,7 @@ def test_scores_by_hand_are_kept(trained, course, patient):
     assert grade.enter(course, "ps2", results) == []
     row = table(course, "ps2")["right"]
     assert (row["score"], row["to grade by hand"]) == ("28.0", "no")
-    (imported,) = book.write_imports(of_moodle)
+    (imported,) = tables.write_imports(of_moodle)
     assert imported.read_text().splitlines()[1:] == ["Participant 5,right,28.0,30.0,-"]
 
 
