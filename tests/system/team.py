@@ -85,7 +85,7 @@ def main(folder, epochs="4", kind="small", slow="", seed_of="", batch_size="32",
         def on_step(history):
             print(f"\nstep {len(history.step_losses)}", flush=True)
             if slow == str(RANK):
-                time.sleep(0.3)
+                time.sleep(1)  # plainly more than a step takes, on a busy machine too
 
         run(
             net,
