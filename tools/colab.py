@@ -14,7 +14,8 @@ BADGES = "badges"  # the id of the cell with the badges
 BADGE_IMAGE = "https://colab.research.google.com/assets/colab-badge.svg"
 BINDER_IMAGE = "https://mybinder.org/badge_logo.svg"
 GITHUB = "https://github.com/"
-NEIGHBOR = re.compile(r"\[([^\]]+)\]\((\w+\.(?:ipynb|md))\)")  # a link to a file in notebooks/
+# A link to a file in notebooks/, or to a place in it.
+NEIGHBOR = re.compile(r"\[([^\]]+)\]\((\w+\.(?:ipynb|md)(?:#[\w-]+)?)\)")
 HIDDEN = {"cellView": "form", "jupyter": {"source_hidden": True}}  # in Colab, in JupyterLab
 
 

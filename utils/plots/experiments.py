@@ -465,26 +465,34 @@ def ingredients(table: pandas.DataFrame) -> Figure:
     An upright mark shows the mean of the seeds. `table` is what `experiments.final` returns; its
     first rows are the recipe's own.
     """
-    figure = _by_change(table, _costly, "change")
+    figure, said = _by_change(table, _costly)
     for axes in figure.axes:
         mean = axes.lines[-1].get_xdata()[0]
         axes.axvline(mean, color=GRAY, ls="--", lw=1, label="mean of the recipe")
     figure.legend(*figure.axes[0].get_legend_handles_labels(), loc="outside lower center", ncols=2)
+    figure.alt = ROWS.format(row="change", said=said)
     return figure
 
 
 def loss_log(table: pandas.DataFrame) -> Figure:
     """Draw the rows of a loss log as `ingredients` does; each row keeps the changes above it."""
-    figure = _by_change(table, _largest_step, "line of the log")
+    figure, said = _by_change(table, _largest_step)
     for axes in figure.axes:
         axes.lines[-1].set(linestyle="-", linewidth=1)  # from mean to mean
     figure.legend(*figure.axes[0].get_legend_handles_labels(), loc="outside lower center", ncols=2)
+    figure.alt = ROWS.format(row="line of the log", said=said)
     return figure
 
 
+ROWS = (
+    "Two plots with a row of dots for each {row}, a dot for each run and a mark at the mean. {said}"
+)
+
+
 def _by_change(
-    table: pandas.DataFrame, title: Callable[[str, pandas.Series], str], row: str
-) -> Figure:
+    table: pandas.DataFrame, title: Callable[[str, pandas.Series], str]
+) -> tuple[Figure, str]:
+    """Return a figure with a row for each change, and what it shows, in words."""
     figure = Figure(9.5, 3.6)
     drawn = figure.subplots(1, len(RESULTS), sharey=True)
     said = []
@@ -497,11 +505,7 @@ def _by_change(
         said.append("{title}.".format(title=title(measure, means)))
         said += _changes_in_words(table, measure, name)
     drawn[0].yaxis.set_inverted(True)
-    figure.alt = (
-        "Two plots with a row of dots for each {row}, a dot for each run and a mark at the mean. "
-        "{said}".format(row=row, said=" ".join(said))
-    )
-    return figure
+    return figure, " ".join(said)
 
 
 def _largest_step(_: str, means: pandas.Series) -> str:
