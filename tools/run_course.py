@@ -20,7 +20,6 @@ import nbformat
 from nbformat.v4 import new_notebook
 from tqdm import tqdm
 
-from bench import parts
 from notebooks import (
     NOTEBOOKS,
     ROOT,
@@ -90,6 +89,8 @@ def run_course(
 
 def pytorch() -> Path:
     """Return the folder with PyTorch, installed if need be; raise NotebookError if it cannot be."""
+    from bench import parts  # only here: it takes seconds to import what draws the benchmark
+
     python = parts.pytorch()
     if python is None:
         raise NotebookError(f"{PORT} stays as it was: its outputs need PyTorch.", new_notebook())
