@@ -36,7 +36,8 @@ def keras_column():
     assert names == ["gamma", "beta", "moving_mean", "moving_variance"]
     assert (norm.momentum, norm.epsilon) == (0.99, 1e-3)
     assert close(norm.moving_variance, 0.99 * 1 + 0.01 * BIASED)
-    assert keras.optimizers.SGD(nesterov=True).nesterov
+    nesterov = keras.optimizers.SGD(momentum=0.9, nesterov=True)
+    assert (nesterov.nesterov, nesterov.momentum) == (True, 0.9)
     assert "jit_compile" in inspect.signature(keras.Model.compile).parameters
     unpadded = keras.layers.Conv2D(8, 3, 2)
     unpadded(IMAGE)

@@ -1,7 +1,7 @@
 """Networks that differ in one thing: plain and residual ones of any depth, and variants of them.
 
 Notebook 01 compares their depths. Notebook 06 looks inside them, and its loss log goes from a plain
-network of 18 layers to the final ResNet-18, one change at a time. Notebook 07 trains their
+network of 20 layers to the final residual one, one change at a time. Notebook 07 trains their
 relatives, made of `PreActivation` and `Bottleneck`, with a small stem.
 """
 

@@ -318,7 +318,7 @@ def run(options: argparse.Namespace) -> None:
     finally:
         launch.end()
     seconds = time.monotonic() - launch.started
-    print(f"All {len(launch.workers)} workers have finished, after {seconds:.0f} s.")
+    print(f"Every worker has finished, after {seconds:.0f} s.")
 
 
 def main(arguments: Sequence[str]) -> int:
