@@ -12,6 +12,7 @@ from pathlib import Path
 
 import colab
 import first_cell
+import published
 from grader import assignment
 from grader.gradebook import Gradebook
 from notebooks import ROOT, save
@@ -34,7 +35,7 @@ def release(course: Path, name: str, output: Path, offline: bool = False) -> lis
     (output / "colab").mkdir(parents=True, exist_ok=True)
     alone, packed = output / f"{name}.ipynb", output / "colab" / f"{name}.ipynb"
     alone.write_bytes(released.read_bytes())
-    save(colab.pack(released, first_cell.alone(offline), colab.published_address()), packed)
+    save(colab.pack(released, first_cell.alone(offline), published.address()), packed)
     return [alone, packed]
 
 

@@ -1,4 +1,4 @@
-"""The course in Colab: its address, links and badges, and notebooks packed to work alone."""
+"""The course in Colab: links and badges, and notebooks packed to work alone."""
 
 from __future__ import annotations
 
@@ -8,32 +8,25 @@ from pathlib import Path
 import nbformat
 from nbformat import NotebookNode
 
-from notebooks import ROOT, code_cells
+import published
+from notebooks import code_cells
 
-BADGES = "badges"  # the id of the cell with the badges
 BADGE_IMAGE = "https://colab.research.google.com/assets/colab-badge.svg"
 BINDER_IMAGE = "https://mybinder.org/badge_logo.svg"
-GITHUB = "https://github.com/"
 # A link to a file in notebooks/, or to a place in it.
 NEIGHBOR = re.compile(r"\[([^\]]+)\]\((\w+\.(?:ipynb|md)(?:#[\w-]+)?)\)")
 HIDDEN = {"cellView": "form", "jupyter": {"source_hidden": True}}  # in Colab, in JupyterLab
 
 
-def published_address() -> str:
-    """Return where the README says that the course is published, or ""."""
-    found = re.search(r"^git clone (\S+)$", (ROOT / "README.md").read_text("utf-8"), re.MULTILINE)
-    return found[1] if found else ""
-
-
 def link(address: str, name: str) -> str:
     """Return the link that opens a notebook of the published course in Colab."""
-    path = address.removeprefix(GITHUB)
+    path = address.removeprefix(published.GITHUB)
     return f"https://colab.research.google.com/github/{path}/blob/main/notebooks/{name}"
 
 
 def badges(address: str, name: str) -> str:
     """Return two badges, in Markdown, that open a notebook in Colab and on Binder."""
-    path = address.removeprefix(GITHUB)
+    path = address.removeprefix(published.GITHUB)
     binder = f"https://mybinder.org/v2/gh/{path}/main?urlpath=lab/tree/notebooks/{name}"
     return (
         f"[![Open in Colab]({BADGE_IMAGE})]({link(address, name)})\n"
@@ -43,7 +36,7 @@ def badges(address: str, name: str) -> str:
 
 def has_badges(cell: NotebookNode) -> bool:
     """Return whether this is the cell with the badges."""
-    return cell.get("id") == BADGES
+    return cell.get("id") == published.BADGES
 
 
 def pack(path: Path, first_cell: str, address: str) -> NotebookNode:

@@ -10,6 +10,7 @@ import argparse
 
 import colab
 import first_cell
+import published
 from notebooks import ROOT, notebook_paths, save
 from utils.setup import remedies
 
@@ -20,7 +21,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description="Pack the notebooks to work alone.")
     parser.add_argument("--offline", action="store_true", help="add a sample of the data")
     offline = parser.parse_args().offline
-    source, address = first_cell.alone(offline), colab.published_address()
+    source, address = first_cell.alone(offline), published.address()
     for path in notebook_paths():
         packed = OUTPUT / path.name
         save(colab.pack(path, source, address), packed)

@@ -18,6 +18,7 @@ from nbformat.v4 import new_markdown_cell
 
 import colab
 import first_cell
+import published
 from generated import write_block
 from notebooks import ROOT, code_cells, notebook_paths, save
 from utils.setup import remedies
@@ -37,14 +38,14 @@ def checked(address: str) -> str:
             f"Colab and Binder cannot open {address!r}. They open public repositories on GitHub: "
             "make publish REPO=https://github.com/owner/name"
         )
-    return f"{colab.GITHUB}{match[1]}"
+    return f"{published.GITHUB}{match[1]}"
 
 
 def stamp_notebook(path: Path, address: str) -> None:
     """Put badges below a notebook's title, and the address into its first code cell."""
     notebook = nbformat.read(path, as_version=4)
     title, *rest = [cell for cell in notebook.cells if not colab.has_badges(cell)]
-    badges = new_markdown_cell(colab.badges(address, path.name), id=colab.BADGES)
+    badges = new_markdown_cell(colab.badges(address, path.name), id=published.BADGES)
     notebook.cells = [title, badges, *rest]
     code_cells(notebook)[0].source = first_cell.at_home(address)
     save(notebook, path)

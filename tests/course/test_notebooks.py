@@ -21,8 +21,8 @@ import pytest
 from outputs import complaints, texts
 from solutions import defined, exercises, is_collapsed
 
-import colab
 import first_cell
+import published
 import run_course
 from notebooks import (
     NotebookError,
@@ -116,7 +116,7 @@ def test_no_path_of_the_machine_it_ran_on_is_shown(notebook):
 def test_it_opens_with_its_title_and_finds_the_toolbox_before_anything_else(path, notebook):
     assert notebook.cells[0].source.startswith(f"# {path.stem[:2]} ")
     first = code_cells(notebook)[0]
-    assert first.source == first_cell.at_home(colab.published_address())
+    assert first.source == first_cell.at_home(published.address())
 
 
 @each_notebook

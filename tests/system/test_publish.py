@@ -15,6 +15,7 @@ import colab
 import first_cell
 import pack_colab
 import publish
+import published
 from environments import mirror
 from notebooks import NOTEBOOKS, ROOT, code_cells, notebook_paths, save
 from utils.setup import fetch
@@ -201,7 +202,7 @@ def course(tmp_path, monkeypatch):
     shutil.copy(ROOT / "README.md", tmp_path)
     shutil.copytree(NOTEBOOKS, tmp_path / "notebooks", ignore=shutil.ignore_patterns("checkpoints"))
     monkeypatch.setattr(publish, "ROOT", tmp_path)
-    monkeypatch.setattr(colab, "ROOT", tmp_path)
+    monkeypatch.setattr(published, "ROOT", tmp_path)
     monkeypatch.setattr(
         publish, "notebook_paths", lambda: sorted((tmp_path / "notebooks").glob("[0-9]*.ipynb"))
     )
@@ -217,8 +218,8 @@ def course(tmp_path, monkeypatch):
 
 def test_before_it_is_published_no_badge_points_anywhere():
     """This holds for the repository as long as its README names no address."""
-    if colab.published_address():
-        pytest.skip(f"published at {colab.published_address()}")
+    if published.address():
+        pytest.skip(f"published at {published.address()}")
     for path in [ROOT / "README.md", *notebook_paths()]:
         text = path.read_text("utf-8")
         assert colab.BADGE_IMAGE not in text
@@ -228,7 +229,7 @@ def test_before_it_is_published_no_badge_points_anywhere():
 def test_the_address_stands_in_the_readme_and_in_every_notebook(course):
     stamped = course(FIRST)
     assert f"git clone {FIRST}\n" in stamped["README.md"]
-    assert colab.published_address() == FIRST
+    assert published.address() == FIRST
     for name, text in stamped.items():
         notebook = "00_start_here.ipynb" if name == "README.md" else name
         assert f"{colab.link(FIRST, notebook)}" in text
