@@ -17,7 +17,7 @@ export HOME := $(CURDIR)/.cache/home
 endif
 
 .DEFAULT_GOAL := help
-.PHONY: help set-up run lab test test-fast style refresh sweep bench lock colab publish environments gpu try-gpu release assignment grade formgrader
+.PHONY: help set-up run lab test test-fast style refresh sweep bench lock colab publish environments gpu try-gpu release assignment grade formgrader site site-serve
 
 help: ## list these commands
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-12s  %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -74,6 +74,13 @@ grade: set-up ## grade ASSIGNMENT=ps1 FROM=submissions, a folder or a zip (see c
 formgrader: set-up ## look at graded submissions and grade by hand, in a browser on this machine
 	@PATH="$$PWD/$(BIN):$$PATH" && cd coursework && exec python ../tools/$(LAB) $(LAB_ARGS)
 
+# These two need neither .venv nor the data: what they need is in an environment of their own.
+site: ## write the course as web pages, with a search and an EPUB, in build/site/
+	@$(PYTHON) tools/make_site.py
+
+site-serve: site ## show these pages on this machine, at http://127.0.0.1:8000 (PORT=... for another port)
+	@exec $(PYTHON) tools/serve_site.py $(PORT)
+
 # Three at a time, each with one thread, since many of them wait; ORDER=random shuffles them.
 PYTEST = OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 3 --dist loadgroup \
 	$(if $(filter random,$(ORDER)),-p randomly,)
@@ -91,13 +98,15 @@ style: set-up ## check the form of the code, as the commit hooks do
 	@$(BIN)/deptry utils notebooks tools coursework tests tests/checks tests/course tests/grader tests/system
 	@env PYTHONPATH=coursework $(BIN)/lint-imports --no-cache
 	@$(BIN)/pyright
-	@$(BIN)/check-jsonschema --builtin-schema vendor.github-workflows .github/workflows/tests.yml
+	@$(BIN)/check-jsonschema --builtin-schema vendor.github-workflows .github/workflows/tests.yml .github/workflows/pages.yml
+	@$(BIN)/check-jsonschema --builtin-schema vendor.readthedocs .readthedocs.yaml
 	@$(BIN)/check-jsonschema --builtin-schema vendor.citation-file-format CITATION.cff
 
 publish: set-up ## write the published address and badges into the course (REPO=https://github.com/owner/name)
 	@$(BIN)/python tools/publish.py $(REPO)
 
-lock: set-up ## rewrite requirements.txt from pyproject.toml
-	@UV_SYSTEM_CERTS=1 UV_CUSTOM_COMPILE_COMMAND="make lock" $(BIN)/uv pip compile --quiet \
-		--universal --generate-hashes --no-emit-index-url --python-version 3.11 \
-		--group dev --group coursework --output-file requirements.txt pyproject.toml
+COMPILE = UV_SYSTEM_CERTS=1 UV_CUSTOM_COMPILE_COMMAND="make lock" $(BIN)/uv pip compile --quiet \
+	--universal --generate-hashes --no-emit-index-url --python-version 3.11
+lock: set-up ## rewrite requirements.txt and site/requirements.txt from pyproject.toml
+	@$(COMPILE) --group dev --group coursework --output-file requirements.txt pyproject.toml
+	@$(COMPILE) --group site --output-file site/requirements.txt

@@ -8,21 +8,42 @@ import os
 import sys
 from pathlib import Path
 
+import tomllib
+
 HERE = Path(__file__).resolve().parent
 sys.path[:0] = [str(HERE / "extensions"), str(HERE.parent / "tools")]
 
 import published  # noqa: E402
 
-TITLES = {"en": "Residual networks, by hand"}
+# What the pages say themselves, in each language.
+WORDS = {
+    "en": {
+        "title": "Residual networks, by hand",
+        "search": "Search the course",
+        "hint": "Type some words, for example of an error message.",
+        "one": "One page has these words.",
+        "several": "{count} pages have these words.",
+        "none": "No page has these words: {words}",
+        "no_server": "The search needs a web server. In the folder of the course, type "
+        "“make site-serve”.",
+        "epub": "The course as an e-book (EPUB)",
+        "on_this_page": "On this page",
+        "license": "Text and figures: CC BY 4.0. Code: MIT license.",
+    }
+}
 
 language = os.environ["SITE_LANGUAGE"]
-project = html_title = epub_title = TITLES[language]
+is_book = os.environ["SITE_BUILDER"] == "epub"
+words = WORDS[language]
+project = html_title = epub_title = words["title"]
 author = epub_author = epub_publisher = "The residual networks course authors"
-copyright = f'{author}. Text and figures <a href="https://creativecommons.org/licenses/by/4.0/">CC BY 4.0</a>, code MIT'  # noqa: E501
-version = release = ""
+project_file = tomllib.loads((HERE.parent / "pyproject.toml").read_text("utf-8"))
+version = release = project_file["project"]["version"]
 
-extensions = ["myst_nb", "sphinx_copybutton", "course"]
-templates_path = ["templates"]
+extensions = ["myst_nb", "course", *([] if is_book else ["sphinx_copybutton"])]
+templates_path = [] if is_book else ["components"]  # as the folder of the theme is called
+exclude_patterns = ["pages/*.md"] if is_book else []  # they take a browser
+suppress_warnings = ["toc.excluded", "toc.not_readable"]
 nb_execution_mode = "off"
 nb_merge_streams = True
 nb_ipywidgets_js = {}  # they would come from other hosts
@@ -31,14 +52,22 @@ html_math_renderer = "mathml"
 myst_heading_anchors = 6  # the names that GitHub gives to headings
 
 html_theme = "sphinx_book_theme"
-html_static_path = ["static"]
-html_css_files = ["pages.css"]
+html_static_path = ["book" if is_book else "static"]
+html_css_files = [] if is_book else ["pages.css"]
+html_js_files = [] if is_book else [("search.js", {"type": "module"})]
+html_context = {"words": words, "book": "residual-networks.epub", "default_mode": "auto"}
+html_sidebars = {
+    "**": ["navbar-logo", "icon-links", "search-button-field", "sbt-sidebar-nav", "book"]
+}
 html_favicon = "static/icon.svg"
 html_copy_source = True  # the download of a notebook
 html_scaled_image_link = False
 html_show_sphinx = False
 html_use_index = html_domain_indices = False
 html_theme_options = {
+    "toc_title": words["on_this_page"],
+    "footer_content_items": ["extra-footer"],
+    "extra_footer": words["license"],
     "use_download_button": True,
     "use_fullscreen_button": False,
     "navbar_persistent": [],  # the search is in the sidebar
@@ -59,6 +88,8 @@ if address := published.address():
 
 epub_basename = "residual-networks"
 epub_description = "Residual networks, built, verified and trained by hand"
+epub_copyright = words["license"]
+epub_css_files = ["book.css"]
 epub_show_urls = "no"
 epub_use_index = False
 epub_exclude_files = [".nojekyll"]

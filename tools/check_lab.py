@@ -105,11 +105,15 @@ def wait_for_server(address: str, server: subprocess.Popen, log: Path) -> None:
 
 
 @contextlib.contextmanager
-def chromium(profile: Path) -> Iterator[webdriver.Chrome]:
-    """Start a headless Chromium with a new profile in this folder."""
+def chromium(profile: Path, *more: str) -> Iterator[webdriver.Chrome]:
+    """Start a headless Chromium with a new profile in this folder, and with more options.
+
+    It keeps two logs: `browser`, what pages say on the console, and `performance`, each request.
+    """
     options = webdriver.ChromeOptions()
     options.binary_location = shutil.which("chromium") or "chromium"
-    for option in (*CHROMIUM_OPTIONS, f"--user-data-dir={profile}"):
+    options.set_capability("goog:loggingPrefs", {"browser": "ALL", "performance": "ALL"})
+    for option in (*CHROMIUM_OPTIONS, f"--user-data-dir={profile}", *more):
         options.add_argument(option)
     service = webdriver.ChromeService(shutil.which("chromedriver"))
     browser = webdriver.Chrome(options=options, service=service)

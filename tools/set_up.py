@@ -43,9 +43,14 @@ def say(sentence: str) -> None:
 
 
 def wanted_stamp() -> bytes:
-    """Return what the stamp of an environment that is ready says, in any language setting."""
-    lock = hashlib.sha256(LOCK.read_bytes()).hexdigest()
-    return os.fsencode(f"requirements.txt {lock}\nfolder {ROOT}\nPython {COURSE_PYTHON}\n")
+    """Return what the stamp of the course's environment says when it is ready."""
+    return stamp(LOCK, ROOT)
+
+
+def stamp(requirements: Path, folder: Path) -> bytes:
+    """Return what names a lock, a folder and the Python, in any language setting."""
+    lock = hashlib.sha256(requirements.read_bytes()).hexdigest()
+    return os.fsencode(f"requirements.txt {lock}\nfolder {folder}\nPython {COURSE_PYTHON}\n")
 
 
 def ready() -> bool:
@@ -117,31 +122,9 @@ def build(lock: int) -> None:
     )  # where root grades, the submissions run as another user, who reads the packages
     with contextlib.suppress(FileNotFoundError):
         STAMP.unlink()  # first, so that a half-removed environment never looks ready
-    uv = find_uv(lock)
-    # Some networks have a certificate of their own. Trust what this machine trusts, as pip and
-    # browsers do.
-    env = {"UV_SYSTEM_CERTS": "1", **packages.installing(os.environ)}
     if storage.home().is_relative_to(CACHE):
         say(f"Nothing can be written at home, so {storage.home()} takes its place.")
-    say(f"Making the environment in .venv with Python {COURSE_PYTHON}.")
-    if VENV.exists():  # uv refuses to clear one whose removal was killed halfway
-        shutil.rmtree(VENV)
-    packages.run_or_explain(
-        [uv, "venv", "--python", COURSE_PYTHON, VENV],
-        "An environment with Python {version} could not be made. If uv cannot download Python "
-        "{version}, install it in another way and run the same command again.".format(
-            version=COURSE_PYTHON
-        ),
-        env,
-        pass_fds=[lock],
-    )
-    say("Installing the packages (280 MB: a minute or two, longer on a slow line).")
-    packages.run_or_explain(
-        [uv, "pip", "sync", "--compile-bytecode", "--python", PYTHON, "--require-hashes", LOCK],
-        "The packages of requirements.txt could not be installed.",
-        env,
-        pass_fds=[lock],
-    )
+    install(LOCK, VENV, "280 MB: a minute or two, longer on a slow line", lock)
     # The environment finds the course from any folder. A path would be read in the language
     # settings of each day.
     site_packages = VENV / "lib" / f"python{COURSE_PYTHON}" / "site-packages"
@@ -150,6 +133,40 @@ def build(lock: int) -> None:
     packages.run_or_explain([PYTHON, "-E", "-c", "import mxnet"], failure)
     storage.write_whole(STAMP, wanted_stamp())
     say(f"The environment is ready ({time.monotonic() - start:.0f} s).")
+
+
+def install(requirements: Path, folder: Path, size: str, lock: int) -> None:
+    """Make an environment with the packages of a lock, whatever is in its folder.
+
+    `size` says how much is downloaded; `lock` is the file descriptor of `alone`.
+    """
+    uv = find_uv(lock)
+    # Some networks have a certificate of their own. Trust what this machine trusts, as pip and
+    # browsers do.
+    env = {"UV_SYSTEM_CERTS": "1", **packages.installing(os.environ)}
+    say(f"Making the environment in {folder.relative_to(ROOT)} with Python {COURSE_PYTHON}.")
+    if folder.exists():  # uv refuses to clear one whose removal was killed halfway
+        shutil.rmtree(folder)
+    packages.run_or_explain(
+        [uv, "venv", "--python", COURSE_PYTHON, folder],
+        "An environment with Python {version} could not be made. If uv cannot download Python "
+        "{version}, install it in another way and run the same command again.".format(
+            version=COURSE_PYTHON
+        ),
+        env,
+        pass_fds=[lock],
+    )
+    say(f"Installing the packages ({size}).")
+    python = folder / "bin" / "python"
+    command = [uv, "pip", "sync", "--compile-bytecode", "--python", python, "--require-hashes"]
+    packages.run_or_explain(
+        [*command, requirements],
+        "The packages of {lock} could not be installed.".format(
+            lock=requirements.relative_to(ROOT)
+        ),
+        env,
+        pass_fds=[lock],
+    )
 
 
 def main() -> int:

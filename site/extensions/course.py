@@ -41,6 +41,7 @@ def adapt(app: Sphinx, docname: str, source: list[str]) -> None:
 
 def adapt_notebook(notebook: NotebookNode, app: Sphinx, docname: str) -> None:
     """Change the cells of a notebook: badges go, since their pictures are on other hosts."""
+    notebook.metadata.language_info["pygments_lexer"] = "ipython3"  # which knows lines with % and !
     notebook.cells = [cell for cell in notebook.cells if cell.get("id") != published.BADGES]
     for cell in notebook.cells:
         if cell.cell_type == "markdown":
@@ -101,6 +102,12 @@ def linked(text: str, app: Sphinx, docname: str) -> str:
     return LINK.sub(replaced, text)
 
 
+def name_folds(app: Sphinx, pagename: str, template: str, context: dict, doctree: object) -> None:
+    """Let a fold be called by its title; myst-nb calls each of them "Toggle hidden content"."""
+    if "body" in context:
+        context["body"] = context["body"].replace(' aria-label="Toggle hidden content"', "")
+
+
 def without_sphinx_search(app: Sphinx) -> None:
     """Leave Sphinx's own search out: Pagefind takes its place."""
     app.builder.search = False  # type: ignore[attr-defined]
@@ -122,5 +129,6 @@ def setup(app: Sphinx) -> ExtensionMetadata:
     """Register what this extension does; called by Sphinx."""
     app.connect("builder-inited", without_sphinx_search)
     app.connect("source-read", adapt)
+    app.connect("html-page-context", name_folds)
     app.add_html_math_renderer("mathml", (visit_math, None), (visit_math_block, None))
     return {"version": "1", "parallel_read_safe": True, "parallel_write_safe": True}

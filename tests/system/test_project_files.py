@@ -39,6 +39,7 @@ def test_a_workflow_runs_what_is_there_and_may_only_read(path):
     assert workflow["permissions"] == {"contents": "read"}
     for job in workflow["jobs"].values():
         assert job["timeout-minutes"] <= 90
+        assert set(job.get("permissions", {})) <= {"pages", "id-token"}  # what publishing takes
         for step in job["steps"]:
             check_command(step.get("run", "true"))
             assert re.fullmatch(r"actions/[\w-]+@v\d+", step.get("uses", "actions/none@v1"))
@@ -54,6 +55,8 @@ def test_the_tests_are_run_by_a_workflow_the_fast_ones_first():
 
 def test_workflows_and_container_have_the_python_of_the_course():
     texts = [path.read_text("utf-8") for path in WORKFLOWS]
+    read_the_docs = yaml.safe_load((ROOT / ".readthedocs.yaml").read_text("utf-8"))
+    assert read_the_docs["build"]["tools"]["python"] == set_up.COURSE_PYTHON
     images = re.findall(r"\bpython:([\d.]+)-", " ".join([*texts, DEVCONTAINER["image"]]))
     versions = re.findall(r'python-version: "([\d.]+)"', " ".join(texts))
     assert DEVCONTAINER["image"].startswith("python:")
