@@ -22,10 +22,12 @@ from sphinx.util.typing import ExtensionMetadata
 import published
 
 LINK = re.compile(r"(?<![!`])\[(?P<text>[^\]]*)\]\((?P<target>(?!https?:|#)[^)\s]+)\)")
-BADGES = re.compile(r"(<!-- badges, by make publish -->\n).*?(<!-- end of badges -->)", re.DOTALL)
+BADGES = re.compile(r"<!-- badges, by make publish -->\n.*?<!-- end of badges -->\n", re.DOTALL)
+BACK = re.compile(r"^\[← README\].*\n", re.MULTILINE)  # on the pages, the navigation leads there
 TITLE = re.compile(r"# @title (.*)\n+")
 FIGURE = re.compile(r'<img alt="(?P<alt>[^"]*)" width="(?P<width>\d+)"')
 STYLE = re.compile(r"<style scoped>.*?</style>\n?", re.DOTALL)
+ENTITY = re.compile(r"&(?!(?:lt|gt|amp|quot);)[A-Za-z]+;")  # a book, which is XML, knows no others
 
 
 def adapt(app: Sphinx, docname: str, source: list[str]) -> None:
@@ -36,7 +38,8 @@ def adapt(app: Sphinx, docname: str, source: list[str]) -> None:
         adapt_notebook(notebook, app, docname)
         source[0] = nbformat.writes(notebook)
     elif not docname.startswith("pages/"):
-        source[0] = BADGES.sub(r"\1\2", linked(source[0], app, docname))
+        text = BADGES.sub("", BACK.sub("", source[0]))
+        source[0] = linked(text, app, docname)
 
 
 def adapt_notebook(notebook: NotebookNode, app: Sphinx, docname: str) -> None:
@@ -75,7 +78,8 @@ def adapt_output(output: NotebookNode, cell: NotebookNode) -> None:
         image = {"alt": html.unescape(figure["alt"]), "width": figure["width"] + "px"}
         cell.metadata.setdefault("mystnb", {})["image"] = image
     elif "text/html" in data:
-        data["text/html"] = STYLE.sub("", data["text/html"])
+        text = STYLE.sub("", data["text/html"])
+        data["text/html"] = ENTITY.sub(lambda entity: html.unescape(entity[0]), text)
 
 
 def linked(text: str, app: Sphinx, docname: str) -> str:

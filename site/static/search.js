@@ -29,7 +29,8 @@ function excerpt(found) {
 
 function entry(page) {
   const item = document.createElement("li");
-  const sections = page.sub_results.filter((section) => section.url !== page.url).slice(0, 3);
+  const isPart = (section) => section.url !== page.url && section.title !== page.meta.title;
+  const sections = page.sub_results.filter(isPart).slice(0, 3);
   item.append(link(page));
   if (sections.length === 0) item.append(excerpt(page));
   const list = document.createElement("ul");

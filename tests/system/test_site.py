@@ -20,8 +20,11 @@ from selenium.webdriver.common.keys import Keys
 from selenium.webdriver.support.ui import WebDriverWait
 
 import check_lab
+import colab
 import make_site
+import publish
 import serve_site
+from generated import write_block
 from notebooks import NOTEBOOKS, ROOT, notebook_paths
 from utils.setup import packages
 
@@ -29,6 +32,7 @@ pytestmark = pytest.mark.xdist_group("site")  # the pages are made once
 DOCS = sorted((ROOT / "docs").glob("*.md"))
 BY_HAND = sorted((ROOT / "site" / "pages").glob("*.md"))
 PHONE, DESKTOP = (390, 844), (1400, 1000)
+ADDRESS = "https://github.com/owner/name"
 AXE = "axe-core@4.14.1"
 FIVE = (
     "index",
@@ -222,7 +226,34 @@ def test_what_is_no_page_is_a_link_only_where_the_course_is_published(site, html
     home = html["en/index.html"]
     assert home.find("a", string="utils") is None
     assert "a toolbox that you are invited to read" in home.get_text()
-    assert not home.select("[href*=colab], [href*=mybinder]")
+    assert not home.select("[href*='colab.research'], [href*=mybinder]")
+
+
+@pytest.mark.slow
+@pytest.mark.network
+def test_once_it_is_published_the_pages_open_colab_and_binder_and_link_the_files(
+    site, tmp_path, monkeypatch
+):
+    """In a copy with an address in its README and in a lesson, which has badges, too."""
+    copy = tmp_path / "course"
+    left_out = (".git", ".venv", ".cache", "build", "tests", "__pycache__", "checkpoints")
+    shutil.copytree(ROOT, copy, ignore=shutil.ignore_patterns(*left_out))
+    readme = copy / "README.md"
+    write_block(readme, "badges", colab.badges(ADDRESS, "00_start_here.ipynb"))
+    write_block(readme, "clone", f"```\ngit clone {ADDRESS}\n```")
+    publish.stamp_notebook(copy / "notebooks" / "02_residual_block.ipynb", ADDRESS)
+    monkeypatch.setattr(make_site, "ROOT", copy)
+    monkeypatch.setattr(make_site, "SITE", copy / "site")
+    make_site.gather("en", tmp_path / "sources")
+    python = make_site.ENVIRONMENT / "bin" / "python"
+    make_site.sphinx(python, "html", "en", tmp_path / "sources", tmp_path / "made")
+    lesson = parsed((tmp_path / "made/notebooks/02_residual_block.html").read_text("utf-8"))
+    links = {link["href"] for link in lesson.find_all("a", href=True)}
+    assert colab.link(ADDRESS, "02_residual_block.ipynb") in links
+    assert any(link.startswith("https://mybinder.org/v2/gh/owner/name/main") for link in links)
+    home = parsed((tmp_path / "made/index.html").read_text("utf-8"))
+    assert home.find("a", string="utils")["href"] == f"{ADDRESS}/tree/main/utils"
+    assert asked_hosts({"lesson": lesson, "home": home}) == []
 
 
 @pytest.mark.slow
@@ -285,6 +316,11 @@ def test_every_page_opens_without_an_error_and_none_scrolls_sideways(browser, ad
     for path in html:
         browser.get(address + path)
         assert complaints(browser, address) == [], path
+        flat = (
+            "return [...document.querySelectorAll('article img')].filter(image => Math.abs(image."
+            "width / image.height * image.naturalHeight / image.naturalWidth - 1) > 0.02).length"
+        )
+        assert browser.execute_script(flat) == 0, f"{path}: a figure has lost its proportions"
         wide = "return document.documentElement.scrollWidth - document.documentElement.clientWidth"
         assert browser.execute_script(wide) <= 0, path
 
