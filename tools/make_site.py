@@ -35,7 +35,7 @@ def environment() -> Path:
     with set_up.alone() as lock:
         if not (stamp.exists() and stamp.read_bytes() == wanted):
             stamp.unlink(missing_ok=True)
-            set_up.install(LOCK, ENVIRONMENT, "70 MB", lock)
+            set_up.install(LOCK, ENVIRONMENT, "95 MB", lock)
             stamp.write_bytes(wanted)
     return ENVIRONMENT / "bin" / "python"
 

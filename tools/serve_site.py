@@ -39,7 +39,9 @@ def main() -> None:
     except (ValueError, OverflowError, OSError) as error:
         sys.exit(
             "The pages cannot be served at port {port}: {reason}. Name another port, from 1024 to "
-            "65535: `make site-serve PORT=8001`.".format(port=port, reason=error)
+            "65535: `make site-serve PORT=8001`.".format(
+                port=port, reason=getattr(error, "strerror", None) or error
+            )
         )
     address = f"http://127.0.0.1:{serving.server_port}/"
     print(f"The pages are at {address} until you press Ctrl-C.", flush=True)

@@ -242,6 +242,8 @@ def test_once_it_is_published_the_pages_open_colab_and_binder_and_link_the_files
     write_block(readme, "badges", colab.badges(ADDRESS, "00_start_here.ipynb"))
     write_block(readme, "clone", f"```\ngit clone {ADDRESS}\n```")
     publish.stamp_notebook(copy / "notebooks" / "02_residual_block.ipynb", ADDRESS)
+    with (copy / "docs" / "glossary.md").open("a", encoding="utf-8") as glossary:
+        glossary.write("\nA formula: $x + g(x)$.\n")
     monkeypatch.setattr(make_site, "ROOT", copy)
     monkeypatch.setattr(make_site, "SITE", copy / "site")
     make_site.gather("en", tmp_path / "sources")
@@ -253,7 +255,9 @@ def test_once_it_is_published_the_pages_open_colab_and_binder_and_link_the_files
     assert any(link.startswith("https://mybinder.org/v2/gh/owner/name/main") for link in links)
     home = parsed((tmp_path / "made/index.html").read_text("utf-8"))
     assert home.find("a", string="utils")["href"] == f"{ADDRESS}/tree/main/utils"
-    assert asked_hosts({"lesson": lesson, "home": home}) == []
+    glossary = parsed((tmp_path / "made/docs/glossary.html").read_text("utf-8"))
+    assert "x+g(x)" in "".join(glossary.find("math").get_text().split()), "without a script"
+    assert asked_hosts({"lesson": lesson, "home": home, "glossary": glossary}) == []
 
 
 @pytest.mark.slow
@@ -417,7 +421,7 @@ def test_without_scripts_a_page_still_reads_and_leads_on(browser, address):
 
 @pytest.mark.slow
 @pytest.mark.network
-def test_the_pages_are_served_to_this_machine_alone_until_make_ends(site, tmp_path):
+def test_the_pages_are_served_to_this_machine_alone():
     """Once more at the same port: a sentence says what to do."""
     program = [sys.executable, ROOT / "tools" / "serve_site.py"]
     run = {"cwd": ROOT, "stdout": subprocess.PIPE, "stderr": subprocess.STDOUT, "text": True}
