@@ -1,5 +1,7 @@
 """What the tests share. utils is imported first: it sets up the machine before mxnet starts."""
 
+import sys
+
 import hypothesis
 import pytest
 import untested
@@ -35,6 +37,18 @@ def _numpy_arrays():
     npx.set_np()
     yield
     npx.set_np(shape=before, array=before)
+
+
+@pytest.fixture(autouse=True)
+def _numpy_mode_as_before():
+    """Leave MXNet's mode as it was. `experiments.run` switches it, as in a process of its own."""
+    util = sys.modules.get("mxnet.util")
+    before = util is not None and util.is_np_array()
+    yield
+    if "mxnet" in sys.modules:
+        from mxnet import npx
+
+        npx.set_np(shape=before, array=before)
 
 
 numpy_mode = pytest.fixture(_numpy_arrays, name="numpy_mode")

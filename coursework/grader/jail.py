@@ -17,12 +17,13 @@ import subprocess
 import sys
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import psutil
 
 from grader.limits import JailLimits
+from jailed import WAITING
 from utils.setup import remedies
 
 NOBODY = 65534  # and the numbers below it, one for each jail that runs at the same time
@@ -39,14 +40,16 @@ class JailError(Exception):
 
 @dataclass(frozen=True)
 class Ending:
-    """How a run ended: its result, the start of its output, and what stopped it.
+    """How a run ended: its result, the start of its output, what stopped it, and what it used.
 
-    `stopped` is a sentence, or "" where the program ended by itself and well.
+    `stopped` is a sentence, or "" where the program ended by itself and well. `seconds` are those
+    of the processor, or what the time on the clock counts for, if that is more.
     """
 
     result: bytes
     printed: str
     stopped: str = ""
+    seconds: float = field(default=0.0, compare=False)
 
 
 @dataclass(frozen=True)
@@ -106,7 +109,7 @@ class Jail:
             printing: self.limits.output_kilobytes * 2**10,
         }
         kept = {descriptor: bytearray() for descriptor in limits}
-        deadline, stopped = time.monotonic() + self.limits.seconds, ""
+        started, allowed, used, stopped = time.monotonic(), self.limits.seconds, 0.0, ""
         unsent = memoryview(given)
         os.set_blocking(process.stdin.fileno(), False)
         with selectors.DefaultSelector() as selector:
@@ -114,7 +117,7 @@ class Jail:
                 selector.register(descriptor, selectors.EVENT_READ)
             selector.register(process.stdin, selectors.EVENT_WRITE)
             while len(selector.get_map()) > 0 and not stopped:
-                for key, _ in selector.select(max(0, min(0.1, deadline - time.monotonic()))):
+                for key, _ in selector.select(0.1):
                     if key.fileobj is process.stdin:
                         unsent = _send(process.stdin.fileno(), unsent)
                         if not unsent:
@@ -130,17 +133,22 @@ class Jail:
                         stopped = f"It returned more than {self.limits.result_megabytes} MB."
                 if process.poll() is not None and reading not in selector.get_map():
                     break
-                if _memory(process.pid) > self.limits.megabytes * 2**20:
+                memory, processor = _usage(process.pid)
+                used = max(used, processor)
+                if memory > self.limits.megabytes * 2**20:
                     stopped = f"It used more than {self.limits.megabytes} MB of memory."
-                if time.monotonic() > deadline:
-                    stopped = f"It did not end within {self.limits.seconds} seconds."
+                if used > allowed:
+                    stopped = f"It did not end within {allowed} seconds of the processor."
+                if time.monotonic() - started > WAITING * allowed:
+                    stopped = f"It did not end within {WAITING * allowed} seconds."
         if not stopped:
             stopped = _end(process)
             if process.returncode < 0 and self.protected:  # no code inside can reach bubblewrap
                 killed = remedies.ending(process.returncode)
                 raise JailError("The jail itself did not end well. {why}".format(why=killed))
         printed = bytes(kept[printing]).decode("utf-8", "replace")
-        return Ending(bytes(kept[reading]), printed, stopped)
+        used = max(used, (time.monotonic() - started) / WAITING)
+        return Ending(bytes(kept[reading]), printed, stopped, used)
 
     def _command(self, result: int) -> list[str]:
         """The command line up to Python's arguments."""
@@ -190,7 +198,7 @@ class Jail:
         limits = self.limits
         return [
             "prlimit",
-            f"--cpu={limits.seconds}:{limits.seconds + 1}",
+            f"--cpu={limits.seconds + 1}:{limits.seconds + 2}",  # if it hides from the count
             f"--as={limits.megabytes * 2**20}",
             f"--nproc={limits.processes}",
             f"--fsize={limits.file_megabytes * 2**20}",
@@ -223,14 +231,15 @@ def _end(process: subprocess.Popen) -> str:
     return "It ended with the status {status}.".format(status=status) if status else ""
 
 
-def _memory(process: int) -> int:
-    """Bytes of memory that the descendants of a process use."""
-    total = 0
+def _usage(process: int) -> tuple[int, float]:
+    """Bytes of memory, and seconds of the processor, that the descendants of a process use."""
+    memory, seconds = 0, 0.0
     with contextlib.suppress(psutil.Error):
         for child in psutil.Process(process).children(recursive=True):
-            with contextlib.suppress(psutil.Error):
-                total += child.memory_info().rss
-    return total
+            with contextlib.suppress(psutil.Error), child.oneshot():
+                memory += child.memory_info().rss
+                seconds += sum(child.cpu_times()[:4])  # with those of its children that have ended
+    return memory, seconds
 
 
 def _send(descriptor: int, unsent: memoryview) -> memoryview:

@@ -10,7 +10,6 @@ import builtins
 import itertools
 import json
 import re
-import time
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, replace
 from typing import Any
@@ -227,12 +226,11 @@ def _ask(
     stopped, left = "", float(jail.limits.seconds)
     places = {of_answer: place for place, (of_answer, _) in enumerate(requests)}
     while pending and left >= SHORTEST:
-        started = time.monotonic()
         limited = replace(jail, limits=replace(jail.limits, seconds=max(SHORTEST, int(left / 2))))
         asked = [(number, places[requests[number][0]], requests[number][1]) for number in pending]
         job = f"{json.dumps(sources)}\n{json.dumps(asked)}\n"
         ending = limited.run([*PROGRAM, str(jail.limits.item_seconds)], job.encode())
-        left -= time.monotonic() - started
+        left -= ending.seconds
         found = frames.read(ending.result, {*pending, frames.STARTED, frames.READY})
         if frames.STARTED not in found and len(pending) == len(requests):
             raise JailError(

@@ -18,14 +18,12 @@ from typing import Any
 
 from mxnet import npx
 
-from jailed import frames
+from jailed import WAITING, frames
 from jailed.frames import Frame
 from jailed.procedures import PROCEDURES, MissingError, Names
 from utils import _gluon
 from utils.runs import keeper
 from utils.student import Variant
-
-WAITING = 2  # seconds on the clock for each of the processor: others may keep it busy
 
 
 class EndlessError(BaseException):
@@ -35,19 +33,20 @@ class EndlessError(BaseException):
 def execute(sources: list[str], seconds: float) -> tuple[Names, dict[str, str]]:
     """Execute sources in order; return their names, and the errors that ended some, by source.
 
-    A broken one does not stop the others. Each may use half of the seconds that are left, so that
-    some remain for the last.
+    A broken one does not stop the others. Each may use the processor for half of the seconds that
+    are left, so that some remain for the last.
     """
     errors: dict[str, str] = {}
     names: Names = {"__name__": "__main__", "display": lambda *_, **__: None}
-    deadline = time.monotonic() + seconds
     for source in sources:
+        processor, clock = time.process_time(), time.monotonic()
         try:
-            share = max(0.1, (deadline - time.monotonic()) / 2)
-            with limited(share):
+            with limited(max(0.1, seconds / 2)):
                 exec(compile(source, "<answer>", "exec"), names)
         except BaseException as error:  # SystemExit too
             errors[source] = type(error).__name__
+        clock, processor = time.monotonic() - clock, time.process_time() - processor
+        seconds -= max(processor, clock / WAITING)
     return names, errors
 
 
@@ -63,7 +62,7 @@ def answer(
     if "my" in settings:  # the solution is asked with the numbers of each student
         names["my"] = Variant(**settings.pop("my"))
     try:
-        with limited(WAITING * seconds, seconds):
+        with limited(seconds):
             _gluon.reset_thread()  # nothing that a source or another item left behind counts here
             found = procedure(names, **settings)
     except MissingError:
@@ -75,27 +74,29 @@ def answer(
 
 
 @contextlib.contextmanager
-def limited(clock: float, processor: float = 0) -> Iterator[None]:
-    """Raise EndlessError once in code that takes more seconds, on the clock or of the processor.
+def limited(seconds: float) -> Iterator[None]:
+    """Raise EndlessError once in code that takes more seconds of the processor.
 
-    0 is no limit. The jail ends code that ignores the error.
+    Or WAITING times as many on the clock. The jail ends code that ignores the error.
     """
-    timers = (signal.ITIMER_REAL, signal.ITIMER_PROF)
+    timers = {signal.ITIMER_PROF: seconds, signal.ITIMER_REAL: WAITING * seconds}
 
-    def late(*_: object) -> None:
+    def stop() -> None:
         for timer in timers:
             signal.setitimer(timer, 0)
+
+    def late(*_: object) -> None:
+        stop()
         raise EndlessError
 
     signal.signal(signal.SIGALRM, late)
     signal.signal(signal.SIGPROF, late)
-    for timer, seconds in zip(timers, (clock, processor)):
-        signal.setitimer(timer, seconds)
+    for timer, allowed in timers.items():
+        signal.setitimer(timer, allowed)
     try:
         yield
     finally:
-        for timer in timers:
-            signal.setitimer(timer, 0)
+        stop()
 
 
 def main() -> None:

@@ -42,21 +42,15 @@ pytestmark = [
 
 
 @pytest.fixture(scope="module")
-def allowed():
-    """The usual limits with less time, since many submissions use up all of it.
-
-    Not much less: beside another test the imports of a notebook take several seconds.
-    """
-    usual = limits.read()
-    short = dataclasses.replace(usual.jail, seconds=45)
-    return dataclasses.replace(usual, jail=short)
+def usual():
+    """The limits of the course. They count seconds of the processor, however busy it is."""
+    return limits.read()
 
 
 @pytest.fixture(scope="module")
-def patient(allowed):
-    """Limits for honest submissions, whatever else keeps this machine busy."""
-    patient = dataclasses.replace(allowed.jail, seconds=300, item_seconds=30)
-    return dataclasses.replace(allowed, jail=patient)
+def allowed(usual):
+    """The same with less time, since many submissions use up all of it."""
+    return dataclasses.replace(usual, jail=dataclasses.replace(usual.jail, seconds=30))
 
 
 @pytest.fixture(scope="module")
@@ -180,7 +174,7 @@ def test_no_process_survives(graded):
 
 
 @pytest.fixture(scope="module")
-def honest(course, patient, tmp_path_factory):
+def honest(course, usual, tmp_path_factory):
     """Answers in other styles, with mistakes, and copied: the folder, the results, the table."""
     folder = tmp_path_factory.mktemp("honest")
     for what, source in styles.RIGHT_BLOCKS.items():
@@ -188,7 +182,7 @@ def honest(course, patient, tmp_path_factory):
     for what, (answer, source, *_) in styles.MISTAKES.items():
         hand_in(folder, "ps1", f"mistake-{student_named(what)}", {answer: source})
     hand_in(folder, "ps1", "copied", styles.COPIED["ps1"])
-    results = grade.mark(course, "ps1", folder, patient)
+    results = grade.mark(course, "ps1", folder, usual)
     assert grade.enter(course, "ps1", results) == []
     return folder, results, table(course, "ps1")
 
@@ -228,7 +222,7 @@ def test_the_feedback_names_the_mistake_and_the_item(honest, course):
 # Names
 
 
-def test_submissions_keep_their_points_whatever_the_form_of_their_names(course, patient, tmp_path):
+def test_submissions_keep_their_points_whatever_the_form_of_their_names(course, usual, tmp_path):
     """An archive of Chinese Windows, and names that are unsafe in tables and paths."""
     students = ["张伟", "欧阳娜娜", "=SUM(1)", "a%b", "-x", f"{'long ' * 40}name"]
     files = [
@@ -236,17 +230,17 @@ def test_submissions_keep_their_points_whatever_the_form_of_their_names(course, 
         for student in students
     ]
     (tmp_path / "all.zip").write_bytes(archives.windows("gbk")(files))
-    results = grade.mark(course, "ps1", tmp_path / "all.zip", patient)
+    results = grade.mark(course, "ps1", tmp_path / "all.zip", usual)
     assert grade.enter(course, "ps1", results) == []
     rows = table(course, "ps1")
     assert {"张伟", "欧阳娜娜", "%3DSUM(1)", "a%25b", "%2Dx"} < rows.keys()
     assert [(row["score"], row["remark"]) for row in rows.values()] == 6 * [("20.0", "")]
 
 
-def test_a_submission_of_nobody_in_particular_gets_a_remark_and_no_mark(course, patient, tmp_path):
+def test_a_submission_of_nobody_in_particular_gets_a_remark_and_no_mark(course, usual, tmp_path):
     files = [("张伟/ps1.ipynb", b"{}"), ("replace-me/ps1.ipynb", b"{}")]
     (tmp_path / "all.zip").write_bytes(archives.windows("gbk")(files))
-    results = grade.mark(course, "ps1", tmp_path / "all.zip", patient)
+    results = grade.mark(course, "ps1", tmp_path / "all.zip", usual)
     (problem,) = grade.enter(course, "ps1", results)
     assert "张伟 (gbk)" in problem
     row = table(course, "ps1")["%D5%C5%CE%B0"]
@@ -270,13 +264,13 @@ def test_a_second_run_marks_only_what_is_missing(graded, course, handed_in, allo
     assert again == graded.results
 
 
-def test_marking_again_gives_the_same_bytes(honest, course, patient, tmp_path):
+def test_marking_again_gives_the_same_bytes(honest, course, usual, tmp_path):
     few = ["copied", "style-LayersInASequential", "mistake-one-normalization"]
     for student in few:
         shutil.copytree(honest[0] / student, tmp_path / "few" / student)
     shutil.copytree(course / "source", tmp_path / "course" / "source")
     shutil.copytree(course / "release", tmp_path / "course" / "release")
-    grade.mark(tmp_path / "course", "ps1", tmp_path / "few", patient)
+    grade.mark(tmp_path / "course", "ps1", tmp_path / "few", usual)
     for student in few:
         path = Path("marks") / "ps1" / f"{student}.json"
         assert (tmp_path / "course" / path).read_bytes() == (course / path).read_bytes()
@@ -325,14 +319,14 @@ def test_a_jail_that_does_not_start_is_tried_again_and_costs_no_points(
 
 
 def test_without_a_jail_nothing_is_graded_unless_explicitly_requested(
-    course, patient, tmp_path, monkeypatch
+    course, usual, tmp_path, monkeypatch
 ):
     monkeypatch.setattr("sys.argv", ["grade.py", "ps1", str(tmp_path)])
     monkeypatch.setattr(jail.shutil, "which", lambda _: None)
     with pytest.raises(SystemExit, match="apt-get install bubblewrap"):
         grade.main()
     hand_in(tmp_path / "in", "ps1", "alone")
-    results = grade.mark(course, "ps1", tmp_path / "in", patient, protected=False)
+    results = grade.mark(course, "ps1", tmp_path / "in", usual, protected=False)
     assert results["alone"]["points"] == 20
 
 
@@ -407,7 +401,7 @@ SCRIPT = (
 
 
 @pytest.fixture(scope="module")
-def trained(course, patient, tmp_path_factory):
+def trained(course, usual, tmp_path_factory):
     """Problem set 2, graded: the folder of submissions, the results and the table."""
     folder = tmp_path_factory.mktemp("trained")
     right = {cell.id: cell.source for cell in solved("ps2", "").cells}
@@ -423,7 +417,7 @@ def trained(course, patient, tmp_path_factory):
     for what, (answer, old, new, *_) in TRAINING.items():
         source = styles.changed(right[answer], old, new)
         hand_in(folder, "ps2", student_named(what), {answer: source})
-    results = grade.mark(course, "ps2", folder, patient)
+    results = grade.mark(course, "ps2", folder, usual)
     assert grade.enter(course, "ps2", results) == []
     return folder, results, table(course, "ps2")
 
@@ -465,7 +459,7 @@ def test_a_students_text_cannot_run_in_the_browser_of_a_grader(trained, course):
         assert attack not in page
 
 
-def test_scores_by_hand_are_kept(trained, course, patient):
+def test_scores_by_hand_are_kept(trained, course, usual):
     """A second run leaves them unchanged, and enters them into the tables."""
     folder = trained[0]
     tables = gradebook.Gradebook(course, "ps2")
@@ -476,7 +470,7 @@ def test_scores_by_hand_are_kept(trained, course, patient):
             given = book.find_grade(cell, "ps2", "ps2", "right")
             given.manual_score, given.needs_manual_grade = points, False
         book.db.commit()
-    results = grade.mark(course, "ps2", folder, patient)
+    results = grade.mark(course, "ps2", folder, usual)
     assert grade.enter(course, "ps2", results) == []
     row = table(course, "ps2")["right"]
     assert (row["score"], row["to grade by hand"]) == ("28.0", "no")
