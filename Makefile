@@ -17,7 +17,7 @@ export HOME := $(CURDIR)/.cache/home
 endif
 
 .DEFAULT_GOAL := help
-.PHONY: help set-up run lab test test-fast style refresh sweep bench lock colab publish environments gpu try-gpu release assignment grade formgrader site site-serve
+.PHONY: help set-up run lab test test-fast style refresh sweep bench lock colab publish environments gpu try-gpu release assignment grade formgrader site site-serve site-model
 
 help: ## list these commands
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-12s  %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -80,6 +80,9 @@ site: ## write the course as web pages, with a search and an EPUB, in build/site
 
 site-serve: site ## show these pages on this machine, at http://127.0.0.1:8000 (PORT=... for another port)
 	@exec $(PYTHON) tools/serve_site.py $(PORT)
+
+site-model: set-up ## train the networks of the page "Where does it look?"; some minutes
+	@$(BIN)/python tools/site_model.py
 
 # Three at a time, each with one thread, since many of them wait; ORDER=random shuffles them.
 PYTEST = OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 3 --dist loadgroup \

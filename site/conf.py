@@ -40,7 +40,7 @@ author = epub_author = epub_publisher = "The residual networks course authors"
 project_file = tomllib.loads((HERE.parent / "pyproject.toml").read_text("utf-8"))
 version = release = project_file["project"]["version"]
 
-extensions = ["myst_nb", "course", *([] if is_book else ["sphinx_copybutton"])]
+extensions = ["myst_nb", "course", "receptive_field", *([] if is_book else ["sphinx_copybutton"])]
 templates_path = [] if is_book else ["components"]  # as the folder of the theme is called
 exclude_patterns = ["pages/*.md"] if is_book else []  # they take a browser
 suppress_warnings = ["toc.excluded", "toc.not_readable"]
