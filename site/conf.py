@@ -36,7 +36,7 @@ language = os.environ["SITE_LANGUAGE"]
 is_book = os.environ["SITE_BUILDER"] == "epub"
 words = WORDS[language]
 project = html_title = epub_title = words["title"]
-author = epub_author = epub_publisher = "The residual networks course authors"
+author = epub_author = epub_publisher = epub_contributor = "The residual networks course authors"
 project_file = tomllib.loads((HERE.parent / "pyproject.toml").read_text("utf-8"))
 version = release = project_file["project"]["version"]
 
@@ -91,5 +91,9 @@ epub_description = "Residual networks, built, verified and trained by hand"
 epub_copyright = words["license"]
 epub_css_files = ["book.css"]
 epub_show_urls = "no"
+epub_tocscope = "includehidden"  # the contents, which are hidden on the home page
+epub_tocdepth = 2
+epub_uid = "course"
+epub_identifier = published.address() or "residual-networks-course"
 epub_use_index = False
 epub_exclude_files = [".nojekyll"]

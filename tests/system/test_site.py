@@ -268,8 +268,12 @@ def test_the_book_holds_the_whole_course_and_is_well_formed(site):
     assert book.testzip() is None
     assert book.namelist()[0] == "mimetype"
     chapters = {name: book.read(name) for name in book.namelist() if name.endswith(".xhtml")}
+    contents, order = chapters["nav.xhtml"].decode(), book.read("content.opf").decode()
     for path in [*notebook_paths(), NOTEBOOKS / "errors.md"]:
-        assert f"notebooks/{path.stem}.xhtml" in chapters
+        name = f"notebooks/{path.stem}.xhtml"
+        assert f'href="{name}"' in contents
+        identity = re.search(f'<item id="([^"]*)" href="{name}"', order)[1]
+        assert f'<itemref idref="{identity}"' in order
     for name, chapter in chapters.items():
         root = ElementTree.fromstring(chapter)
         for image in root.iter("{http://www.w3.org/1999/xhtml}img"):
