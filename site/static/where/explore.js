@@ -50,8 +50,9 @@ export function explorer(networks, classes, does) {
   });
   const trail = element("nav", { class: "trail", "aria-label": say("trail") });
   const controls = element("div", { class: "controls" });
+  const hint = element("p", { hidden: true }, say("innerOut"));
   const panel = element("div", { class: "panel" });
-  const root = element("section", { class: "explorer" }, trail, controls, panel);
+  const root = element("section", { class: "explorer" }, trail, controls, hint, panel);
 
   /** Go to another level or place; the map that both show moves there. */
   function open(change) {
@@ -141,18 +142,23 @@ export function explorer(networks, classes, does) {
 
   function draw() {
     control?.show(isOut());
+    hint.hidden = !(view.level !== "overview" && view.part === "inner" && isOut());
     trail.replaceChildren(...steps());
     if (view.level === "overview") {
       whole.show(now.traces, now.without, view.place);
-      panel.replaceChildren(whole.element);
+      put(whole.element);
     } else if (view.level === "maps") {
-      const hint = view.part === "inner" && isOut() ? [element("p", {}, say("innerOut"))] : [];
       maps.show(mapsOf(), readingOf(), view.at.channel);
-      panel.replaceChildren(...hint, maps.element);
+      put(maps.element);
     } else {
       number.show(recipeOf(), view.at);
-      panel.replaceChildren(number.element);
+      put(number.element);
     }
+  }
+
+  /** Show a level; one that is shown already stays, with the focus in it. */
+  function put(level) {
+    if (panel.firstChild !== level) panel.replaceChildren(level);
   }
 
   /** The way from the overview to where the reader is. */
