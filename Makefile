@@ -1,8 +1,10 @@
 # Everything that the course does from a shell, in the environment .venv that tools/set_up.py makes.
 PYTHON ?= python3
 BIN := .venv/bin
+# Who may open JupyterLab: this machine alone. In a container, the machine is outside (0.0.0.0).
+IP ?= 127.0.0.1
 # JupyterLab asks no question about news, and looks for none.
-LAB := open_lab.py --ip=127.0.0.1 --allow-root --LabApp.news_url=None
+LAB = open_lab.py --ip=$(IP) --allow-root --LabApp.news_url=None
 
 # What is set for another Python, another Jupyter or another training must not reach this one: a
 # PYTHONPATH brings numpy from elsewhere, a JUPYTER_PATH kernels, a DMLC_ROLE makes MXNet a server.
@@ -17,7 +19,7 @@ export HOME := $(CURDIR)/.cache/home
 endif
 
 .DEFAULT_GOAL := help
-.PHONY: help set-up run lab test test-fast style refresh sweep bench lock colab publish environments gpu try-gpu release assignment grade formgrader site site-serve site-model
+.PHONY: help set-up run lab test test-fast style refresh sweep bench lock colab publish environments gpu try-gpu try-arm release assignment grade formgrader site site-serve site-model
 
 help: ## list these commands
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-12s  %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -61,6 +63,9 @@ gpu: set-up ## install MXNet's build for GPUs, if this machine's GPU can use it 
 try-gpu: set-up ## load that build on a machine without a GPU, with a stub of the driver (2.4 GB)
 	@PYTHONPATH=tools $(BIN)/python -m environments.try_gpu
 
+try-arm: set-up ## try the course on an emulated ARM processor, from nothing; an hour (ARM=--short for one step)
+	@PYTHONPATH=tools $(BIN)/python -m environments.try_arm $(ARM)
+
 # For authors and teachers; `make release` leaves out what follows.
 release: set-up ## write the course as a class gets it, without solutions, in build/release/
 	@PYTHONPATH=tools $(BIN)/python coursework/hand_out.py
@@ -103,6 +108,7 @@ style: set-up ## check the form of the code, as the commit hooks do
 	@$(BIN)/pyright
 	@$(BIN)/check-jsonschema --builtin-schema vendor.github-workflows .github/workflows/tests.yml .github/workflows/pages.yml
 	@$(BIN)/check-jsonschema --builtin-schema vendor.readthedocs .readthedocs.yaml
+	@$(BIN)/check-jsonschema --schemafile tests/system/devcontainer.schema.json .devcontainer/devcontainer.json
 	@$(BIN)/check-jsonschema --builtin-schema vendor.citation-file-format CITATION.cff
 
 publish: set-up ## write the published address and badges into the course (REPO=https://github.com/owner/name)

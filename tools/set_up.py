@@ -4,7 +4,8 @@ Needs Python 3.9 or newer and nothing else: no root, no venv module, no Python 3
 uv makes the environment and installs the lock, requirements.txt, with its hashes verified. What uv
 does not know is left to this script: whether an environment was finished before its set-up was
 killed, and that two set-ups must not write into one folder. So .venv counts as ready only when its
-stamp, which is written last, names this lock, this folder and this Python.
+stamp, which is written last, names this lock, this folder, this Python and this kind of processor:
+a container may see the folder of a machine that has another one.
 """
 
 import contextlib
@@ -25,7 +26,7 @@ if sys.version_info < (3, 9):  # noqa: UP036  (an older Python gets the sentence
         "`make PYTHON=python3.11 run`.".format(*sys.version_info)
     )
 sys.path.insert(0, str(ROOT))
-from utils.setup import machine, packages, remedies, storage  # noqa: E402
+from utils.setup import gpu, machine, packages, remedies, storage  # noqa: E402
 
 CACHE = ROOT / ".cache"
 VENV = ROOT / ".venv"
@@ -48,13 +49,14 @@ def wanted_stamp() -> bytes:
 
 
 def stamp(requirements: Path, folder: Path) -> bytes:
-    """Return what names a lock, a folder and the Python, in any language setting."""
+    """Return what names a lock, a folder, the Python and its processor, in any language setting."""
     lock = hashlib.sha256(requirements.read_bytes()).hexdigest()
-    return os.fsencode(f"requirements.txt {lock}\nfolder {folder}\nPython {COURSE_PYTHON}\n")
+    python = f"Python {COURSE_PYTHON} for {platform.machine()}"
+    return os.fsencode(f"requirements.txt {lock}\nfolder {folder}\n{python}\n")
 
 
 def ready() -> bool:
-    """Whether .venv is whole, and made for this lock, this folder and this Python."""
+    """Whether .venv is whole, and made for this lock, this folder, this Python and processor."""
     return PYTHON.exists() and STAMP.exists() and STAMP.read_bytes() == wanted_stamp()
 
 
@@ -97,7 +99,7 @@ def alone() -> Iterator[int]:
 
 
 def find_uv(lock: int) -> Path:
-    """Return the path of uv: the one on PATH, or else the one in .cache/uv, installed if missing.
+    """Return the path of uv: the one on PATH, or else one in .cache, installed if missing.
 
     `lock` is the file descriptor of `alone`.
     """
@@ -105,7 +107,7 @@ def find_uv(lock: int) -> Path:
     # pyenv leaves a `uv` on PATH that only says which Python's environment has the real one.
     if on_path and subprocess.run([on_path, "--version"], capture_output=True).returncode == 0:
         return Path(on_path)
-    own = CACHE / "uv"
+    own = CACHE / f"uv-{platform.machine()}"
     if not own.exists():
         say("Installing uv, which makes the environment (a few seconds).")
         with storage.appearing_whole(CACHE) as part:
@@ -129,10 +131,28 @@ def build(lock: int) -> None:
     # settings of each day.
     site_packages = VENV / "lib" / f"python{COURSE_PYTHON}" / "site-packages"
     (site_packages / "residual-networks.pth").write_text(FIND_THE_COURSE)
+    mxnet = packages.MXNET[gpu.CPU_BUILD]
+    if isinstance(mxnet, packages.Mended):
+        bring(mxnet, site_packages, lock)
     failure = "MXNet is installed, but it cannot be imported."
     packages.run_or_explain([PYTHON, "-E", "-c", "import mxnet"], failure)
     storage.write_whole(STAMP, wanted_stamp())
     say(f"The environment is ready ({time.monotonic() - start:.0f} s).")
+
+
+def bring(mxnet: packages.Mended, site_packages: Path, lock: int) -> None:
+    """Put MXNet for ARM, which is not in the lock, into the environment, from the packages' folder.
+
+    So it is found there as on other processors: by the jail of the grader, too.
+    """
+    say(f"Bringing MXNet for ARM ({mxnet.megabytes + 10} MB) and mending it.")
+    packages.run_or_explain(
+        [PYTHON, "-E", "-m", "utils.setup.bootstrap"],
+        "MXNet for ARM could not be brought.",
+        pass_fds=[lock],
+    )
+    without_notes = shutil.ignore_patterns("* works with *")
+    shutil.copytree(mxnet.folder, site_packages, ignore=without_notes, dirs_exist_ok=True)
 
 
 def install(requirements: Path, folder: Path, size: str, lock: int) -> None:
@@ -172,9 +192,7 @@ def install(requirements: Path, folder: Path, size: str, lock: int) -> None:
 def main() -> int:
     """Make the environment unless it is ready, then the data; return the exit status."""
     try:
-        if problem := (
-            machine.platform_problem(platform.system(), platform.machine()) or folder_problem()
-        ):
+        if problem := (machine.platform_problem(*machine.this_platform()) or folder_problem()):
             raise packages.InstallError(problem)
         if not ready():
             with alone() as lock:

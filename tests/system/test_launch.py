@@ -18,6 +18,7 @@ import team
 from mxnet import cpu
 
 from utils.runs import checkpoint
+from utils.runs import launch as launcher
 
 pytestmark = [
     pytest.mark.slow,
@@ -262,3 +263,21 @@ def test_a_script_or_program_that_is_not_there_is_named(launch, tmp_path):
     running = launch(program=("no-such-program",))
     assert running.finish() == 1
     assert "There is no no-such-program on this machine." in running.output
+
+
+def test_without_a_distributed_store_one_process_trains_on_all(monkeypatch, capfd):
+    """As on ARM and macOS: the launcher says so in a sentence, and goes on with what there is."""
+    monkeypatch.setattr(launcher, "HAS_STORE", False)
+    show = "import os; print('workers:', os.environ['DMLC_NUM_WORKER'])"
+    launcher.run(launcher.parse(["--workers", "2", "--", "python", "-c", show]))
+    printed = capfd.readouterr().out
+    assert printed.startswith(launcher.ALONE)
+    assert printed.count("workers: 1") == 1
+
+
+def test_without_a_distributed_store_hosts_are_of_no_use(monkeypatch, tmp_path):
+    monkeypatch.setattr(launcher, "HAS_STORE", False)
+    (tmp_path / "hosts.txt").write_text("127.0.0.1\n")
+    command = ["--workers", "2", "--hosts", str(tmp_path / "hosts.txt"), "--", "true"]
+    with pytest.raises(launcher.LaunchError, match=r"no distributed store.*Leave out --hosts"):
+        launcher.run(launcher.parse(command))

@@ -270,20 +270,33 @@ def test_without_gnus_openmp_the_threads_follow_from_the_environment(monkeypatch
 
 
 @pytest.mark.parametrize(
-    ("system", "processor", "way_out"),
+    ("platform", "way_out"),
     [
-        ("Windows", "AMD64", "WSL2"),
-        ("Darwin", "arm64", "amd64 container"),
-        ("Linux", "aarch64", "amd64 container"),
+        (("Windows", "AMD64", ""), "MXNet 1.9.1 does not exist for Windows. Install WSL2"),
+        (("Darwin", "arm64", ""), "but it does for Linux on one. Run the course in a container"),
+        (("Linux", "armv7l", "glibc", 32), "32-bit systems, and this is one"),
+        (("Linux", "aarch64", "glibc", 32), "install a 64-bit system"),  # below a 64-bit kernel
+        (("Linux", "i686", "glibc", 32), "32-bit systems"),
+        (("Linux", "aarch64", "musl"), "as Alpine has musl. Run the course in a container"),
+        (("Linux", "x86_64", ""), "needs the C library glibc"),  # what older Pythons call musl
+        (("Linux", "ppc64le", "glibc"), "no package for Linux on ppc64le"),
     ],
 )
-def test_a_platform_without_mxnet_comes_with_a_way_out(system, processor, way_out):
-    assert way_out in machine.platform_problem(system, processor)
+def test_a_platform_without_mxnet_comes_with_a_way_out(platform, way_out):
+    assert way_out in machine.platform_problem(*platform)
 
 
-@pytest.mark.parametrize("system", ["Linux", "Darwin"])
-def test_a_platform_with_mxnet_has_no_problem(system):
-    assert machine.platform_problem(system, "x86_64") == ""
+@pytest.mark.parametrize(
+    "platform",
+    [("Linux", "x86_64", "glibc"), ("Linux", "aarch64", "glibc"), ("Darwin", "x86_64", "")],
+)
+def test_a_platform_with_mxnet_has_no_problem(platform):
+    assert machine.platform_problem(*platform) == ""
+
+
+def test_this_machine_has_mxnet():
+    """It runs these tests."""
+    assert machine.platform_problem(*machine.this_platform()) == ""
 
 
 def test_best_device_is_one_mxnet_can_compute_on(numpy_mode):
@@ -305,10 +318,12 @@ def preparation(asked_for=None, too_late=False):
     "fact",
     [
         report.platform_fact("Linux", "x86_64"),
+        report.platform_fact("Linux", "aarch64"),
         report.platform_fact("Darwin", "x86_64"),
         report.numpy_fact("1.23.5", []),
         report.numpy_fact("2.1.3", ["PZERO", "trapz"]),
         report.mxnet_fact("1.9.1"),
+        report.mxnet_fact("1.9.1", build="the build for ARM"),
         report.threads_fact(2, 2, preparation()),
         report.threads_fact(2, 2, preparation(asked_for="2")),
         report.threads_fact(1, 1, preparation(too_late=True)),
@@ -327,11 +342,12 @@ def test_what_is_right_needs_no_fix(fact):
     ("fact", "words"),
     [
         (report.platform_fact("Windows", "AMD64"), "WSL2"),
-        (report.platform_fact("Darwin", "arm64"), "amd64 container"),
-        (report.platform_fact("Linux", "aarch64"), "x86-64 family"),
+        (report.platform_fact("Darwin", "arm64"), "in a container"),
+        (report.platform_fact("Linux", "aarch64", "musl"), "in a container"),
         (report.numpy_fact("", []), "make lab"),
         (report.mxnet_fact("1.6.0"), "1.9.1"),
         (report.mxnet_fact("", "No module named 'mxnet'"), "make lab"),
+        (report.mxnet_fact("", "libarmpl_lp64_mp.so: cannot open"), "utils.setup.bootstrap"),
         (report.mxnet_fact("", "libgomp.so.1: cannot open shared object file"), "libgomp1"),
         (report.threads_fact(1, 4, preparation(asked_for="1")), "idle"),
         (report.threads_fact(9, 4, preparation(asked_for="9")), "set it to 4"),

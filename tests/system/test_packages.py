@@ -1,14 +1,18 @@
 """MXNet and d2l in folders of their own: whole or absent, and found when they are needed."""
 
 import os
+import re
 import shutil
+import signal
+import struct
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
 
-from utils.setup import gpu, packages
+from notebooks import ROOT
+from utils.setup import gpu, packages, storage
 from utils.setup.packages import D2L, Package
 
 MXNET, CUDA_MXNET = packages.MXNET[gpu.CPU_BUILD], packages.MXNET[gpu.GPU_BUILD]
@@ -159,3 +163,129 @@ def test_a_library_that_cannot_be_loaded_is_named_and_the_processor_computes(
     assert "libnccl.so.2" in printed
     assert f"Delete the folder {nccl.folder} " in printed
     assert str(CUDA_MXNET.folder) not in sys.path
+
+
+# MXNet for Linux on ARM. It is mended here with this machine's patchelf, and cannot be loaded.
+
+ON_ARM = packages.Mended("mxnet", "1.9.1", 36)
+DOWNLOADS = ROOT / ".cache" / "arm" / "wheels"
+LIBRARY = Path("mxnet", "libmxnet.so")
+# A process that installs it from what was downloaded, and says how far it is.
+INSTALL = """
+import shutil, subprocess, sys
+from utils.setup import packages
+downloads, mend, convolve = sys.argv[1], packages._mend, packages.run_or_explain
+
+def pip_install(arguments, failure):
+    target = arguments[arguments.index("--target") + 1]
+    print("unpacking", flush=True)
+    shutil.copytree(f"{downloads}/{arguments[-1]}", target)
+    print("mending", flush=True)
+
+def run_or_explain(command, failure):
+    if command[0] == sys.executable:
+        print("checking", flush=True)
+        command = [sys.executable, "-c", "import time; time.sleep(1)"]
+    convolve(command, failure)
+
+packages.pip_install, packages.run_or_explain = pip_install, run_or_explain
+packages.Mended("mxnet", "1.9.1", 36).install()
+"""
+
+
+@pytest.fixture(scope="session")
+def downloads():
+    """A folder with MXNet and OpenBLAS for ARM, and patchelf for this machine, each unpacked."""
+    pip = [sys.executable, "-m", "pip", "install", "--quiet", "--no-deps", "--target"]
+    arm = ["--platform", "manylinux2014_aarch64", "--only-binary", ":all:"]
+    openblas, patchelf = packages.MENDING
+    for package, platform in ((ON_ARM, arm), (openblas, arm), (patchelf, [])):
+        folder = DOWNLOADS / package.requirement
+        if not folder.exists():
+            with storage.appearing_whole(DOWNLOADS) as part:
+                command = [*pip, part / folder.name, *platform, package.requirement]
+                done = subprocess.run(command, capture_output=True, text=True)
+                if done.returncode:
+                    pytest.skip(f"no network to fetch {folder.name}: {done.stderr[-300:]}")
+    return DOWNLOADS
+
+
+def installing(downloads, cache):
+    """Start a process that installs MXNet for ARM into this cache."""
+    return subprocess.Popen(
+        [sys.executable, "-c", INSTALL, downloads],
+        env={**os.environ, "XDG_CACHE_HOME": str(cache), "PYTHONPATH": str(ROOT)},
+        stdout=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
+    )
+
+
+def segments(library):
+    """The alignments of the parts of a 64-bit library that are mapped into memory."""
+    header = library.read_bytes()[:4096]
+    (start,) = struct.unpack_from("<Q", header, 32)
+    size, count = struct.unpack_from("<HH", header, 54)
+    entries = [struct.unpack_from("<IIQQQQQQ", header, start + i * size) for i in range(count)]
+    return [entry[7] for entry in entries if entry[0] == 1]
+
+
+@pytest.mark.slow
+@pytest.mark.network
+def test_on_arm_mending_survives_kills_and_two_at_once(downloads, cache):
+    """Killed while it unpacks, mends and checks: nothing has the name. Then two at once."""
+    for stage in ("unpacking", "mending", "checking"):
+        process = installing(downloads, cache)
+        assert any(line.strip() == stage for line in process.stdout)
+        os.killpg(process.pid, signal.SIGKILL)
+        process.wait()
+        assert not ON_ARM.folder.exists()
+    both = [installing(downloads, cache) for _ in range(2)]
+    assert [process.wait() for process in both] == [0, 0]
+    names = [name for name in in_the_cache(cache) if not name.startswith(storage.PART)]
+    assert sorted(names) == sorted(part.requirement for part in (ON_ARM, *packages.MENDING))
+    asked_for = re.findall(rb"\0scipy_(\w+)(?=\0)", (ON_ARM.folder / LIBRARY).read_bytes())
+    assert len(set(asked_for)) == 51
+    patchelf = packages.MENDING[1].folder / "bin" / "patchelf"
+    command = [patchelf, "--print-needed", ON_ARM.folder / LIBRARY]
+    needed = subprocess.run(command, capture_output=True, text=True, check=True).stdout.split()
+    assert "libscipy_openblas.so" in needed
+    assert not {"libarmpl_lp64_mp.so", "libamath.so", "libastring.so"} & set(needed)
+    assert (ON_ARM.folder / packages.OPENBLAS).exists()
+    assert (ON_ARM.folder / "mxnet/libinfo.py").read_text().count(packages.ONE_THREAD) == 1
+    # Linux on ARM has pages of 4, 16 (Raspberry Pi 5, Apple chips) or 64 KB.
+    for library in (LIBRARY, packages.OPENBLAS):
+        assert set(segments(ON_ARM.folder / library)) == {64 * 1024}
+
+
+def test_on_arm_mxnet_has_its_name_only_if_it_computes(cache, monkeypatch):
+    for part in packages.MENDING:
+        lay(part)
+    monkeypatch.setattr(packages, "pip_install", lambda arguments, _: None)
+    monkeypatch.setattr(packages, "_mend", lambda folder: (folder / "mxnet").mkdir(parents=True))
+    monkeypatch.setattr(packages, "CONVOLVE", "raise SystemExit('a convolution is wrong')")
+    with pytest.raises(packages.InstallError, match=r"(?s)is wrong.*does not compute as it should"):
+        ON_ARM.install()
+    assert not ON_ARM.folder.exists()
+
+
+def test_on_arm_the_mended_mxnet_comes_before_the_published_one(cache, monkeypatch):
+    """The one of this environment stands for the published one: it has no OpenBLAS beside it."""
+    monkeypatch.setitem(packages.MXNET, gpu.CPU_BUILD, ON_ARM)
+    assert not ON_ARM.is_here()
+    mxnet = lay(ON_ARM)
+    packages.use()
+    assert sys.path[0] == mxnet
+
+
+def test_processors_that_share_a_home_have_packages_of_their_own(cache, monkeypatch):
+    lay(D2L)
+    monkeypatch.setattr(packages.platform, "machine", lambda: "aarch64")
+    assert not D2L.folder.exists()
+
+
+def test_what_checks_a_mended_mxnet_passes_with_a_right_one():
+    """With this machine's, which needs no mending."""
+    here = Path(next(p for p in sys.path if Path(p, "mxnet", "libinfo.py").exists()))
+    checked = subprocess.run([sys.executable, "-c", packages.CONVOLVE, packages.COURSE, here])
+    assert checked.returncode == 0

@@ -12,10 +12,12 @@ import yaml
 from packaging.version import Version
 
 import set_up
+from utils.setup import remedies
 
 ROOT = set_up.ROOT
 WORKFLOWS = sorted((ROOT / ".github" / "workflows").glob("*.yml"))
 DEVCONTAINER = json.loads((ROOT / ".devcontainer" / "devcontainer.json").read_text("utf-8"))
+DOCKERFILE = (ROOT / ".devcontainer" / "Dockerfile").read_text("utf-8")
 CITATION = yaml.safe_load((ROOT / "CITATION.cff").read_text("utf-8"))
 CHANGELOG = (ROOT / "CHANGELOG.md").read_text("utf-8")
 RELEASES = re.findall(r"^## \[([\d.]+)\] - (\d{4}-\d\d-\d\d)$", CHANGELOG, re.MULTILINE)
@@ -72,6 +74,25 @@ def test_the_container_sets_the_course_up_and_opens_its_python():
     python = vscode["settings"]["python.defaultInterpreterPath"]
     folder = "${containerWorkspaceFolder}"
     assert python.replace(folder, str(ROOT)) == str(set_up.PYTHON)
+
+
+def test_the_dockerfile_opens_the_notebooks_with_the_python_of_the_course():
+    """JupyterLab's port is the one that the page names, and the folder the one that it mounts."""
+    steps = dict(line.split(" ", 1) for line in DOCKERFILE.splitlines() if line[:1].isupper())
+    assert steps["FROM"] == DEVCONTAINER["image"]  # for every processor: none is named
+    check_command("make " + " ".join(json.loads(steps["CMD"])[1:2]))
+    assert json.loads(steps["CMD"])[2] == "IP=0.0.0.0"  # which the Makefile hands to JupyterLab
+    assert steps["EXPOSE"] == "8888"
+    command = remedies.CONTAINER.split(" && ")
+    for page in (DOCKERFILE, (ROOT / "docs" / "where_it_runs.md").read_text("utf-8")):
+        assert all(line in page for line in command)
+    assert f":{steps['WORKDIR']} " in command[1]
+    assert steps["ENV"] == f"XDG_CACHE_HOME={steps['WORKDIR']}/.cache"
+
+
+def test_the_containers_take_the_processor_of_the_machine():
+    assert "platform" not in DOCKERFILE
+    assert "runArgs" not in DEVCONTAINER
 
 
 def test_the_citation_names_the_course_and_its_last_release():

@@ -136,7 +136,7 @@ def test_second_set_up_prints_one_line_and_touches_nothing(survivor):
     assert (survivor.folder / ".venv").stat().st_mtime_ns == before
 
 
-@pytest.mark.parametrize("change", ["lock", "folder", "python"])
+@pytest.mark.parametrize("change", ["lock", "folder", "python", "processor"])
 def test_environment_made_for_something_else_is_not_ready(change, tmp_path, monkeypatch):
     """A new lock, a moved folder or a removed Python: the environment must be made again."""
     venv = tmp_path / ".venv"
@@ -154,6 +154,8 @@ def test_environment_made_for_something_else_is_not_ready(change, tmp_path, monk
         lock.write_text("mxnet==1.9.0\n")
     elif change == "folder":
         monkeypatch.setattr(set_up, "ROOT", tmp_path / "elsewhere")
+    elif change == "processor":  # a container on ARM, in the folder of a machine with x86-64
+        monkeypatch.setattr(set_up.platform, "machine", lambda: "other")
     else:
         python.unlink()
         python.symlink_to(tmp_path / "removed")
@@ -190,8 +192,8 @@ def test_without_uv_and_pip_names_the_package_that_brings_pip(tmp_path, broken_u
 
 
 def test_machine_without_mxnet_is_told_the_way_out(monkeypatch):
-    monkeypatch.setattr(set_up.platform, "machine", lambda: "aarch64")
-    with pytest.raises(SystemExit, match="amd64 container"):
+    monkeypatch.setattr(set_up.machine, "this_platform", lambda: ("Darwin", "arm64", "", 64))
+    with pytest.raises(SystemExit, match="does not exist for macOS on an Apple chip"):
         set_up.main()
 
 

@@ -2,6 +2,7 @@
 
 import dataclasses
 import threading
+from types import SimpleNamespace
 
 import mxnet as mx
 import numpy
@@ -68,6 +69,27 @@ def test_a_batch_that_does_not_divide_among_the_devices_is_refused(few):
         match=r"33, which .* 2 equal parts, one for each device \(2\) of each worker \(1\)",
     ):
         run(spread_net(), few, odd, device=TWO)
+
+
+@pytest.fixture
+def no_distributed_store(monkeypatch):
+    """As in MXNet's build for ARM. This process has a role, and the launcher has counted it."""
+    features = SimpleNamespace(is_enabled=lambda name: name != "DIST_KVSTORE")
+    monkeypatch.setattr(mx.runtime, "Features", lambda: features)
+    monkeypatch.setenv("DMLC_ROLE", "worker")
+
+
+def test_without_a_distributed_store_the_only_worker_adds_alone(no_distributed_store, monkeypatch):
+    monkeypatch.setenv("DMLC_NUM_WORKER", "1")
+    workers = sharing.Workers("dist_sync")
+    assert (workers.size, workers.rank, workers.sums(3)) == (1, 0, [3])
+
+
+def test_without_a_distributed_store_several_workers_are_refused(no_distributed_store, monkeypatch):
+    """Each would train by itself and not know it."""
+    monkeypatch.setenv("DMLC_NUM_WORKER", "2")
+    with pytest.raises(ValueError, match="'dist_sync', but MXNet's build for this machine has no"):
+        sharing.Workers("dist_sync")
 
 
 @pytest.mark.parametrize(

@@ -17,6 +17,7 @@ import argparse
 import contextlib
 import json
 import os
+import platform
 import queue
 import shlex
 import signal
@@ -37,6 +38,12 @@ SSH_FAILED = 255  # the exit code by which ssh says that it is ssh itself that f
 # Nobody can type a password, and a machine that is gone is noticed.
 SSH_OPTIONS = ["BatchMode=yes", "ConnectTimeout=10", "ServerAliveInterval=5"]
 SERVE = [sys.executable, "-c", "import utils, mxnet"]  # with a DMLC_ROLE the import is the work
+# MXNet's other builds, for ARM and macOS, have no distributed store.
+HAS_STORE = (sys.platform, platform.machine()) == ("linux", "x86_64")
+ALONE = (
+    "MXNet's build for this machine has no distributed store, only that for Linux on x86-64 has: "
+    "one process trains here, on all of every batch, and exchanges nothing."
+)
 FAREWELL = 10  # seconds that scheduler and servers have to end after the last worker
 
 
@@ -247,7 +254,7 @@ class Launch:
             "DMLC_PS_ROOT_PORT": str(port),
             "DMLC_NODE_HOST": role.host.address,
             "DMLC_NUM_WORKER": str(len(self.workers)),
-            "DMLC_NUM_SERVER": str(len(self.roles) - 1 - len(self.workers)),
+            "DMLC_NUM_SERVER": str(sum(role.kind == "server" for role in self.roles)),
         }
 
     def _who(self, role: Role) -> str:
@@ -299,10 +306,16 @@ def _count(text: str) -> int:
 def run(options: argparse.Namespace) -> None:
     """Run a training to its end and leave no process; raise LaunchError where it fails."""
     machines = read_hosts(options.hosts) if options.hosts else [HERE]
-    launch = Launch(assign(options.workers, options.servers, machines))
     port = options.port or free_port()
     names = ", ".join(map(str, machines))
-    print(f"Scheduler at {machines[0].address}, port {port}; on {names}.", flush=True)
+    if HAS_STORE:
+        launch = Launch(assign(options.workers, options.servers, machines))
+        print(f"Scheduler at {machines[0].address}, port {port}; on {names}.", flush=True)
+    elif options.hosts:
+        raise LaunchError(f"{ALONE} Leave out --hosts, or start this on machines that have one.")
+    else:
+        launch = Launch([Role("worker", 0, HERE)])
+        print(ALONE, flush=True)
     try:
         launch.start(options.command, port, options.ssh)
         launch.watch(options.limit, options.silence)
@@ -325,8 +338,6 @@ def main(arguments: Sequence[str]) -> int:
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     keeper.end_with_starter(partial(os.kill, os.getpid(), signal.SIGTERM))  # worker 0 first
     try:
-        if sys.platform != "linux":
-            raise LaunchError("MXNet's distributed store exists for Linux alone. Run this there.")
         run(parse(arguments))
     except LaunchError as error:
         print(error, file=sys.stderr)

@@ -316,7 +316,16 @@ def _store(kvstore: mx.kv.KVStore | str) -> mx.kv.KVStore:
             "it with `python -m utils.runs.launch --workers 2 -- python your_script.py`, or use "
             "'device'.".format(given=name)
         )
-    return _created(kvstore) if isinstance(kvstore, str) else kvstore
+    if not isinstance(kvstore, str):
+        return kvstore
+    if name.startswith("dist") and not mx.runtime.Features().is_enabled("DIST_KVSTORE"):
+        if os.environ.get("DMLC_NUM_WORKER") != "1":
+            raise ValueError(
+                "kvstore is {given!r}, but MXNet's build for this machine has no distributed "
+                "store, only that for Linux on x86-64 has. Use 'device'.".format(given=name)
+            )
+        name = "local"  # one worker: the launcher has said so
+    return _created(name)
 
 
 @functools.cache

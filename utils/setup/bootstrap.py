@@ -44,7 +44,7 @@ def install() -> None:
     Raises InstallError, whose sentence says what to do. After that, this can be called again.
     """
     try:
-        problem = machine.platform_problem(platform.system(), platform.machine())
+        problem = machine.platform_problem(*machine.this_platform())
         if problem := problem or loaded_problem(sys.modules.get("mxnet.libinfo")):
             raise InstallError(problem)
         complete([name for name in IMPORTED if importlib.util.find_spec(name) is None])

@@ -7,6 +7,7 @@ needs two gigabytes of libraries, and it ends Python when it finds a GPU that it
 from __future__ import annotations
 
 import ctypes
+import platform
 from dataclasses import dataclass
 from typing import Any
 
@@ -54,6 +55,8 @@ def gpus(library: str = "libcuda.so.1") -> list[GPU]:
 
 def fitting_build() -> tuple[str, str]:
     """Return the build for the GPUs that the driver lists, and one sentence that says why."""
+    if platform.machine() == "aarch64":
+        return CPU_BUILD, "On ARM, MXNet 1.9.1 has no build for GPUs: it computes on the processor."
     try:
         return choose_build(gpus())
     except DriverError as error:

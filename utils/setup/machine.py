@@ -6,6 +6,7 @@ import contextlib
 import ctypes
 import math
 import os
+import platform
 import sys
 import warnings
 from collections.abc import Iterator
@@ -14,7 +15,7 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import Any, NoReturn
 
-from utils.setup import gpu, packages
+from utils.setup import gpu, packages, remedies
 
 
 @dataclass(frozen=True)
@@ -182,21 +183,44 @@ def _is_thread_count(text: str | None) -> bool:
     return text is not None and text.isdecimal() and int(text) > 0
 
 
-def platform_problem(system: str, processor: str) -> str:
+def this_platform() -> tuple[str, str, str, int]:
+    """Return the arguments of platform_problem for this machine."""
+    bits = 64 if sys.maxsize > 2**32 else 32  # of Python: the kernel may have more
+    return platform.system(), platform.machine(), platform.libc_ver()[0], bits
+
+
+def platform_problem(system: str, processor: str, libc: str = "glibc", bits: int = 64) -> str:
     """Return why MXNet 1.9.1 does not work on such a machine and what to do, "" if it works.
 
-    `system` and `processor` are spelled as by platform.system() and platform.machine().
+    `system`, `processor` and `libc` are spelled as by the module platform. The C library counts on
+    Linux alone.
     """
     if system == "Windows":
         return (
             "MXNet 1.9.1 does not exist for Windows. Install WSL2 (`wsl --install`) and run the "
             "course inside it."
         )
-    if (system, processor) not in (("Linux", "x86_64"), ("Darwin", "x86_64")):
+    if (system, processor) == ("Darwin", "arm64"):
         return (
-            "MXNet 1.9.1 has no working package for {system} on {processor}, only for processors "
-            "of the x86-64 family. Run the course in an amd64 container, from its folder: `docker "
-            'run -it --platform linux/amd64 -v "$PWD":/course -w /course python:3.11 bash`.'
+            "MXNet 1.9.1 does not exist for macOS on an Apple chip, but it does for Linux on one. "
+            "Run the course in a container, from its folder: `{container}`."
+        ).format(container=remedies.CONTAINER)
+    if bits == 32 or processor.startswith(("armv", "i386", "i686")):
+        return (
+            "MXNet 1.9.1 does not exist for 32-bit systems, and this is one. If the processor is a "
+            "64-bit one, as in a Raspberry Pi 3 or newer, install a 64-bit system (64-bit "
+            "Raspberry Pi OS), and run the course there."
+        )
+    if system == "Linux" and libc != "glibc":
+        return (
+            "MXNet 1.9.1 needs the C library glibc, and this Linux has another one, as Alpine has "
+            "musl. Run the course in a container, from its folder: `{container}`."
+        ).format(container=remedies.CONTAINER)
+    known = (("Linux", "x86_64"), ("Linux", "aarch64"), ("Darwin", "x86_64"))
+    if (system, processor) not in known:
+        return (
+            "MXNet 1.9.1 has no package for {system} on {processor}, only for 64-bit processors of "
+            "the x86 and the ARM family. Run the course on another machine."
         ).format(system=system, processor=processor)
     return ""
 

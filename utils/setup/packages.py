@@ -5,6 +5,8 @@ version of numpy, pandas and matplotlib. So pip puts each of them alone into a f
 which stands first on sys.path. A folder appears under its name only when it is whole, so that an
 interrupted installation continues where it stopped.
 
+On Linux on ARM, MXNet cannot be loaded as it was published. `Mended` brings a copy that can.
+
 Uses the standard library alone, since it runs before anything is installed.
 """
 
@@ -14,9 +16,12 @@ import ctypes
 import importlib.metadata
 import importlib.util
 import os
+import platform
 import re
+import shutil
 import subprocess
 import sys
+import tempfile
 import warnings
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
@@ -127,7 +132,7 @@ class Package:
     @property
     def folder(self) -> Path:
         """Where it is, once it is whole."""
-        return storage.folder("packages") / self.requirement
+        return packages_folder() / self.requirement
 
     @property
     def files(self) -> list[Path]:
@@ -148,11 +153,117 @@ class Package:
     def install(self) -> None:
         """Put it into its folder. May be interrupted and called again. Raises InstallError."""
         with storage.appearing_whole(self.folder.parent) as part:
-            options = ["--quiet", "--no-deps", "--no-cache-dir"]
-            pip_install(
-                [*options, "--target", part / self.folder.name, self.requirement],
-                "{requirement} could not be installed.".format(requirement=self.requirement),
-            )
+            self._fill(part / self.folder.name)
+
+    def _fill(self, folder: Path) -> None:
+        """Let pip unpack it into a folder that is not there yet."""
+        options = ["--quiet", "--no-deps", "--no-cache-dir"]
+        pip_install(
+            [*options, "--target", folder, self.requirement],
+            "{requirement} could not be installed.".format(requirement=self.requirement),
+        )
+
+
+@dataclass(frozen=True)
+class Mended(Package):
+    """MXNet for Linux on ARM, with OpenBLAS in place of a library that nobody can be given.
+
+    The package was published without Arm's library of linear algebra, for which it asks. OpenBLAS
+    offers all that it asks for, under names that begin with scipy_, because that is how the package
+    scipy-openblas32 is made. patchelf writes a copy of MXNet's library that asks for these names.
+    """
+
+    def is_installed(self) -> bool:
+        """Whether this Python has it, and mended."""
+        if not super().is_installed():
+            return False
+        return Path(str(importlib.metadata.distribution(self.name).locate_file(OPENBLAS))).exists()
+
+    def library(self) -> str:
+        """Name the library that computes, and the processors for which it has chosen its code."""
+        found = importlib.metadata.distribution(self.name).locate_file(OPENBLAS)
+        openblas = ctypes.CDLL(str(found))
+        words = []
+        for function in (openblas.scipy_openblas_get_config, openblas.scipy_openblas_get_corename):
+            function.restype = ctypes.c_char_p
+            words.append(function().decode())
+        release, core = " ".join(words[0].split()[:2]), words[1]
+        return "with {release}, in its form for {core}".format(release=release, core=core)
+
+    def _fill(self, folder: Path) -> None:
+        for part in MENDING:
+            if not part.folder.exists():
+                part.install()
+        super()._fill(folder)
+        _mend(folder)
+        failure = "MXNet for ARM was mended, but it does not compute as it should."
+        run_or_explain([sys.executable, "-c", CONVOLVE, COURSE, folder], failure)
+
+
+def packages_folder() -> Path:
+    """Return the folder of these packages, one for each kind of processor that shares a home."""
+    processor = platform.machine()
+    x86 = processor in ("x86_64", "AMD64")
+    return storage.folder("packages" if x86 else f"packages-{processor}")
+
+
+def _mend(folder: Path) -> None:
+    """Let the MXNet in this folder ask OpenBLAS, which is put beside it. Raises InstallError."""
+    openblas, patchelf = (part.folder for part in MENDING)
+    library, target = folder / "mxnet" / "libmxnet.so", folder / OPENBLAS
+    shutil.copy(openblas / "scipy_openblas32" / "lib" / target.name, target)
+    # All that OpenBLAS offers; patchelf passes over the names for which MXNet does not ask.
+    offered = re.findall(rb"\0scipy_(\w+)(?=\0)", target.read_bytes())
+    names = sorted({name.decode() for name in offered})
+    with tempfile.NamedTemporaryFile("w", suffix=".txt") as table:
+        table.writelines(f"{name} scipy_{name}\n" for name in names)
+        table.flush()
+        run_or_explain(
+            [
+                *(patchelf / "bin" / "patchelf", "--rename-dynamic-symbols", table.name),
+                *("--replace-needed", "libarmpl_lp64_mp.so", target.name),
+                *("--remove-needed", "libamath.so", "--remove-needed", "libastring.so"),
+                library,
+            ],
+            "MXNet for ARM could not be mended.",
+        )
+    with (folder / "mxnet" / "libinfo.py").open("a", encoding="utf-8") as file:
+        file.write(ONE_THREAD)
+
+
+COURSE = Path(__file__).parents[2]
+OPENBLAS = "mxnet/libscipy_openblas.so"  # beside libmxnet.so, which looks for libraries there
+# OpenBLAS, and the tool that renames what a library asks for.
+MENDING = (Package("scipy-openblas32", "0.3.31.188.0", 9), Package("patchelf", "0.19.3.0", 1))
+# The end of mxnet/libinfo.py, which is imported before the library is loaded. numpy has an OpenBLAS
+# of its own, whose threads stay.
+ONE_THREAD = f"""
+
+# Added by the course on residual networks. MXNet calls OpenBLAS from threads of its own: with more
+# threads in each, OpenBLAS would warn at every call.
+def _let_openblas_use_one_thread():
+    import ctypes
+    folder = os.path.dirname(os.path.abspath(__file__))
+    ctypes.CDLL(os.path.join(folder, "{Path(OPENBLAS).name}")).scipy_openblas_set_num_threads(1)
+
+_let_openblas_use_one_thread()
+"""
+# Each sum of a window of ones, and each weight's gradient, is a whole number known beforehand.
+CONVOLVE = """
+import sys
+sys.path[:0] = sys.argv[2:0:-1]
+import utils, mxnet
+from mxnet import autograd, np, npx
+from mxnet.gluon import nn
+assert mxnet.__file__.startswith(sys.argv[2]), mxnet.__file__
+npx.set_np()
+layer = nn.Conv2D(4, kernel_size=3, use_bias=False)
+layer.initialize("ones")
+with autograd.record():
+    Y = layer(np.ones((2, 3, 8, 8)))
+Y.backward()
+assert (Y == 27).all() and (layer.weight.grad() == 72).all(), "a convolution is wrong"
+"""
 
 
 D2L = Package("d2l", "1.0.3", 1)
@@ -160,6 +271,8 @@ MXNET = {
     gpu.CPU_BUILD: Package("mxnet", "1.9.1", 50),
     gpu.GPU_BUILD: Package("mxnet-cu112", "1.9.1", 500),
 }
+if (platform.system(), platform.machine()) == ("Linux", "aarch64"):
+    MXNET[gpu.CPU_BUILD] = Mended("mxnet", "1.9.1", 36)
 # CUDA 11 for the build for GPUs. The order lets each library find those that it needs itself.
 # NVRTC 11.7 refuses the L4.
 CUDA = (

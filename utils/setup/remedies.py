@@ -22,6 +22,11 @@ CERTIFICATES = ("REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE", "PIP_CERT", "SSL_CERT_FI
 # They bring packages and libraries of other programs into this Python.
 INTRUDERS = ("PYTHONPATH", "PYTHONHOME", "LD_LIBRARY_PATH", "LD_PRELOAD")
 
+# Builds the container of .devcontainer/Dockerfile and opens the notebooks in it.
+CONTAINER = (
+    "docker build -t residual-networks .devcontainer && docker run -it --rm "
+    '-p 127.0.0.1:8888:8888 -v "$PWD":/course residual-networks'
+)
 MEMORY = (
     "There is not enough memory. Close other programs and notebooks, or raise the limit of this "
     "container or account (`ulimit -v`), then try again."
@@ -52,6 +57,12 @@ INTRUDER = (
 
 # What a failed step prints, and the sentence that says what to do about it. The first one counts.
 REMEDIES = (
+    (
+        ("libarmpl", "libamath.so", "libastring.so"),
+        "This is MXNet for ARM as it was published. It lacks Arm's library of linear algebra and "
+        "cannot be loaded. Bring a mended copy: `python -m utils.setup.bootstrap`, in the folder "
+        "of the course. Then restart the kernel.",
+    ),
     (
         ("libgomp.so.1",),
         "MXNet needs the OpenMP library libgomp.so.1, which this machine does not have. Install "
@@ -106,8 +117,7 @@ REMEDIES = (
     (
         ("matching platform tag", "is not a supported wheel on this platform"),
         "Some packages do not exist for this system. On Alpine and other systems with musl, and on "
-        "systems from before 2014, run the course in a container: `docker run -it "
-        '--platform linux/amd64 -v "$PWD":/course -w /course python:3.11 bash`.',
+        "systems from before 2014, run the course in a container: `" + CONTAINER + "`.",
     ),
     (
         ("Hash mismatch", "DO NOT MATCH THE HASHES"),

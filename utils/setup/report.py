@@ -14,7 +14,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from utils.setup import fetch, machine, remedies
+from utils.setup import fetch, gpu, machine, packages, remedies
 
 GIB = 2**30
 ENVIRONMENT = "`make lab` installs the environment of the course and opens the notebooks in it."
@@ -80,9 +80,9 @@ def this_machine(in_full: bool = False) -> Findings:
     numpy, mxnet, d2l = (_import(name) for name in ("numpy", "mxnet", "d2l"))
     facts = [
         Fact("Python", platform.python_version()),
-        platform_fact(platform.system(), platform.machine()),
+        platform_fact(*machine.this_platform()),
         numpy_fact(numpy[0], preparation.restored),
-        mxnet_fact(*mxnet),
+        mxnet_fact(*mxnet, build=arm_build() if mxnet[0] else ""),
         Fact("d2l", d2l[0]) if d2l[0] else Fact("d2l", "not installed", ENVIRONMENT),
     ]
     available, present = machine.available_cpus(), os.cpu_count()
@@ -112,9 +112,10 @@ def _import(name: str) -> tuple[str, str]:
         return "", f"{type(error).__name__}: {error}"
 
 
-def platform_fact(system: str, processor: str) -> Fact:
+def platform_fact(system: str, processor: str, libc: str = "glibc", bits: int = 64) -> Fact:
     """Say whether MXNet 1.9.1 exists for this system and processor."""
-    return Fact("Platform", f"{system} {processor}", machine.platform_problem(system, processor))
+    problem = machine.platform_problem(system, processor, libc, bits)
+    return Fact("Platform", f"{system} {processor}", problem)
 
 
 def numpy_fact(version: str, restored: Sequence[str]) -> Fact:
@@ -127,10 +128,18 @@ def numpy_fact(version: str, restored: Sequence[str]) -> Fact:
     return Fact("numpy", value.format(version=version, names=", ".join(restored)))
 
 
-def mxnet_fact(version: str, error: str = "") -> Fact:
+def arm_build() -> str:
+    """Return what is special about the build of MXNet on ARM, "" on other processors."""
+    mxnet = packages.MXNET[gpu.CPU_BUILD]
+    if not isinstance(mxnet, packages.Mended) or not mxnet.is_installed():
+        return ""
+    return "the build for ARM, {library}".format(library=mxnet.library())
+
+
+def mxnet_fact(version: str, error: str = "", build: str = "") -> Fact:
     """Say whether MXNet is the release of this course, or why it could not be imported."""
     if version == "1.9.1":
-        return Fact("MXNet", version)
+        return Fact("MXNet", ", ".join(filter(None, [version, build])))
     if version:
         fix = "The course is written for MXNet 1.9.1, the last release. {remedy}"
         return Fact("MXNet", version, fix.format(remedy=ENVIRONMENT))
