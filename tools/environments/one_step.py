@@ -18,6 +18,7 @@ import numpy
 from mxnet import autograd, gluon, init, np, npx
 
 from utils import data, resnet
+from utils.setup import remedies
 
 
 def main(file: str) -> None:
@@ -52,4 +53,5 @@ def main(file: str) -> None:
 
 
 if __name__ == "__main__":
-    main(sys.argv[1])
+    with remedies.explained():
+        main(sys.argv[1])
