@@ -42,8 +42,8 @@ version = release = project_file["project"]["version"]
 
 extensions = ["myst_nb", "course", "receptive_field", *([] if is_book else ["sphinx_copybutton"])]
 templates_path = [] if is_book else ["components"]  # as the folder of the theme is called
-exclude_patterns = ["pages/*.md"] if is_book else []  # they take a browser
-suppress_warnings = ["toc.excluded", "toc.not_readable"]
+exclude_patterns = ["pages/*"] if is_book else []  # they take a browser
+suppress_warnings = ["toc.excluded"]
 nb_execution_mode = "off"
 nb_merge_streams = True
 nb_ipywidgets_js = {}  # they would come from other hosts

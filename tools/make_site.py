@@ -44,10 +44,10 @@ def gather(language: str, folder: Path) -> None:
     """Put what becomes the pages of a language into a new folder, under the pages' names."""
     folder.mkdir(parents=True)
     for name, source in {**SOURCES[language], "pages": "site/pages"}.items():
-        if (ROOT / source).is_file():
-            shutil.copy(ROOT / source, folder / name)
-        elif (ROOT / source).is_dir():  # no page may be written by hand yet
+        if (ROOT / source).is_dir():
             shutil.copytree(ROOT / source, folder / name, ignore=NO_PAGES)
+        else:
+            shutil.copy(ROOT / source, folder / name)
     with (folder / "index.md").open("a", encoding="utf-8") as home:
         home.write((SITE / "contents.md").read_text("utf-8"))
 
