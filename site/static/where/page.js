@@ -59,7 +59,7 @@ function soon(does) {
 }
 
 /** Let the browser draw and listen before the next piece of a long calculation. */
-const breath = () => new Promise((resolve) => (globalThis.requestIdleCallback ?? setTimeout)(resolve));
+const breath = () => new Promise((resolve) => setTimeout(resolve));
 
 async function start(root) {
   const [residual, plain, { classes, examples, known }] = await Promise.all([
@@ -134,6 +134,7 @@ async function start(root) {
     const mine = (counts[family] = (counts[family] ?? 0) + 1);
     const without = new Set(state.without[family]);
     if (without.size === 0) return showCount(family, known[family]);
+    explore.showTally(family, say("counting"));
     const given = [];
     for (const { pixels } of examples) {
       given.push(argmax(run(networks[family], pixels, without).scores));

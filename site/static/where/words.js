@@ -63,6 +63,7 @@ const ENGLISH = {
   noWayAroundWhy: "This block changes the shape and has no shortcut, so nothing can take its place.",
   right: "{right} of {all} right",
   rightOf: "{right} of {all} right; {whole} with all branches",
+  counting: "counting …",
   allBack: "Put all branches back",
 
   // feature maps and numbers
