@@ -15,6 +15,7 @@ times on ARM.
 from __future__ import annotations
 
 import argparse
+import json
 import os
 import shutil
 import subprocess
@@ -46,6 +47,7 @@ MASK = r"\xff\xff\xff\xff\xff\xff\xff\x00\xff\xff\xff\xff\xff\xff\xff\xff\xfe\xf
 ENTER = rf"""
 set -e
 root=$1 downloads=$2; shift 2
+if [ -n "$ALONE" ]; then ip link set lo up; fi
 if [ -e "$root/of-arm64" ]; then
     mount -t binfmt_misc none /proc/sys/fs/binfmt_misc
     printf '%s' ':arm64:M::{MAGIC}:{MASK}:{QEMU}:F' > /proc/sys/fs/binfmt_misc/register
@@ -72,6 +74,21 @@ INSIDE = {
 }
 
 
+# Run inside: start the command of the Dockerfile, and wait until JupyterLab answers.
+ASK = """
+import subprocess, sys, time, urllib.request
+lab = subprocess.Popen(sys.argv[1:])
+while lab.poll() is None:
+    try:
+        with urllib.request.urlopen("http://127.0.0.1:8888/api") as answer:
+            print("JupyterLab answers:", answer.read().decode())
+            sys.exit()
+    except OSError:
+        time.sleep(1)
+sys.exit("JupyterLab has ended.")
+"""
+
+
 class TrialError(Exception):
     """Something went wrong in the root folder; the message says what."""
 
@@ -82,7 +99,7 @@ class DownloadError(TrialError):
 
 def missing() -> list[str]:
     """Return what this machine lacks for a trial: programs, or the rights of root."""
-    programs = ("debootstrap", "qemu-aarch64-static", "unshare", "dpkg-deb")
+    programs = ("debootstrap", "qemu-aarch64-static", "unshare", "setpriv", "dpkg-deb", "ip")
     found = [program for program in programs if shutil.which(program) is None]
     return found if os.getuid() == 0 else [*found, "root"]
 
@@ -139,9 +156,13 @@ class Root:
                 shutil.copy2(ROOT / name, self.course / name)
 
     def run(self, *command: str, **variables: str) -> str:
-        """Run a command inside, in the course's folder; return what it prints, and show it."""
+        """Run a command inside, in the course's folder; return what it prints, and show it.
+
+        With a variable ALONE it has a network of its own, in which there is nothing else.
+        """
         kept = {name: os.environ[name] for name in KEPT if name in os.environ}
         namespaces = ["--user", "--map-root-user", "--mount", "--pid", "--fork", "--kill-child"]
+        namespaces += ["--net"] if "ALONE" in variables else []
         self.downloads.mkdir(parents=True, exist_ok=True)
         entering = ["setpriv", "--pdeathsig", "KILL"]  # all ends with this program
         entering += ["unshare", *namespaces, "sh", "-c", ENTER, "sh", self.folder, self.downloads]
@@ -242,6 +263,13 @@ def short(architecture: str = "arm64") -> dict[str, float]:
     return compare(root, "python3", **variables)
 
 
+def open_lab(root: Root) -> None:
+    """Do what the Dockerfile does after the set-up; what listens to all is on a network alone."""
+    dockerfile = (ROOT / ".devcontainer" / "Dockerfile").read_text("utf-8")
+    command = json.loads(dockerfile.rpartition("\nCMD ")[2])
+    root.run("python3", "-c", ASK, *command, ALONE="yes")
+
+
 def whole(architecture: str) -> Root:
     """Set the course up from nothing, compare one step, and run notebooks; return the root."""
     root = Root(architecture, "whole")
@@ -257,6 +285,8 @@ def whole(architecture: str) -> Root:
     report = "from utils.setup import report; print(report.this_machine(in_full=True))"
     with root.timed("the report of 00"):
         root.run(python, "-c", f"import utils; {report}")
+    with root.timed("the command of the Dockerfile"):
+        open_lab(root)
     for name in NOTEBOOKS:
         with root.timed(f"{name}, quick"):
             run_course = ["tools/run_course.py", "--budget", "quick", f"notebooks/{name}.ipynb"]
@@ -272,8 +302,8 @@ def main() -> None:
     options = parser.parse_args()
     if lacking := missing():
         sys.exit(
-            "This needs {lacking}: `sudo apt-get install qemu-user-static debootstrap`, then run "
-            "it as root.".format(lacking=", ".join(lacking))
+            "This needs {lacking}: `sudo apt-get install qemu-user-static debootstrap iproute2`, "
+            "then run it as root.".format(lacking=", ".join(lacking))
         )
     try:
         if options.short:
