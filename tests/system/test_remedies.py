@@ -45,6 +45,8 @@ UNREACHED = "ERROR: No matching distribution found for uv==0.13.9"
         ("OSError('Tunnel connection failed: 407 Proxy Authentication Required')", "a password"),
         ("HTTP status client error (403 Forbidden) for url", "refuses to deliver"),
         ("error: Hash mismatch for `numpy==1.23.5`", "requirements.txt names"),
+        ("OSError: libquadmath.so.0: cannot open shared object file", "install libquadmath0"),
+        ("OSError: libarmpl_lp64_mp.so: cannot open shared object file", "utils.setup.bootstrap"),
         ("has no wheels with a matching platform tag (e.g., `musllinux_1_2`)", "Alpine"),
     ],
 )

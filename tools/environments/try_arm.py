@@ -34,6 +34,7 @@ QEMU = "/usr/bin/qemu-aarch64-static"
 NOTEBOOKS = ("02_residual_block", "03_layer_by_layer", "04_resnet18")
 # What the reader of a small Debian installs to follow the README.
 DEBIAN = "python3,python3-pip,make,libgomp1,libstdc++6,ca-certificates"
+MORE = {"arm64": "", "amd64": ",libquadmath0"}  # which there is no need for on ARM
 RELEASE = "bookworm"
 STEP = "tools/environments/one_step.py"
 # The largest differences that are allowed, as a part of the largest number of that kind.
@@ -126,7 +127,7 @@ class Root:
         debs = self.downloads / "debs"
         debs.mkdir(parents=True, exist_ok=True)
         options = ["--foreign", "--variant=minbase", f"--arch={self.architecture}"]
-        options += [f"--cache-dir={debs}", f"--include={DEBIAN}"]
+        options += [f"--cache-dir={debs}", f"--include={DEBIAN}{MORE[self.architecture]}"]
         _run(["debootstrap", *options, RELEASE, self.folder])
         for package in sorted((self.folder / "var/cache/apt/archives").glob("*.deb")):
             _run(["dpkg-deb", "-x", package, self.folder])

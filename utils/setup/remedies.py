@@ -70,6 +70,12 @@ REMEDIES = (
         "`dnf install libgomp` on Fedora, `conda install libgomp` with conda.",
     ),
     (
+        ("libquadmath.so.0",),
+        "MXNet needs the library libquadmath.so.0, which this machine does not have. Install the "
+        "package that brings it: `apt-get install libquadmath0` on Debian and Ubuntu, "
+        "`dnf install libquadmath` on Fedora.",
+    ),
+    (
         ("Disk quota exceeded", "os error 122)", "[Errno 122]"),
         "You have used up your share of the disk (quota). MXNet and its packages need about 1 GB "
         "(with a GPU, 5 GB). Delete files of yours, caches too, or move the course and its cache "
