@@ -177,9 +177,13 @@ class Root:
         assert process.stdout  # a pipe
         printed = []
         with process:
-            for line in process.stdout:
-                printed.append(line)
-                print(f"  | {line}", end="", flush=True)
+            try:
+                for line in process.stdout:
+                    printed.append(line)
+                    print(f"  | {line}", end="", flush=True)
+            except BaseException:  # a test's time limit is one
+                process.kill()
+                raise
         if process.returncode:
             raise TrialError(f"{' '.join(command)} ended with {process.returncode}.")
         return "".join(printed)
