@@ -50,7 +50,7 @@ def usual():
 @pytest.fixture(scope="module")
 def allowed(usual):
     """The same with less time, since many submissions use up all of it."""
-    return dataclasses.replace(usual, jail=dataclasses.replace(usual.jail, seconds=30))
+    return dataclasses.replace(usual, jail=dataclasses.replace(usual.jail, seconds=45))
 
 
 @pytest.fixture(scope="module")

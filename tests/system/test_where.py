@@ -342,6 +342,8 @@ def browser(chromium, address):
     calm = {"name": "prefers-reduced-motion", "value": "reduce"}
     chromium.execute_cdp_cmd("Emulation.setEmulatedMedia", {"features": [calm]})
     resize(chromium, DESKTOP)
+    chromium.get("about:blank")
+    chromium.get_log("browser")  # drops what earlier tests have caused
     opened(chromium, address)
     return chromium
 
