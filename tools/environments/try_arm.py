@@ -27,7 +27,7 @@ from pathlib import Path
 import numpy
 
 from notebooks import ROOT
-from utils.setup import remedies
+from utils.setup import gpu, packages, remedies
 
 FOLDER = ROOT / ".cache" / "arm"
 QEMU = "/usr/bin/qemu-aarch64-static"
@@ -252,12 +252,19 @@ def short(architecture: str = "arm64") -> dict[str, float]:
     root.make()
     root.bring_course()
     processor = {"arm64": "aarch64", "amd64": "x86_64"}[architecture]
-    packages = root.folder / "packages"
-    if not packages.exists():
-        uv = [Path(sys.executable).with_name("uv"), "pip", "install", "--quiet"]
-        target = ["--python-platform", f"{processor}-manylinux_2_28", "--python-version", "3.11"]
-        _run([*uv, *target, "--target", packages, "numpy==1.23.5", "requests", "tqdm"])
+    uv = [Path(sys.executable).with_name("uv"), "pip", "install", "--quiet"]
+    target = ["--python-platform", f"{processor}-manylinux_2_28", "--python-version", "3.11"]
+    if not (libraries := root.folder / "packages").exists():
+        _run([*uv, *target, "--target", libraries, "numpy==1.23.5", "requests", "tqdm"])
+    # This machine fetches the packages, since an emulated one is slow to answer servers.
+    wheels = root.downloads / "wheels"
+    pip = [sys.executable, "-m", "pip", "download", "--quiet", "--no-deps", "--dest", wheels]
+    for package in (packages.MXNET[gpu.CPU_BUILD], *packages.MENDING):
+        if not any(wheels.glob(f"{package.name.replace('-', '_')}-{package.version}-*")):
+            platform = ["--platform", f"manylinux2014_{processor}", "--only-binary", ":all:"]
+            _run([*pip, *platform, package.requirement])
     variables = {"PYTHONPATH": "/packages:/course", "XDG_CACHE_HOME": "/downloads/cache"}
+    variables |= {"PIP_NO_INDEX": "1", "PIP_FIND_LINKS": "/downloads/wheels"}
     # What is mended is mended anew, since that is what is tried.
     shutil.rmtree(
         root.downloads / f"cache/residual-networks/packages-{processor}/mxnet==1.9.1",
