@@ -22,6 +22,7 @@ import sys
 sys.path.insert(0, "..")  # utils/ stands beside notebooks/
 import utils  # noqa: F401  (before mxnet: it sets this machine up)"""
 AFTER_IMPORTS = HOME.removeprefix("import sys\n\n")
+LANGUAGE = '\nutils.language("{language}")'  # the one line of code that an edition adds
 
 LINE = 1000  # characters: editors are slow with longer lines
 CARRY = '''\
@@ -51,7 +52,8 @@ CLONE = """\
 import os
 import sys
 
-if not os.path.exists("../utils/resnet.py"):  # opened alone, as in Colab
+opened_alone = not os.path.exists("../utils/resnet.py")
+if opened_alone:
     course = "{address}"
     clone = f"git clone --quiet --depth=1 {course} residual-networks"
     if not os.path.exists("residual-networks/utils/resnet.py") and os.system(clone):

@@ -2,149 +2,99 @@
 
     python tools/translate.py [--check]
 
-The English notebooks and pages are the only source. Each is cut into pieces, such as a paragraph or
-a comment in code. Its catalogue, translations/zh_CN/*.po, holds the Chinese of each piece, beside
-the id of the cell or the heading above it. A piece without a translation, or whose English has
-changed, stays English in what is built, and this command names it. --check writes nothing, and
-fails where a piece is named or a file is not as it would be written.
+The English notebooks and pages are the only source. The catalogue of each, in translations/zh_CN/,
+holds the Chinese of its pieces, each beside the id of its cell or the heading above it. A piece
+that has no translation, or whose English has changed since, stays English in what is built, and
+this command names it. --check writes nothing: it fails where a piece is named, or where a file is
+not as it would be written.
+
+A translation that reads like the English counts as missing, unless the translator has written the
+comment "name" or "code" above it in the catalogue.
 """
 
 from __future__ import annotations
 
 import argparse
+import ast
 import difflib
-import io
+import os
 import re
-import tokenize
-from collections.abc import Iterable, Iterator
+import sys
+from collections.abc import Iterable, Mapping
 from pathlib import Path
-from typing import NamedTuple
 
 import nbformat
 import polib
-from nbformat import NotebookNode
 
-from notebooks import NOTEBOOKS, ROOT, notebook_paths
+import first_cell
+import pieces
+from notebooks import ROOT, code_cells
+from pieces import Piece
+from utils.setup import remedies, storage
 
-CATALOGUES = ROOT / "translations" / "zh_CN"
-SAME = ("code", "name")  # comments of a translator: what reads the same in Chinese, and why
+CATALOGUES = Path("translations", "zh_CN")
+LANGUAGE = "zh"
+SAME = ("code", "name")  # a translator's comments: why a piece reads the same in Chinese
+TARGET = re.compile(r"\]\((?P<path>[^)\s:#]+)(?P<anchor>#[^)\s]*)?\)")
+BADGE = re.compile(r"(/blob/main/|=lab/tree/)notebooks/")  # in the links of badges
 
-# The blocks of a page, as this course writes pages.
-STARTS = r"```|\||<!--|#+ | *[-*] | *\d+\. "  # a line that begins a block of its own
-BLOCK = re.compile(
-    r"^```(?P<language>\w*)\n(?P<code>(?:.*\n)*?)```$"
-    r"|^(?P<row>\|.*)$"
-    r"|^<!--.*-->$"
-    r"|^(?P<heading>#+ )?(?: *[-*] | *\d+\. )?"
-    r"(?P<text>\S.*(?:\n(?!\s*$|" + STARTS + r").*)*)",
-    re.MULTILINE,
-)
-# What says the same in every language: code, badges, the targets of links.
-NO_WORDS = re.compile(r"`[^`]*`|\[!\[[^\]]*\]\([^)]*\)\]\([^)]*\)|\]\([^)]*\)")
+Words = Mapping[tuple[str, str], str]  # the Chinese of a message, by its context and the message
 
 
-class Piece(NamedTuple):
-    """A part of a notebook or page; all its pieces in a row are the whole.
-
-    `context` is the id of the cell, or the heading above. `message` is what a translator gets, ""
-    where there is nothing to translate.
-    """
-
-    context: str
-    text: str
-    message: str = ""
+class CodeError(Exception):
+    """A translation changes what a cell does; the message names the cell."""
 
 
-def cell_pieces(cell: NotebookNode) -> Iterator[Piece]:
-    """Cut a cell into its paragraphs, or the comments of its code and what lies in between."""
-    if cell.cell_type == "markdown":
-        for text in re.split(r"(\n{2,}|</?details>|</?summary>)", cell.source):
-            words = not re.fullmatch(r"[\W\d_]*|</?\w+>", text)
-            yield Piece(cell.id, text, text if words else "")
-    elif cell.cell_type == "code" and not re.search(r"^[%!]", cell.source, re.MULTILINE):
-        yield from cut(cell.source, comments(cell.source), cell.id)
-    else:
-        yield Piece(cell.id, cell.source)
+def sources(root: Path) -> list[Path]:
+    """Return the notebooks and pages that have a Chinese edition, by their paths below `root`."""
+    found = [root / "README.md", *root.glob("docs/*.md"), root / "notebooks" / "errors.md"]
+    found += root.glob("notebooks/[0-9]*.ipynb")
+    return sorted(path.relative_to(root) for path in found)
 
 
-def comments(code: str) -> Iterator[tuple[int, int]]:
-    """Return where the words of each comment of a cell's code begin and end."""
-    starts = [0]
-    for line in code.splitlines(keepends=True):
-        starts.append(starts[-1] + len(line))
-    for token in tokenize.generate_tokens(io.StringIO(code).readline):
-        if token.type == tokenize.COMMENT and "noqa" not in token.string:
-            row, column = token.start
-            start = starts[row - 1] + column
-            yield start + len("# "), start + len(token.string)
+def target(path: Path) -> Path:
+    """Return where the Chinese edition of a notebook or page lies; anything else has no other."""
+    if path == Path("README.md"):
+        return Path("README.zh-CN.md")
+    if path.parent in (Path("docs"), Path("notebooks")) and path.suffix in (".ipynb", ".md"):
+        return Path(f"{path.parent}_{LANGUAGE}", path.name)
+    return path
 
 
-def cut(text: str, spans: Iterable[tuple[int, int]], context: str) -> Iterator[Piece]:
-    """Cut a text into what lies in the spans, for translators, and what lies between them."""
-    end = 0
-    for span_start, span_end in spans:
-        yield Piece(context, text[end:span_start])
-        words = text[span_start:span_end]
-        yield Piece(context, words, words)
-        end = span_end
-    yield Piece(context, text[end:])
+def catalogue_of(source: Path) -> Path:
+    """Return where the catalogue of a notebook or page lies."""
+    return CATALOGUES / f"{source.stem}.po"
 
 
-def page_pieces(page: str) -> Iterator[Piece]:
-    """Cut a page into headings, paragraphs, items of lists, cells of tables, comments in code."""
-    heading, end = "", 0
-    for block in BLOCK.finditer(page):
-        if block["heading"]:
-            heading = block["text"]
-        for start, stop in block_spans(page, block):
-            message = " ".join(page[start:stop].split())  # however its lines are broken
-            if re.search(r"[A-Za-z]", NO_WORDS.sub("", message)):
-                yield Piece(heading, page[end:start])
-                yield Piece(heading, page[start:stop], message)
-                end = stop
-    yield Piece(heading, page[end:])
+# Catalogues
 
 
-def block_spans(page: str, block: re.Match[str]) -> list[tuple[int, int]]:
-    """Return where the texts in a block of a page begin and end."""
-    if block["row"]:
-        found = re.finditer(r"[^|\s](?:(?:\\\||[^|])*[^|\s])?", block["row"])
-        return [(block.start() + cell.start(), block.start() + cell.end()) for cell in found]
-    if block["code"] and block["language"] != "text":
-        found = re.finditer(r"(?:(?<=\s)|^)# (.+)$", block["code"], re.MULTILINE)
-        start = block.start("code")
-        return [(start + comment.start(1), start + comment.end(1)) for comment in found]
-    return [block.span("text")] if block["text"] else []
+def loaded(path: Path) -> polib.POFile:
+    """Return a catalogue; an empty one where there is none yet."""
+    return polib.pofile(str(path), encoding="utf-8") if path.exists() else polib.POFile()
 
 
-def notebook_pieces(notebook: NotebookNode) -> Iterator[Piece]:
-    """Cut all cells of a notebook."""
-    for cell in notebook.cells:
-        yield from cell_pieces(cell)
-
-
-def updated(pieces: Iterable[Piece], old: polib.POFile) -> polib.POFile:
+def updated(cut: Iterable[Piece], old: polib.POFile) -> polib.POFile:
     """Return the catalogue for these pieces, with the translations of an older one.
 
-    A piece that only moved keeps its translation. One whose English changed gets the translation of
-    the nearest old piece of the same context, marked as stale.
+    A piece that only moved keeps its translation. One whose English has changed gets that of the
+    piece nearest to it in the same cell, or below the same heading, marked as stale.
     """
-    known = {(entry.msgctxt, entry.msgid): entry for entry in old if not entry.obsolete}
-    moved = {entry.msgid: entry for entry in known.values()}
-    messages = dict.fromkeys((piece.context, piece.message) for piece in pieces if piece.message)
-    left = {key: entry for key, entry in known.items() if key not in messages and entry.msgstr}
+    done = {(entry.msgctxt, entry.msgid): entry for entry in old if entry.msgstr}
+    moved = {message: entry for (_, message), entry in done.items()}
+    messages = dict.fromkeys((piece.context, piece.message) for piece in cut if piece.message)
+    left = [key for key in done if key not in messages]
     new = polib.POFile(wrapwidth=100)
     new.metadata = {"Language": "zh_CN", "Content-Type": "text/plain; charset=UTF-8"}
     for context, message in messages:
         entry = polib.POEntry(msgctxt=context, msgid=message)
-        source = known.get((context, message)) or moved.get(message)
-        if source:
+        if source := done.get((context, message), moved.get(message)):
             entry.msgstr, entry.tcomment = source.msgstr, source.tcomment
             entry.flags, entry.previous_msgid = source.flags, source.previous_msgid
         else:
-            near = [was for where, was in left if where == context]
-            for was in difflib.get_close_matches(message, near, 1, 0.6):
-                entry.msgstr, entry.previous_msgid = left[context, was].msgstr, was
+            here = [was for where, was in left if where == context]
+            for was in difflib.get_close_matches(message, here, 1, 0.6):
+                entry.msgstr, entry.previous_msgid = done[context, was].msgstr, was
                 entry.flags = ["fuzzy"]
         new.append(entry)
     return new
@@ -158,17 +108,132 @@ def state(entry: polib.POEntry) -> str:
     return "missing" if copied or not entry.msgstr.strip() else "translated"
 
 
-def pages() -> list[Path]:
-    """Return the pages that have a Chinese edition."""
-    return [ROOT / "README.md", NOTEBOOKS / "errors.md", *sorted((ROOT / "docs").glob("*.md"))]
+def words(catalogue: polib.POFile) -> Words:
+    """Return the translations that count."""
+    return {
+        (entry.msgctxt, entry.msgid): entry.msgstr
+        for entry in catalogue
+        if state(entry) == "translated"
+    }
 
 
-def catalogue(source: Path) -> polib.POFile:
-    """Return the catalogue of a notebook or page; an empty one where there is none yet."""
-    path = catalogue_path(source)
-    return polib.pofile(str(path), wrapwidth=100) if path.exists() else polib.POFile(wrapwidth=100)
+# The Chinese edition
 
 
-def catalogue_path(source: Path) -> Path:
-    """Return where the catalogue of a notebook or page lies."""
-    return CATALOGUES / f"{source.stem}.po"
+def built_page(source: Path, text: str, known: Words) -> str:
+    """Return a page in Chinese. Its headings keep the names to which English links lead."""
+    page = "".join(translated(piece, source, known) for piece in pieces.of_page(text))
+    made = f"<!-- made from {source} and {catalogue_of(source)}, by make translate -->"
+    return f"{made}\n{anchored(page, text)}"
+
+
+def built_notebook(source: Path, text: str, known: Words) -> str:
+    """Return a notebook in Chinese, with its outputs. One line of its code says the language.
+
+    Raises CodeError where a translated comment is more than a comment.
+    """
+    notebook = nbformat.reads(text, as_version=4)
+    for cell in notebook.cells:
+        english = cell.source
+        cell.source = "".join(translated(piece, source, known) for piece in pieces.of_cell(cell))
+        if cell.cell_type == "code" and cell.source != english and not same(cell.source, english):
+            raise CodeError(
+                "In {source}, the translation of cell {id} changes its code. A comment has one "
+                "line.".format(source=source, id=cell.id)
+            )
+    code_cells(notebook)[0].source += first_cell.LANGUAGE.format(language=LANGUAGE)
+    made = f"from {source} and {catalogue_of(source)}, by make translate"
+    notebook.metadata["made"] = made
+    return nbformat.writes(notebook) + "\n"
+
+
+def same(code: str, other: str) -> bool:
+    """Return whether two codes do the same."""
+    try:
+        return ast.dump(ast.parse(code)) == ast.dump(ast.parse(other))
+    except SyntaxError:
+        return False
+
+
+def translated(piece: Piece, source: Path, known: Words) -> str:
+    """Return a piece in Chinese, or in English where it has no words; links lead to Chinese pages."""
+    text = known.get((piece.context, piece.message), piece.text)
+    text = BADGE.sub(rf"\1notebooks_{LANGUAGE}/", text)
+    for link in TARGET.finditer(piece.text):
+        path = Path(os.path.normpath(source.parent / link["path"]))
+        if target(path) != path:
+            moved = os.path.relpath(target(path), target(source).parent)
+            text = text.replace(link[0], f"]({moved}{link['anchor'] or ''})")
+    return text
+
+
+def anchored(page: str, english: str) -> str:
+    """Return a translated page whose headings have the names of the English ones, too."""
+    names = map(name, pieces.headings(english))
+
+    def with_name(block: re.Match[str]) -> str:
+        if not block["heading"]:
+            return block[0]
+        wanted = next(names)
+        if block["heading"] == "# " or name(block["text"]) == wanted:
+            return block[0]
+        return f'<a id="{wanted}"></a>\n\n{block[0]}'
+
+    return pieces.BLOCK.sub(with_name, page)
+
+
+def name(heading: str) -> str:
+    """Return the name that GitHub gives to a heading."""
+    return re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-")
+
+
+# All of it
+
+
+def edition(root: Path) -> tuple[dict[Path, str], list[str]]:
+    """Return what each file of the Chinese edition should hold, and a line for each missing piece.
+
+    Raises CodeError, as built_notebook does.
+    """
+    files, faults = {}, []
+    for source in sources(root):
+        text = (root / source).read_text("utf-8")
+        path = catalogue_of(source)
+        catalogue = updated(pieces.of(source, text), loaded(root / path))
+        build = built_page if source.suffix == ".md" else built_notebook
+        files |= {path: str(catalogue), target(source): build(source, text, words(catalogue))}
+        faults += [
+            "{path}, below {context!r}, {state}: {piece}".format(
+                path=path,
+                context=entry.msgctxt,
+                state=state(entry),
+                piece=entry.msgid.strip(),
+            )
+            for entry in catalogue
+            if state(entry) != "translated"
+        ]
+    return files, faults
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description="Bring the Chinese edition up to date.")
+    parser.add_argument("--check", action="store_true", help="write nothing, fail at any fault")
+    check = parser.parse_args().check
+    try:
+        files, faults = edition(ROOT)
+    except CodeError as error:
+        sys.exit(str(error))
+    for path, text in files.items():
+        if not (ROOT / path).exists() or (ROOT / path).read_text("utf-8") != text:
+            if check:
+                faults.append(f"{path} is not as it would be written: type `make translate`.")
+            else:
+                storage.write_whole(ROOT / path, text)
+    print("\n".join(faults), end="\n" * bool(faults))
+    print(f"{len(files)} files of the Chinese edition, {len(faults)} faults")
+    sys.exit(bool(check and faults))
+
+
+if __name__ == "__main__":
+    with remedies.explained():
+        main()
