@@ -19,7 +19,7 @@ export HOME := $(CURDIR)/.cache/home
 endif
 
 .DEFAULT_GOAL := help
-.PHONY: help set-up run lab test test-fast style refresh sweep bench lock colab publish environments gpu try-gpu try-arm release assignment grade formgrader site site-serve site-model
+.PHONY: help set-up run lab test test-fast style refresh sweep bench lock colab translate publish environments gpu try-gpu try-arm release assignment grade formgrader site site-serve site-model
 
 help: ## list these commands
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-12s  %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -110,6 +110,9 @@ style: set-up ## check the form of the code, as the commit hooks do
 	@$(BIN)/check-jsonschema --builtin-schema vendor.readthedocs .readthedocs.yaml
 	@$(BIN)/check-jsonschema --schemafile tests/system/devcontainer.schema.json .devcontainer/devcontainer.json
 	@$(BIN)/check-jsonschema --builtin-schema vendor.citation-file-format CITATION.cff
+
+translate: set-up ## bring the Chinese edition up to date,: name the pieces that lack a translation
+	@$(BIN)/python tools/translate.py
 
 publish: set-up ## write the published address and badges into the course (REPO=https://github.com/owner/name)
 	@$(BIN)/python tools/publish.py $(REPO)

@@ -26,11 +26,19 @@ from utils.setup import remedies
 
 # What a class gets. All else stays: coursework, tests, what authors and teachers read.
 KEPT = (
-    *("README.md", "LICENSE", "LICENSE-TEXT", "CITATION.cff", ".gitignore", ".devcontainer"),
+    *(
+        "README.md",
+        "README.zh-CN.md",
+        "LICENSE",
+        "LICENSE-TEXT",
+        "CITATION.cff",
+        ".gitignore",
+        ".devcontainer",
+    ),
     *("Makefile", "environment.yml", "pyproject.toml", "requirements.txt"),
-    *("docs", "notebooks", "tools", "utils"),
+    *("docs", "docs_zh", "notebooks", "notebooks_zh", "tools", "utils"),
 )
-LEFT_OUT = ("docs/teaching.md",)
+LEFT_OUT = ("docs/teaching.md", "docs_zh/teaching.md")
 MADE = shutil.ignore_patterns("__pycache__", ".ipynb_checkpoints", "checkpoints")
 END_OF_MAKEFILE = "# For authors and teachers; `make release` leaves out what follows.\n"
 
@@ -49,7 +57,7 @@ UNSEALED = """\
 linecache.cache["{name}"] = len(_ours), None, _ours.splitlines(True), "{name}"
 exec(compile(_ours, "{name}", "exec"))"""
 RECALLED = re.compile(r"(<details><summary>\d+\. .*?</summary>)(.*?)(</details>)", re.DOTALL)
-WHERE = re.compile(r"\(See .*?\)\s*$", re.DOTALL)
+WHERE = re.compile(r"(?:\(See .*?\)|（见.*?）)\s*$", re.DOTALL)
 ANNOUNCED = re.compile(r" ?Below each check,? (?:there is )?a solution[^.]*\.")
 LINK = re.compile(r"\[([^\]]*)\]\(([^)\s]+)\)")
 COMMAND_RULE = re.compile(r"^([a-z-]+):", re.MULTILINE)

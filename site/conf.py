@@ -29,12 +29,31 @@ WORDS = {
         "epub": "The course as an e-book (EPUB)",
         "on_this_page": "On this page",
         "license": "Text and figures: CC BY 4.0. Code: MIT license.",
-    }
+        "description": "Residual networks, built, verified and trained by hand",
+        "captions": {},
+        "other": {"edition": "zh", "language": "zh-CN", "name": "中文"},
+    },
+    "zh": {
+        "title": "动手做残差网络",
+        "search": "搜索课程",
+        "hint": "输入几个词，例如错误信息里的词。",
+        "one": "有一页包含这些词。",
+        "several": "有{count}页包含这些词。",
+        "none": "没有哪一页包含这些词：{words}",
+        "no_server": "搜索需要网页服务器。请在课程的文件夹里输入“make site-serve”。",
+        "epub": "课程的电子书（EPUB）",
+        "on_this_page": "本页内容",
+        "license": "文字与图：CC BY 4.0。代码：MIT许可证。",
+        "description": "动手搭建、检查和训练残差网络",
+        "captions": {"Try it": "试一试", "The notebooks": "笔记本", "More": "更多"},
+        "other": {"edition": "en", "language": "en", "name": "English"},
+    },
 }
 
-language = os.environ["SITE_LANGUAGE"]
+edition = os.environ["SITE_LANGUAGE"]
+language = {"en": "en", "zh": "zh_CN"}[edition]
 is_book = os.environ["SITE_BUILDER"] == "epub"
-words = WORDS[language]
+words = WORDS[edition]
 project = html_title = epub_title = words["title"]
 author = epub_author = epub_publisher = epub_contributor = "The residual networks course authors"
 project_file = tomllib.loads((HERE.parent / "pyproject.toml").read_text("utf-8"))
@@ -55,7 +74,12 @@ html_theme = "sphinx_book_theme"
 html_static_path = ["book" if is_book else "static"]
 html_css_files = [] if is_book else ["pages.css"]
 html_js_files = [] if is_book else [("search.js", {"type": "module"})]
-html_context = {"words": words, "book": "residual-networks.epub", "default_mode": "auto"}
+html_context = {
+    "words": words,
+    "edition": edition,
+    "book": "residual-networks.epub",
+    "default_mode": "auto",
+}
 html_sidebars = {
     "**": ["navbar-logo", "icon-links", "search-button-field", "sbt-sidebar-nav", "book"]
 }
@@ -66,6 +90,7 @@ html_show_sphinx = False
 html_use_index = html_domain_indices = False
 html_theme_options = {
     "toc_title": words["on_this_page"],
+    "article_header_end": ["edition", "article-header-buttons"],
     "footer_content_items": ["extra-footer"],
     "extra_footer": words["license"],
     "use_download_button": True,
@@ -87,7 +112,7 @@ if address := published.address():
     }
 
 epub_basename = "residual-networks"
-epub_description = "Residual networks, built, verified and trained by hand"
+epub_description = words["description"]
 epub_copyright = words["license"]
 epub_css_files = ["book.css"]
 epub_show_urls = "no"

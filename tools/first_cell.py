@@ -22,7 +22,7 @@ import sys
 sys.path.insert(0, "..")  # utils/ stands beside notebooks/
 import utils  # noqa: F401  (before mxnet: it sets this machine up)"""
 AFTER_IMPORTS = HOME.removeprefix("import sys\n\n")
-LANGUAGE = '\nutils.language("{language}")'  # the one line of code that an edition adds
+LANGUAGE = '\n\nutils.language("{language}")'  # the one line of code that an edition adds
 
 LINE = 1000  # characters: editors are slow with longer lines
 CARRY = '''\

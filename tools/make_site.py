@@ -14,6 +14,7 @@ import sys
 import time
 from pathlib import Path
 
+import editions
 import set_up
 from utils.setup import packages, remedies
 
@@ -22,9 +23,7 @@ SITE = ROOT / "site"
 LOCK = SITE / "requirements.txt"
 ENVIRONMENT = ROOT / "build" / "site-environment"
 OUTPUT = ROOT / "build" / "site"
-# Where the pages of each language come from. A page has the same name in every language, so that
-# one language can link to the other.
-SOURCES = {"en": {"index.md": "README.md", "notebooks": "notebooks", "docs": "docs"}}
+SHARED = {"notebooks/images": "notebooks/images", "pages": "site/pages"}  # by all languages
 NO_PAGES = shutil.ignore_patterns("checkpoints", ".ipynb_checkpoints")
 EPUB = "residual-networks.epub"
 
@@ -43,9 +42,9 @@ def environment() -> Path:
 def gather(language: str, folder: Path) -> None:
     """Put what becomes the pages of a language into a new folder, under the pages' names."""
     folder.mkdir(parents=True)
-    for name, source in {**SOURCES[language], "pages": "site/pages"}.items():
+    for name, source in {**editions.FILES[language], **SHARED}.items():
         if (ROOT / source).is_dir():
-            shutil.copytree(ROOT / source, folder / name, ignore=NO_PAGES)
+            shutil.copytree(ROOT / source, folder / name, ignore=NO_PAGES, dirs_exist_ok=True)
         else:
             shutil.copy(ROOT / source, folder / name)
     with (folder / "index.md").open("a", encoding="utf-8") as home:
@@ -69,7 +68,7 @@ def make(output: Path, work: Path) -> None:
     Raises InstallError where a package cannot be installed or a page has a fault.
     """
     python = environment()
-    for language in SOURCES:
+    for language in editions.FILES:
         sources = work / "sources" / language
         gather(language, sources)
         # Sphinx puts folders of its own beside what it makes.

@@ -78,9 +78,9 @@ class Client(NotebookClient):
         return super().process_message(msg, cell, cell_index)
 
 
-def notebook_paths() -> list[Path]:
+def notebook_paths(folder: Path = NOTEBOOKS) -> list[Path]:
     """Return the course's notebooks in reading order."""
-    return sorted(NOTEBOOKS.glob("[0-9]*.ipynb"))
+    return sorted(folder.glob("[0-9]*.ipynb"))
 
 
 def tags(cell: NotebookNode) -> list[str]:

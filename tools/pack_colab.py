@@ -1,4 +1,4 @@
-"""Write build/colab/*.ipynb: the notebooks packed to work alone, for Colab.
+"""Write build/colab/*.ipynb: the notebooks packed to work alone, for Colab; the Chinese to zh/.
 
 Upload one to Colab or send it to somebody. Each carries the toolbox and fetches the data. With
 --offline it carries a sample of the data too, for use without a network. Outputs are left out.
@@ -9,11 +9,13 @@ from __future__ import annotations
 import argparse
 
 import colab
+import editions
 import first_cell
 import published
-from notebooks import ROOT, notebook_paths, save
+from notebooks import NOTEBOOKS, ROOT, notebook_paths, save
 from utils.setup import remedies
 
+CHINESE = ROOT / editions.FILES["zh"]["notebooks"]
 OUTPUT = ROOT / "build" / "colab"
 
 
@@ -22,10 +24,11 @@ def main() -> None:
     parser.add_argument("--offline", action="store_true", help="add a sample of the data")
     offline = parser.parse_args().offline
     source, address = first_cell.alone(offline), published.address()
-    for path in notebook_paths():
-        packed = OUTPUT / path.name
-        save(colab.pack(path, source, address), packed)
-        print(f"{packed.relative_to(ROOT)}  {packed.stat().st_size / 1e6:.2f} MB")
+    for folder, output in ((NOTEBOOKS, OUTPUT), (CHINESE, OUTPUT / "zh")):
+        for path in notebook_paths(folder):
+            packed = output / path.name
+            save(colab.pack(path, source, address), packed)
+            print(f"{packed.relative_to(ROOT)}  {packed.stat().st_size / 1e6:.2f} MB")
 
 
 if __name__ == "__main__":

@@ -3,8 +3,8 @@
     python tools/publish.py https://github.com/owner/name
 
 README.md gets badges and the line that clones the course. Each notebook gets badges and a first
-cell that clones the course where the notebook was opened alone. A later call with another address
-replaces the first one.
+cell that clones the course where the notebook was opened alone. The Chinese edition follows. A
+later call with another address replaces the first one.
 """
 
 from __future__ import annotations
@@ -19,6 +19,7 @@ from nbformat.v4 import new_markdown_cell
 import colab
 import first_cell
 import published
+import translate
 from generated import write_block
 from notebooks import ROOT, code_cells, notebook_paths, save
 from utils.setup import remedies
@@ -66,6 +67,7 @@ def main() -> None:
     stamp_readme(ROOT / "README.md", address)
     for path in notebook_paths():
         stamp_notebook(path, address)
+    translate.write(ROOT)
     print(f"The course now names the address {address}. Commit it and push to the branch main.")
 
 

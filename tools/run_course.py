@@ -68,7 +68,8 @@ def run_course(
             start = time.monotonic()
             error = ""
             if in_place and path.stem == TRAINING:  # or it would resume an earlier run
-                shutil.rmtree(CHECKPOINTS, ignore_errors=True)
+                for checkpoint in CHECKPOINTS.glob("[!.]*"):
+                    shutil.rmtree(checkpoint) if checkpoint.is_dir() else checkpoint.unlink()
             watch = {"on_cell": bar.update, "on_line": status.set_description_str}
             try:
                 packages = pytorch() if in_place and path.stem == PORT else None

@@ -26,6 +26,7 @@ from pathlib import Path
 import nbformat
 import polib
 
+import editions
 import first_cell
 import pieces
 from notebooks import ROOT, code_cells
@@ -54,11 +55,9 @@ def sources(root: Path) -> list[Path]:
 
 def target(path: Path) -> Path:
     """Return where the Chinese edition of a notebook or page lies; anything else has no other."""
-    if path == Path("README.md"):
-        return Path("README.zh-CN.md")
-    if path.parent in (Path("docs"), Path("notebooks")) and path.suffix in (".ipynb", ".md"):
-        return Path(f"{path.parent}_{LANGUAGE}", path.name)
-    return path
+    if path.suffix not in (".ipynb", ".md"):
+        return path
+    return Path(editions.moved(path.as_posix(), editions.FILES["en"], editions.FILES[LANGUAGE]))
 
 
 def catalogue_of(source: Path) -> Path:
@@ -156,7 +155,7 @@ def same(code: str, other: str) -> bool:
 
 
 def translated(piece: Piece, source: Path, known: Words) -> str:
-    """Return a piece in Chinese, or in English where it has no words; links lead to Chinese pages."""
+    """Return a piece in Chinese, if it has words; its links lead to Chinese pages."""
     text = known.get((piece.context, piece.message), piece.text)
     text = BADGE.sub(rf"\1notebooks_{LANGUAGE}/", text)
     for link in TARGET.finditer(piece.text):
@@ -215,23 +214,40 @@ def edition(root: Path) -> tuple[dict[Path, str], list[str]]:
     return files, faults
 
 
+def outdated(root: Path, files: Mapping[Path, str]) -> list[Path]:
+    """Return the files that are not as they should be."""
+    return [
+        path
+        for path, text in files.items()
+        if not (root / path).exists() or (root / path).read_text("utf-8") != text
+    ]
+
+
+def write(root: Path) -> list[str]:
+    """Write the Chinese edition; return a line for each piece that lacks a translation."""
+    files, faults = edition(root)
+    for path in outdated(root, files):
+        storage.write_whole(root / path, files[path])
+    return faults
+
+
+def check(root: Path) -> list[str]:
+    """Return what `write` would, with a line for each file that it would change."""
+    files, faults = edition(root)
+    late = [f"{path} is not up to date: type `make translate`." for path in outdated(root, files)]
+    return faults + late
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description="Bring the Chinese edition up to date.")
     parser.add_argument("--check", action="store_true", help="write nothing, fail at any fault")
-    check = parser.parse_args().check
+    checks = parser.parse_args().check
     try:
-        files, faults = edition(ROOT)
+        faults = check(ROOT) if checks else write(ROOT)
     except CodeError as error:
         sys.exit(str(error))
-    for path, text in files.items():
-        if not (ROOT / path).exists() or (ROOT / path).read_text("utf-8") != text:
-            if check:
-                faults.append(f"{path} is not as it would be written: type `make translate`.")
-            else:
-                storage.write_whole(ROOT / path, text)
-    print("\n".join(faults), end="\n" * bool(faults))
-    print(f"{len(files)} files of the Chinese edition, {len(faults)} faults")
-    sys.exit(bool(check and faults))
+    print(*faults, f"The Chinese edition: {len(faults)} faults.", sep="\n")
+    sys.exit(bool(checks and faults))
 
 
 if __name__ == "__main__":

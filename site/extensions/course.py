@@ -19,11 +19,15 @@ from nbformat import NotebookNode
 from sphinx.application import Sphinx
 from sphinx.util.typing import ExtensionMetadata
 
+import editions
 import published
 
 LINK = re.compile(r"(?<![!`])\[(?P<text>[^\]]*)\]\((?P<target>(?!https?:|#)[^)\s]+)\)")
 BADGES = re.compile(r"<!-- badges, by make publish -->\n.*?<!-- end of badges -->\n", re.DOTALL)
-BACK = re.compile(r"^\[← README\].*\n", re.MULTILINE)  # on the pages, the navigation leads there
+# What leads to another page of README's kind; on the pages, the navigation does.
+BACK = re.compile(r"^(?:\[←.*|.*\[(?:English|中文)\]\(README.*)\n", re.MULTILINE)
+NAMES = re.compile(r'^<a id="([^"]*)"></a>\n\n', re.MULTILINE)  # of headings, for English links
+CAPTION = re.compile(r"(?<=^:caption: ).*$", re.MULTILINE)
 TITLE = re.compile(r"# @title (.*)\n+")
 FIGURE = re.compile(r'<img alt="(?P<alt>[^"]*)" width="(?P<width>\d+)"')
 STYLE = re.compile(r"<style scoped>.*?</style>\n?", re.DOTALL)
@@ -38,7 +42,9 @@ def adapt(app: Sphinx, docname: str, source: list[str]) -> None:
         adapt_notebook(notebook, app, docname)
         source[0] = nbformat.writes(notebook)
     elif not docname.startswith("pages/"):
-        text = BADGES.sub("", BACK.sub("", source[0]))
+        text = NAMES.sub(r"(\1)=\n", BADGES.sub("", BACK.sub("", source[0])))
+        captions = app.config.html_context["words"]["captions"]
+        text = CAPTION.sub(lambda caption: captions.get(caption[0], caption[0]), text)
         source[0] = linked(text, app, docname)
 
 
@@ -89,15 +95,18 @@ def linked(text: str, app: Sphinx, docname: str) -> str:
     only the words of the link are left. Sphinx reports a link to a file that does not exist.
     """
     address = published.address()
-    folder = posixpath.dirname("README" if docname == "index" else docname)
+    edition = editions.FILES[app.config.html_context["edition"]]
+    page = f"{docname}.md"  # or .ipynb: the folder is the same
+    folder = posixpath.dirname(editions.moved(page, editions.PAGES, edition))
 
     def replaced(link: re.Match[str]) -> str:
         name, hash_sign, anchor = link["target"].partition("#")
         path = posixpath.normpath(posixpath.join(folder, name))
-        if path == "README.md":
-            home = posixpath.relpath("index.md", folder or ".")
-            return f"[{link['text']}]({home}{hash_sign}{anchor})"
-        if (Path(app.srcdir) / path).is_file() or not (published.ROOT / path).exists():
+        own = editions.moved(path, edition, editions.PAGES)
+        if (Path(app.srcdir) / own).is_file():
+            own = posixpath.relpath(own, posixpath.dirname(page) or ".")
+            return f"[{link['text']}]({own}{hash_sign}{anchor})"
+        if not (published.ROOT / path).exists():
             return link[0]
         if not address:
             return link["text"]

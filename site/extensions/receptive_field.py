@@ -20,7 +20,12 @@ TEXTS = {
         "html": "**Touch it.** Move over the map on the left, and see which pixels reach the "
         "number under the pointer. The arrow keys do the same.",
         "epub": "The receptive fields of ResNet-18, for an image of 96×96 pixels:",
-    }
+    },
+    "zh_CN": {
+        "html": "**动手试试**：在左边的图上移动指针，看看哪些像素会影响指针所指的数。"
+        "用方向键也可以。",
+        "epub": "ResNet-18各部分的感受野，图像为96×96像素：",
+    },
 }
 INTERACTIVE = """
 <div id="receptive-field" class="where">

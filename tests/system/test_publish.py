@@ -16,6 +16,7 @@ import first_cell
 import pack_colab
 import publish
 import published
+import translate
 from environments import mirror
 from notebooks import NOTEBOOKS, ROOT, code_cells, notebook_paths, save
 from utils.setup import fetch
@@ -76,12 +77,16 @@ def test_a_packed_notebook_is_small_and_has_no_long_line(path, tmp_path):
 def test_the_command_packs_either_form(options, tmp_path, monkeypatch, capsys):
     monkeypatch.setattr(pack_colab, "ROOT", tmp_path)
     monkeypatch.setattr(pack_colab, "OUTPUT", tmp_path / "colab")
-    monkeypatch.setattr(pack_colab, "notebook_paths", lambda: [SHORT])
+    monkeypatch.setattr(pack_colab, "notebook_paths", lambda folder: [folder / SHORT.name])
     monkeypatch.setattr(sys, "argv", ["pack_colab.py", *options])
     pack_colab.main()
-    packed = nbformat.read(tmp_path / "colab" / SHORT.name, as_version=4)
-    source = code_cells(packed)[0].source
+    english, chinese = (
+        nbformat.read(tmp_path / "colab" / folder / SHORT.name, as_version=4)
+        for folder in ("", "zh")
+    )
+    source = code_cells(english)[0].source
     assert source == first_cell.alone(offline=bool(options))
+    assert code_cells(chinese)[0].source == source + '\n\nutils.language("zh")'
     assert ("a sample of its data" in source.splitlines()[0]) == bool(options)
     assert ("3." if options else "0.") in capsys.readouterr().out.split("  ")[1]
 
@@ -201,6 +206,7 @@ def course(tmp_path, monkeypatch):
     """A function that publishes a copy of the course and returns the text of each changed file."""
     shutil.copy(ROOT / "README.md", tmp_path)
     shutil.copytree(NOTEBOOKS, tmp_path / "notebooks", ignore=shutil.ignore_patterns("checkpoints"))
+    shutil.copytree(ROOT / "translations", tmp_path / "translations")
     monkeypatch.setattr(publish, "ROOT", tmp_path)
     monkeypatch.setattr(published, "ROOT", tmp_path)
     monkeypatch.setattr(
@@ -234,6 +240,18 @@ def test_the_address_stands_in_the_readme_and_in_every_notebook(course):
         notebook = "00_start_here.ipynb" if name == "README.md" else name
         assert f"{colab.link(FIRST, notebook)}" in text
         assert f"mybinder.org/v2/gh/one/course/main?urlpath=lab/tree/notebooks/{notebook}" in text
+
+
+def test_the_chinese_edition_follows_and_its_badges_open_it(course, tmp_path):
+    course(FIRST)
+    assert translate.check(tmp_path) == []
+    path = tmp_path / "notebooks_zh" / SHORT.name
+    badges = nbformat.read(path, as_version=4).cells[1].source
+    assert f"one/course/blob/main/notebooks_zh/{SHORT.name}" in badges
+    assert f"urlpath=lab/tree/notebooks_zh/{SHORT.name}" in badges
+    readme = (tmp_path / "README.zh-CN.md").read_text("utf-8")
+    assert f"git clone {FIRST}\n" in readme
+    assert "/notebooks/" not in readme
 
 
 def test_another_address_takes_the_place_of_the_first(course):

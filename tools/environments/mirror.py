@@ -1,10 +1,10 @@
-"""A mirror of the data on this machine, for packed notebooks that fetch it."""
+"""A mirror on this machine: of the data, for packed notebooks that fetch it, or of any files."""
 
 from __future__ import annotations
 
 import contextlib
 import gzip
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from threading import Thread
@@ -22,23 +22,32 @@ class Mirror:
     asked: list[str] = field(default_factory=list)
 
 
+def serving(contents: fetch.Contents) -> contextlib.AbstractContextManager[Mirror]:
+    """Serve these files of the data, packed, on 127.0.0.1."""
+    return offering(
+        {f"{name}.gz": gzip.compress(file, compresslevel=1) for name, file in contents.items()}
+    )
+
+
 @contextlib.contextmanager
-def serving(contents: fetch.Contents) -> Iterator[Mirror]:
-    """Serve these files, packed, on 127.0.0.1."""
-    files = {f"/{name}.gz": gzip.compress(file, compresslevel=1) for name, file in contents.items()}
+def offering(files: Mapping[str, bytes]) -> Iterator[Mirror]:
+    """Serve files by their paths on 127.0.0.1; a path that ends with a slash is a page."""
 
     class Handler(BaseHTTPRequestHandler):
         timeout = TIMEOUT
 
         def do_GET(self) -> None:
-            mirror.asked.append(self.path.lstrip("/"))
-            if self.path not in files:
+            path = self.path.lstrip("/")
+            mirror.asked.append(path)
+            if path not in files:
                 self.send_error(404)
                 return
             self.send_response(200)
-            self.send_header("Content-Length", str(len(files[self.path])))
+            kind = "text/html" if path.endswith("/") else "application/octet-stream"
+            self.send_header("Content-Type", kind)
+            self.send_header("Content-Length", str(len(files[path])))
             self.end_headers()
-            self.wfile.write(files[self.path])
+            self.wfile.write(files[path])
 
         def log_message(self, *_: object) -> None:
             pass
