@@ -104,7 +104,7 @@ def test_its_commands_exist(page):
 )
 def test_the_files_that_it_names_exist(page):
     """Those in the folders of the project, between backquotes."""
-    folders = "notebooks|utils|tests|tools|coursework|docs|site"
+    folders = "notebooks|notebooks_zh|utils|tests|tools|coursework|docs|docs_zh|site|translations"
     for name in re.findall(rf"`((?:{folders})/[\w./-]*)`", text(page)):
         assert (ROOT / name).exists(), name
 

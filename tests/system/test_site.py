@@ -1,6 +1,7 @@
 """The pages: `make site` writes them, and they work in a browser that reaches no other host."""
 
 import json
+import posixpath
 import re
 import shutil
 import subprocess
@@ -21,6 +22,7 @@ from selenium.webdriver.support.ui import WebDriverWait
 
 import check_lab
 import colab
+import editions
 import make_site
 import publish
 import serve_site
@@ -35,13 +37,20 @@ PHONE, DESKTOP = (390, 844), (1400, 1000)
 ADDRESS = "https://github.com/owner/name"
 AXE = "axe-core@4.14.1"
 LOOKED_AT = (
-    "pages/where_does_it_look",
-    "index",
-    "notebooks/02_residual_block",
-    "notebooks/06_look_inside",
-    "notebooks/errors",
-    "docs/glossary",
+    "en/pages/where_does_it_look",
+    *(
+        f"{language}/{name}"
+        for name in (
+            "index",
+            "notebooks/02_residual_block",
+            "notebooks/06_look_inside",
+            "notebooks/errors",
+            "docs/glossary",
+        )
+        for language in editions.FILES
+    ),
 )
+TITLES = {"en": "Residual networks, by hand", "zh-CN": "动手做残差网络"}
 
 
 @pytest.fixture(scope="module")
@@ -121,13 +130,18 @@ def dead_links(pages, files):
     return dead
 
 
+def words(text):
+    """The words of a text; in Chinese, its characters."""
+    return re.findall(r"[\u4e00-\u9fff]|\w+", text)
+
+
 def figures_without_words(pages):
     """The figures of pages whose alternative text is missing, short, or the name of a file."""
     return [
         f"{path}: {image.get('src')}"
         for path, page in pages.items()
         for image in page.select("article img")
-        if len(image.get("alt", "").split()) < 10
+        if len(words(image.get("alt", ""))) < 10
     ]
 
 
@@ -174,8 +188,40 @@ def test_every_lesson_and_every_page_of_docs_is_there(html):
     names = [f"notebooks/{path.stem}" for path in notebook_paths()]
     names += ["index", "notebooks/errors", *(f"docs/{path.stem}" for path in DOCS)]
     names += [f"pages/{path.stem}" for path in BY_HAND]
-    assert {path for path in html if path.startswith("en/")} == {f"en/{n}.html" for n in names}
+    for language in editions.FILES:
+        there = {path for path in html if path.startswith(f"{language}/")}
+        assert there == {f"{language}/{name}.html" for name in names}
     assert "en/index.html" in html["index.html"].find("meta", {"http-equiv": "refresh"})["content"]
+
+
+@pytest.mark.slow
+@pytest.mark.network
+def test_each_page_says_its_language_and_leads_to_the_same_page_in_the_other(html):
+    """Its title and the theme's own words are in that language, too."""
+    searches = {"en": "Search", "zh-CN": "搜索"}
+    for path, page in html.items():
+        if path == "index.html":
+            continue
+        language = {"en": "en", "zh": "zh-CN"}[path[:2]]
+        assert page.html["lang"] == language
+        assert page.title.string.endswith(TITLES[language])
+        (switch,) = page.select("a.edition")
+        assert switch["hreflang"] == switch["lang"] != language
+        there = posixpath.normpath(posixpath.join(posixpath.dirname(path), switch["href"]))
+        assert there == f"{'zh' if language == 'en' else 'en'}{path[2:]}"
+        said = page.select_one(".search-button__default-text").string
+        assert said.strip() == searches[language]
+
+
+@pytest.mark.slow
+@pytest.mark.network
+def test_the_contents_are_in_the_language_of_the_page(html):
+    for language, captions in {
+        "en": ["Try it", "The notebooks", "More"],
+        "zh": ["试一试", "笔记本", "更多"],
+    }.items():
+        found = html[f"{language}/index.html"].select("nav .caption-text")
+        assert [caption.string for caption in found][:3] == captions
 
 
 @pytest.mark.slow
@@ -214,11 +260,12 @@ def test_a_solution_is_folded_under_its_title_and_hints_are_closed(html):
 @pytest.mark.slow
 @pytest.mark.network
 def test_a_notebook_can_be_downloaded_as_it_is_committed(site, html):
-    for path in notebook_paths():
-        page = html[f"en/notebooks/{path.stem}.html"]
-        (link,) = {a["href"] for a in page.find_all("a", href=re.compile(r"\.ipynb$"))}
-        downloaded = (site / "en" / "notebooks" / link).resolve()
-        assert downloaded.read_bytes() == path.read_bytes()
+    for language, files in editions.FILES.items():
+        for path in notebook_paths(ROOT / files["notebooks"]):
+            page = html[f"{language}/notebooks/{path.stem}.html"]
+            (link,) = {a["href"] for a in page.find_all("a", href=re.compile(r"\.ipynb$"))}
+            downloaded = (site / language / "notebooks" / link).resolve()
+            assert downloaded.read_bytes() == path.read_bytes()
 
 
 @pytest.mark.slow
@@ -263,13 +310,16 @@ def test_once_it_is_published_the_pages_open_colab_and_binder_and_link_the_files
 
 @pytest.mark.slow
 @pytest.mark.network
-def test_the_book_holds_the_whole_course_and_is_well_formed(site):
+@pytest.mark.parametrize(("language", "code"), [("en", "en"), ("zh", "zh-CN")])
+def test_the_book_holds_the_whole_course_and_is_well_formed(site, language, code):
     """An EPUB is XML: readers of books show nothing of a page with an error."""
-    book = zipfile.ZipFile(site / "en" / make_site.EPUB)
+    book = zipfile.ZipFile(site / language / make_site.EPUB)
     assert book.testzip() is None
     assert book.namelist()[0] == "mimetype"
     chapters = {name: book.read(name) for name in book.namelist() if name.endswith(".xhtml")}
     contents, order = chapters["nav.xhtml"].decode(), book.read("content.opf").decode()
+    assert f"<dc:language>{code}</dc:language>" in order
+    assert f">{TITLES[code]}</dc:title>" in order
     for path in [*notebook_paths(), NOTEBOOKS / "errors.md"]:
         name = f"notebooks/{path.stem}.xhtml"
         assert f'href="{name}"' in contents
@@ -278,7 +328,7 @@ def test_the_book_holds_the_whole_course_and_is_well_formed(site):
     for name, chapter in chapters.items():
         root = ElementTree.fromstring(chapter)
         for image in root.iter("{http://www.w3.org/1999/xhtml}img"):
-            assert len(image.get("alt", "").split()) >= 10, name
+            assert len(words(image.get("alt", ""))) >= 10, name
             assert not urlsplit(image.get("src")).scheme, name
         assert not [*root.iter("{http://www.w3.org/1999/xhtml}script")], name
 
@@ -338,17 +388,24 @@ def test_every_page_opens_without_an_error_and_none_scrolls_sideways(browser, ad
 @pytest.mark.network
 @pytest.mark.browser
 @pytest.mark.parametrize(
-    ("words", "page", "said"),
+    ("language", "words", "page", "said"),
     [
-        ("receptive field", "03_layer_by_layer", "receptive field"),
-        ("BatchNorm", "", "BatchNorm"),
-        ("unregistered container", "errors", "is an unregistered container with Blocks"),
+        ("en", "receptive field", "03_layer_by_layer", "receptive field"),
+        ("en", "BatchNorm", "", "BatchNorm"),
+        ("en", "unregistered container", "errors", "is an unregistered container with Blocks"),
+        ("zh", "感受野", "03_layer_by_layer", "感受野"),
+        ("zh", "残差块", "02_residual_block", "残差块"),
+        ("zh", "批量规范化", "02_residual_block", "批量规范化"),
+        ("zh", "unregistered container", "errors", "is an unregistered container with Blocks"),
     ],
 )
-def test_the_search_finds_words_with_the_keyboard_alone(browser, address, words, page, said):
+def test_the_search_finds_words_with_the_keyboard_alone(
+    browser, address, language, words, page, said
+):
     """Ctrl-K, the words, the arrow that leads to a result, Enter."""
     resize(browser, DESKTOP)
-    browser.get(address + "en/index.html")
+    home = f"{address}{language}/index.html"
+    browser.get(home)
     wait = WebDriverWait(browser, 30)
 
     def press(*keys):
@@ -362,9 +419,23 @@ def test_the_search_finds_words_with_the_keyboard_alone(browser, address, words,
     while page not in browser.switch_to.active_element.get_attribute("href"):
         press(Keys.ARROW_DOWN)
     press(Keys.ENTER)
-    wait.until(lambda b: b.current_url != address + "en/index.html")
+    wait.until(lambda b: b.current_url != home)
+    assert browser.current_url.startswith(f"{address}{language}/")
     assert said in browser.find_element(By.TAG_NAME, "article").text
     assert not browser.find_element(By.ID, "pst-search-dialog").is_displayed()
+
+
+@pytest.mark.slow
+@pytest.mark.network
+@pytest.mark.browser
+@pytest.mark.parametrize("size", [DESKTOP, PHONE], ids=["desktop", "phone"])
+@pytest.mark.parametrize("name", ["index", "notebooks/03_layer_by_layer", "docs/glossary"])
+def test_the_switch_leads_to_the_same_page_and_back(browser, address, name, size):
+    resize(browser, size)
+    browser.get(f"{address}en/{name}.html")
+    for language in ("zh", "en"):
+        browser.find_element(By.CSS_SELECTOR, "a.edition").click()
+        assert browser.current_url == f"{address}{language}/{name}.html"
 
 
 @pytest.mark.slow
@@ -389,7 +460,7 @@ def test_axe_finds_nothing_serious(browser, address, axe, size, dark):
     resize(browser, size)
     go_dark(browser, dark)
     for name in LOOKED_AT:
-        browser.get(f"{address}en/{name}.html")
+        browser.get(f"{address}{name}.html")
         theme = browser.execute_script("return document.documentElement.dataset.theme")
         assert theme == ("dark" if dark else "light")
         browser.execute_script(axe)
