@@ -37,10 +37,11 @@ run: set-up ## run every notebook on the real data; results go to build/run/
 lab: set-up ## open JupyterLab on the notebooks, for this machine only
 	@exec env JUPYTER_CONFIG_PATH="$$PWD/tools/lab" $(BIN)/python tools/$(LAB) --notebook-dir="$${LAB_DIR:-notebooks}" $(LAB_ARGS)
 
-refresh: set-up ## rewrite the outputs in notebooks/, the pictures and the page of errors (NOTEBOOKS=... for some)
+refresh: set-up ## rewrite the outputs of both editions, the pictures and the page of errors (NOTEBOOKS=... for some)
 	@$(BIN)/python tools/run_course.py --in-place $(NOTEBOOKS)
 	@$(BIN)/python tools/pictures.py
 	@$(BIN)/python tools/error_page.py
+	@$(BIN)/python tools/translate.py
 
 sweep: set-up ## run the sweeps whose results 01 and 05 to 07 show; over an hour (SWEEPS=... for some)
 	@$(BIN)/python tools/sweep.py $(SWEEPS)

@@ -111,6 +111,7 @@ if address := published.address():
         },
     }
 
+epub_language = language.replace("_", "-")
 epub_basename = "residual-networks"
 epub_description = words["description"]
 epub_copyright = words["license"]

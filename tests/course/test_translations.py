@@ -85,6 +85,18 @@ def test_a_notebook_has_the_same_cells_and_outputs_and_one_more_line_of_code(pat
         assert code == cell.source or ast.dump(ast.parse(code)) == ast.dump(ast.parse(cell.source))
 
 
+@each_notebook
+def test_the_answer_to_a_question_names_a_section_of_the_chinese_notebook(path):
+    text = chinese(path.relative_to(ROOT))
+    headings = re.findall(r"^##+ (.*)$", text, re.MULTILINE)
+    answers = re.findall(r"<details><summary>\d+\. .*?</summary>(.*?)</details>", text, re.DOTALL)
+    assert len(answers) >= 4
+    for answer in answers:
+        section = re.search("\N{FULLWIDTH LEFT PARENTHESIS}见“(.*)”。.\\s*$", answer)
+        assert section, answer
+        assert section[1] in headings
+
+
 @each_source
 def test_no_asterisk_survives_rendering(source):
     page = BeautifulSoup(MARKDOWN.render(chinese(source)), "html.parser")
