@@ -61,7 +61,7 @@ def of_cell(cell: NotebookNode) -> Iterator[Piece]:
         for text in re.split(r"(\n{2,}|</?details>|</?summary>)", cell.source):
             words = not re.fullmatch(r"[\W\d_]*|</?\w+>", text)
             yield Piece(cell.id, text, text if words else "")
-    elif cell.cell_type == "code" and not re.search(r"^[%!]", cell.source, re.MULTILINE):
+    elif cell.cell_type == "code" and not cell.source.startswith("%%"):
         yield from cut(cell.source, comments(cell.source), cell.id)
     else:
         yield Piece(cell.id, cell.source)
@@ -72,11 +72,16 @@ def comments(code: str) -> Iterator[tuple[int, int]]:
     starts = [0]
     for line in code.splitlines(keepends=True):
         starts.append(starts[-1] + len(line))
-    for token in tokenize.generate_tokens(io.StringIO(code).readline):
+    for token in tokenize.generate_tokens(io.StringIO(python(code)).readline):
         if token.type == tokenize.COMMENT and "noqa" not in token.string:
             row, column = token.start
             start = starts[row - 1] + column
             yield start + len("# "), start + len(token.string)
+
+
+def python(code: str) -> str:
+    """Return a cell's code with the lines blank that are for IPython."""
+    return re.sub(r"^[%!].*$", lambda line: " " * len(line[0]), code, flags=re.MULTILINE)
 
 
 def cut(text: str, spans: Iterable[tuple[int, int]], context: str) -> Iterator[Piece]:

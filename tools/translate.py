@@ -149,9 +149,10 @@ def built_notebook(source: Path, text: str, known: Words) -> str:
 def same(code: str, other: str) -> bool:
     """Return whether two codes do the same."""
     try:
-        return ast.dump(ast.parse(code)) == ast.dump(ast.parse(other))
+        trees = [ast.dump(ast.parse(pieces.python(cell))) for cell in (code, other)]
     except SyntaxError:
         return False
+    return trees[0] == trees[1]
 
 
 def translated(piece: Piece, source: Path, known: Words) -> str:

@@ -1,5 +1,8 @@
 // The search: Pagefind finds, this shows. The theme opens the dialog, and closes it at Escape.
 
+// Each Chinese character is a word of the index, between hair spaces: see search_index.py.
+const GAP = "\u200a";
+const CHINESE = /(?<=[\u4e00-\u9fff])(?=\S)|(?<=\S)(?=[\u4e00-\u9fff])/g;
 const SHOWN = 8; // pages; each with up to three of its sections
 const dialog = document.getElementById("pst-search-dialog");
 const form = dialog.querySelector("form.bd-search");
@@ -17,13 +20,13 @@ async function pagefind() {
 function link(found) {
   const anchor = document.createElement("a");
   anchor.href = found.url;
-  anchor.textContent = found.title ?? found.meta.title;
+  anchor.textContent = (found.title ?? found.meta.title).replaceAll(GAP, "");
   return anchor;
 }
 
 function excerpt(found) {
   const text = document.createElement("p");
-  text.innerHTML = found.excerpt; // escaped by Pagefind, which marks the words
+  text.innerHTML = found.excerpt.replaceAll(GAP, ""); // escaped by Pagefind, which marks the words
   return text;
 }
 
@@ -48,12 +51,18 @@ function show(sentence, pages = []) {
   results.replaceChildren(...pages.map(entry));
 }
 
+// In quotes, the characters of one word are looked for as they follow one another.
+function query(words) {
+  const apart = words.replace(CHINESE, GAP);
+  return apart === words || /\s/.test(words) ? apart : `"${apart}"`;
+}
+
 async function search() {
   const words = input.value.trim();
   if (!words) return show(hint);
   let found;
   try {
-    found = await (await pagefind()).debouncedSearch(words);
+    found = await (await pagefind()).debouncedSearch(query(words));
   } catch {
     engine = undefined;
     return show(status.dataset.noServer);
