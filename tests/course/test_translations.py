@@ -250,7 +250,8 @@ def test_a_page_falls_into_what_a_translator_can_take_in():
 
 
 def test_code_falls_into_its_comments_and_the_rest():
-    cell = nbformat.v4.new_code_cell('%xmode Minimal\na = "# no"  # yes\n# and this\nimport b  # noqa: F401\n')
+    code = '%xmode Minimal\na = "# no"  # yes\n# and this\nimport b  # noqa: F401\n'
+    cell = nbformat.v4.new_code_cell(code)
     found = [piece.message for piece in pieces.of_cell(cell) if piece.message]
     assert found == ["yes", "and this"]
 
