@@ -58,7 +58,9 @@ linecache.cache["{name}"] = len(_ours), None, _ours.splitlines(True), "{name}"
 exec(compile(_ours, "{name}", "exec"))"""
 RECALLED = re.compile(r"(<details><summary>\d+\. .*?</summary>)(.*?)(</details>)", re.DOTALL)
 WHERE = re.compile(r"(?:\(See .*?\)|（见.*?）)\s*$", re.DOTALL)
-ANNOUNCED = re.compile(r" ?Below each check,? (?:there is )?a solution[^.]*\.")
+ANNOUNCED = re.compile(
+    r" ?Below each check,? (?:there is )?a solution[^.]*\.|每个检查下面都有一份参考答案[^。]*。"
+)
 LINK = re.compile(r"\[([^\]]*)\]\(([^)\s]+)\)")
 COMMAND_RULE = re.compile(r"^([a-z-]+):", re.MULTILINE)
 COMMAND = re.compile(r"^make ([a-z-]+)\b.*\n", re.MULTILINE)

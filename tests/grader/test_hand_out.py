@@ -66,8 +66,8 @@ def test_exercises_and_their_checks_are_all_there(course, handed_out):
             counts = [sum(tag in tags(cell) for cell in book.cells) for book in (before, after)]
             assert counts[0] == counts[1]
         text = "\n".join(cell.source for cell in after.cells)
-        assert "Second hint" in text or "Hint" in text
-        announced = re.search(r"a solution (is folded|, collapsed)", text)
+        assert re.search("Second hint|Hint|第二个提示|提示", text)
+        announced = re.search(r"a solution (is folded|, collapsed)|下面都有一份参考答案", text)
         assert announced is None
 
 
@@ -82,6 +82,15 @@ def test_a_solution_stays_only_where_the_lesson_goes_on_with_it_and_is_not_reada
     assert names["double"](3) == 6
     assert inspect.getsource(names["double"]).endswith("return 2 * x"), "09 compares two blocks"
     assert "return" not in sealed
+
+
+def test_of_an_answer_the_section_stays_in_which_it_is_found(handed_out):
+    for path, notebook in lessons(handed_out).items():
+        text = "\n".join(cell.source for cell in notebook.cells)
+        answers = [answer.strip() for _, answer, _ in hand_out.RECALLED.findall(text)]
+        assert answers
+        for answer in answers:
+            assert re.fullmatch(r"\(See .*\)|.见“.*”。.", answer), (path.name, answer)
 
 
 @pytest.mark.slow
