@@ -18,6 +18,7 @@ from mxnet import autograd, init, np, npx
 from mxnet.gluon import nn
 from right_blocks import RIGHT_BLOCKS
 from wrong_blocks import Layers, ShortcutTwice
+from wrong_exercises import convolution_scaled
 
 from utils import checks, data, train
 from utils.checks import _ask, _errors
@@ -48,6 +49,7 @@ def test_a_right_version_in_any_style_passes(version):
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(2400)  # run alone, it asks all that the tests above have asked
 @pytest.mark.xdist_group("versions")
 def test_no_question_is_idle():
     """Without any one of the questions, a wrong version would pass."""
@@ -439,6 +441,14 @@ def test_each_question_starts_with_the_thread_reset():
     checks.residual_block(ChangesTheDevice)
     assert checks.residual_block(Residual).passed
     assert names.count("changesthedevice0") > 1
+
+
+@pytest.mark.usefixtures("numpy_mode")
+@pytest.mark.parametrize("seed", [0, 10, 16])
+def test_a_diagnosis_does_not_depend_on_what_was_drawn_before(seed):
+    mx.random.seed(seed)
+    report = checks.scaled_residual(convolution_scaled)
+    assert report.diagnosis == "residual changed in another way"
 
 
 @pytest.mark.usefixtures("numpy_mode")

@@ -55,6 +55,7 @@ def ask_all(title: str, questions: Sequence[Question], subject: Any) -> Report:
     with contained(), given_back(subject) as reset:
         for question in questions:
             reset()
+            mx.random.seed(0, ctx=mx.cpu())  # an answer does not depend on what was drawn before
             mistake = _mistake(question, subject, seconds)
             if mistake and mistake.name == "does not end":
                 seconds = LEFTOVER_SECONDS

@@ -11,7 +11,7 @@ from mxnet import autograd, np
 from utils import _gluon
 from utils.checks._ask import Question, ask_all, check_function, given
 from utils.checks._report import Mistake, Report
-from utils.checks._specimen import agree, images
+from utils.checks._specimen import agree, images, mixed
 from utils.families import Plain
 from utils.resnet import Residual
 
@@ -141,7 +141,8 @@ def _residuals(scale_residual: Callable[..., Any], **arguments: Any) -> tuple[Ou
     """Return the outputs of a block before and after the learner's function has changed it.
 
     Its normalizations have statistics, scales and shifts as after training. The last shift is so
-    high that every sum passes the last ReLU.
+    high that every sum passes the last ReLU. The kernels are so large that a change of the residual
+    is seen beside it.
     """
     check_function(scale_residual)
     block = Residual(4, **arguments)
@@ -149,9 +150,10 @@ def _residuals(scale_residual: Callable[..., Any], **arguments: Any) -> tuple[Ou
     X = images(2, 4, 6, 6, low=10, high=11)
     block(np.array(X))
     for number, parameter in enumerate(block.collect_params().values()):
+        values = mixed(parameter.shape)
         if len(parameter.shape) == 1:
             values = images(4, number + 1, low=0.5, high=1.5)[:, -1]
-            parameter.set_data(np.array(values))
+        parameter.set_data(np.array(values))
     block.bn2.beta.set_data(block.bn2.beta.data() + 100)
 
     def outputs() -> Outputs:
