@@ -396,6 +396,7 @@ def test_every_page_opens_without_an_error_and_none_scrolls_sideways(browser, ad
         ("zh", "感受野", "03_layer_by_layer", "感受野"),
         ("zh", "残差块", "02_residual_block", "残差块"),
         ("zh", "批量规范化", "02_residual_block", "批量规范化"),
+        ("zh", "狄拉克卷积核", "glossary", "狄拉克卷积核"),  # no dictionary has it
         ("zh", "unregistered container", "errors", "is an unregistered container with Blocks"),
     ],
 )
