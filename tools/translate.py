@@ -31,6 +31,7 @@ import first_cell
 import pieces
 from notebooks import ROOT, code_cells
 from pieces import Piece
+from utils.runs import keeper
 from utils.setup import remedies, storage
 
 CATALOGUES = Path("translations", "zh_CN")
@@ -253,4 +254,5 @@ def main() -> None:
 
 if __name__ == "__main__":
     with remedies.explained():
+        keeper.end_with_starter()
         main()
