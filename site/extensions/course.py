@@ -28,6 +28,7 @@ BADGES = re.compile(r"<!-- badges, by make publish -->\n.*?<!-- end of badges --
 BACK = re.compile(r"^(?:\[←.*|.*\[(?:English|中文)\]\(README.*)\n", re.MULTILINE)
 NAMES = re.compile(r'^<a id="([^"]*)"></a>\n\n', re.MULTILINE)  # of headings, for English links
 CAPTION = re.compile(r"(?<=^:caption: ).*$", re.MULTILINE)
+OPENED = re.compile(r"(/main/|=lab/tree/)notebooks/")
 TITLE = re.compile(r"# @title (.*)\n+")
 FIGURE = re.compile(r'<img alt="(?P<alt>[^"]*)" width="(?P<width>\d+)"')
 STYLE = re.compile(r"<style scoped>.*?</style>\n?", re.DOTALL)
@@ -121,6 +122,17 @@ def name_folds(app: Sphinx, pagename: str, template: str, context: dict, doctree
         context["body"] = context["body"].replace(' aria-label="Toggle hidden content"', "")
 
 
+def open_own_notebook(
+    app: Sphinx, pagename: str, template: str, context: dict, doctree: object
+) -> None:
+    """Let the buttons above a notebook open it as it lies in this edition."""
+    folder = editions.FILES[app.config.html_context["edition"]]["notebooks"]
+    for group in context.get("header_buttons", []):
+        for button in group.get("buttons", []):
+            if "url" in button:
+                button["url"] = OPENED.sub(rf"\1{folder}/", button["url"])
+
+
 def without_sphinx_search(app: Sphinx) -> None:
     """Leave Sphinx's own search out: Pagefind takes its place."""
     app.builder.search = False  # type: ignore[attr-defined]
@@ -143,5 +155,6 @@ def setup(app: Sphinx) -> ExtensionMetadata:
     app.connect("builder-inited", without_sphinx_search)
     app.connect("source-read", adapt)
     app.connect("html-page-context", name_folds)
+    app.connect("html-page-context", open_own_notebook, priority=502)  # after the theme, with 501
     app.add_html_math_renderer("mathml", (visit_math, None), (visit_math_block, None))
     return {"version": "1", "parallel_read_safe": True, "parallel_write_safe": True}

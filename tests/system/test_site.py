@@ -279,8 +279,9 @@ def test_what_is_no_page_is_a_link_only_where_the_course_is_published(site, html
 
 @pytest.mark.slow
 @pytest.mark.network
+@pytest.mark.parametrize(("language", "files"), editions.FILES.items())
 def test_once_it_is_published_the_pages_open_colab_and_binder_and_link_the_files(
-    site, tmp_path, monkeypatch
+    site, tmp_path, monkeypatch, language, files
 ):
     """In a copy with an address in its README and in a lesson, which has badges, too."""
     copy = tmp_path / "course"
@@ -290,17 +291,20 @@ def test_once_it_is_published_the_pages_open_colab_and_binder_and_link_the_files
     write_block(readme, "badges", colab.badges(ADDRESS, "00_start_here.ipynb"))
     write_block(readme, "clone", f"```\ngit clone {ADDRESS}\n```")
     publish.stamp_notebook(copy / "notebooks" / "02_residual_block.ipynb", ADDRESS)
-    with (copy / "docs" / "glossary.md").open("a", encoding="utf-8") as glossary:
+    with (copy / files["docs"] / "glossary.md").open("a", encoding="utf-8") as glossary:
         glossary.write("\nA formula: $x + g(x)$.\n")
     monkeypatch.setattr(make_site, "ROOT", copy)
     monkeypatch.setattr(make_site, "SITE", copy / "site")
-    make_site.gather("en", tmp_path / "sources")
+    make_site.gather(language, tmp_path / "sources")
     python = make_site.ENVIRONMENT / "bin" / "python"
-    make_site.sphinx(python, "html", "en", tmp_path / "sources", tmp_path / "made")
+    make_site.sphinx(python, "html", language, tmp_path / "sources", tmp_path / "made")
     lesson = parsed((tmp_path / "made/notebooks/02_residual_block.html").read_text("utf-8"))
     links = {link["href"] for link in lesson.find_all("a", href=True)}
-    assert colab.link(ADDRESS, "02_residual_block.ipynb") in links
-    assert any(link.startswith("https://mybinder.org/v2/gh/owner/name/main") for link in links)
+    assert colab.link(ADDRESS, "02_residual_block.ipynb", files["notebooks"]) in links
+    binder = [
+        link for link in links if link.startswith("https://mybinder.org/v2/gh/owner/name/main")
+    ]
+    assert binder[0].endswith(f"=lab/tree/{files['notebooks']}/02_residual_block.ipynb")
     home = parsed((tmp_path / "made/index.html").read_text("utf-8"))
     assert home.find("a", string="utils")["href"] == f"{ADDRESS}/tree/main/utils"
     glossary = parsed((tmp_path / "made/docs/glossary.html").read_text("utf-8"))
