@@ -142,8 +142,7 @@ def built_notebook(source: Path, text: str, known: Words) -> str:
                 "line.".format(source=source, id=cell.id)
             )
     code_cells(notebook)[0].source += first_cell.LANGUAGE.format(language=LANGUAGE)
-    made = f"from {source} and {catalogue_of(source)}, by make translate"
-    notebook.metadata["made"] = made
+    notebook.metadata["made"] = f"from {source} and {catalogue_of(source)}, by make translate"
     return nbformat.writes(notebook) + "\n"
 
 
