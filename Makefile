@@ -112,7 +112,7 @@ style: set-up ## check the form of the code, as the commit hooks do
 	@$(BIN)/check-jsonschema --schemafile tests/system/devcontainer.schema.json .devcontainer/devcontainer.json
 	@$(BIN)/check-jsonschema --builtin-schema vendor.citation-file-format CITATION.cff
 
-translate: set-up ## bring the Chinese edition up to date,: name the pieces that lack a translation
+translate: set-up ## bring the Chinese edition up to date: name the pieces that lack a translation
 	@$(BIN)/python tools/translate.py
 
 publish: set-up ## write the published address and badges into the course (REPO=https://github.com/owner/name)
