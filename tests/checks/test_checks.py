@@ -49,7 +49,6 @@ def test_a_right_version_in_any_style_passes(version):
 
 
 @pytest.mark.slow
-@pytest.mark.timeout(2400)  # run alone, it asks all that the tests above have asked
 @pytest.mark.xdist_group("versions")
 def test_no_question_is_idle():
     """Without any one of the questions, a wrong version would pass."""
