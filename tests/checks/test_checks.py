@@ -183,6 +183,7 @@ class FailsLateForOtherShapes(Layers):
         return super().forward(X)
 
 
+@pytest.mark.slow
 def test_an_error_that_comes_late_belongs_to_the_question_in_which_it_arose():
     assert checks.residual_block(FailsLate).diagnosis == "raises an error"
     report = checks.residual_block(FailsLateForOtherShapes)
@@ -496,6 +497,7 @@ class SleepsOnSmallImages(nn.Block):
         return self.net(X)
 
 
+@pytest.mark.slow
 @stops_a_thread
 @pytest.mark.usefixtures("numpy_mode")
 def test_a_network_that_was_stopped_keeps_its_parameters(monkeypatch):

@@ -113,6 +113,7 @@ def test_results_of_the_sample_do_not_pass_for_those_of_all_images():
         experiments.run(trial)
 
 
+@pytest.mark.slow
 def test_an_error_in_a_run_ends_the_sweep_with_that_error():
     too_few = experiments.depth_trials((8,), (0,), TINY, images=16)
     with pytest.raises(ValueError, match="batch_size is 32, but there are only 16"):

@@ -324,6 +324,7 @@ def test_it_runs_and_its_checks_accept_the_solutions_and_the_course_is_as_it_was
     assert files_of(tmp_path) == before
 
 
+@pytest.mark.slow
 def test_a_notebook_runs_in_a_folder_where_nothing_is(tmp_path):
     """As other programs run it; the environment knows where utils is."""
     notebook = nbformat.read(NOTEBOOKS[0], as_version=4)

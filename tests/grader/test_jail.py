@@ -114,6 +114,7 @@ def test_forbidden_actions_fail(run, code, error):
     assert error in run(code).printed
 
 
+@pytest.mark.slow
 def test_endless_output_is_cut(run):
     ending = run("while True: print('x' * 1000)", seconds=SHORT)
     assert len(ending.printed) == limits.read().jail.output_kilobytes * 1024

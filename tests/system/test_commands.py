@@ -144,6 +144,7 @@ def test_learners_do_not_see_the_menus_of_nbgrader():
         assert listed in line
 
 
+@pytest.mark.slow
 def test_jupyterlab_asks_no_question_about_news(tmp_path):
     """Its page is told so by the server. Its own default asks, in the first minute of a course."""
     with check_lab.jupyterlab(NOTEBOOKS, settings=tmp_path) as address:
