@@ -119,4 +119,6 @@ def test_the_page_names_these_settings_and_no_host_of_a_registry():
         "UV_PYTHON_INSTALL_MIRROR",
         "FASHION_MNIST_DIR",
     ]
-    assert all(value.startswith(("https://MIRROR/", "/path/")) for _, value in exported)
+    assert all(
+        value.startswith(("https://MIRROR/", "https://ANOTHER/", "/path/")) for _, value in exported
+    )
