@@ -38,7 +38,6 @@ CATALOGUES = Path("translations", "zh_CN")
 LANGUAGE = "zh"
 SAME = ("code", "name")  # a translator's comments: why a piece reads the same in Chinese
 TARGET = re.compile(r"\]\((?P<path>[^)\s:#]+)(?P<anchor>#[^)\s]*)?\)")
-BADGE = re.compile(r"(/blob/main/|=lab/tree/)notebooks/")  # in the links of badges
 
 Words = Mapping[tuple[str, str], str]  # the Chinese of a message, by its context and the message
 
@@ -157,8 +156,7 @@ def same(code: str, other: str) -> bool:
 
 def translated(piece: Piece, source: Path, known: Words) -> str:
     """Return a piece in Chinese, if it has words; its links lead to Chinese pages."""
-    text = known.get((piece.context, piece.message), piece.text)
-    text = BADGE.sub(rf"\1notebooks_{LANGUAGE}/", text)
+    text = editions.opening(known.get((piece.context, piece.message), piece.text), LANGUAGE)
     for link in TARGET.finditer(piece.text):
         path = Path(os.path.normpath(source.parent / link["path"]))
         if target(path) != path:

@@ -28,7 +28,6 @@ BADGES = re.compile(r"<!-- badges, by make publish -->\n.*?<!-- end of badges --
 BACK = re.compile(r"^(?:\[←.*|.*\[(?:English|中文)\]\(README.*)\n", re.MULTILINE)
 NAMES = re.compile(r'^<a id="([^"]*)"></a>\n\n', re.MULTILINE)  # of headings, for English links
 CAPTION = re.compile(r"(?<=^:caption: ).*$", re.MULTILINE)
-OPENED = re.compile(r"(/main/|=lab/tree/)notebooks/")
 TITLE = re.compile(r"# @title (.*)\n+")
 FIGURE = re.compile(r'<img alt="(?P<alt>[^"]*)" width="(?P<width>\d+)"')
 STYLE = re.compile(r"<style scoped>.*?</style>\n?", re.DOTALL)
@@ -126,11 +125,11 @@ def open_own_notebook(
     app: Sphinx, pagename: str, template: str, context: dict, doctree: object
 ) -> None:
     """Let the buttons above a notebook open it as it lies in this edition."""
-    folder = editions.FILES[app.config.html_context["edition"]]["notebooks"]
+    edition = app.config.html_context["edition"]
     for group in context.get("header_buttons", []):
         for button in group.get("buttons", []):
             if "url" in button:
-                button["url"] = OPENED.sub(rf"\1{folder}/", button["url"])
+                button["url"] = editions.opening(button["url"], edition)
 
 
 def without_sphinx_search(app: Sphinx) -> None:

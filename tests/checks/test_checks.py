@@ -25,6 +25,8 @@ from utils.checks import _ask, _errors
 from utils.resnet import Residual, resnet18
 
 NO_RESULT = {"does not end", "raises an error"}
+# A report is made once, for all tests. In random order, the first of these may have to make each.
+asks_all_versions = pytest.mark.timeout(1800)
 
 
 def each_of(versions):
@@ -49,6 +51,7 @@ def test_a_right_version_in_any_style_passes(version):
 
 
 @pytest.mark.slow
+@asks_all_versions
 @pytest.mark.xdist_group("versions")
 def test_no_question_is_idle():
     """Without any one of the questions, a wrong version would pass."""
@@ -121,6 +124,7 @@ def test_a_report_holds_names_weights_and_a_score(report):
 
 
 @pytest.mark.slow
+@asks_all_versions
 @pytest.mark.xdist_group("versions")
 def test_messages_do_not_give_away_the_line_of_code():
     for version in WRONG:

@@ -134,7 +134,7 @@ def test_the_minutes_of_a_class_follow_from_the_benchmark():
     page = text(ROOT / "docs" / "teaching.md")
     assert f"{share:.0%} of the speed of one alone" in page
     rows = re.findall(r"^\| (0[^|]*) \| (\d[.\d]*) \| (\d+) \| (\d+) \|$", page, re.MULTILINE)
-    assert len(rows) == 3
+    assert len(rows) == 4
     for _, alone, on_16, on_32 in rows:
         minutes = 30 * float(alone) / share
         assert [int(on_16), int(on_32)] == [round(minutes / 8), round(minutes / 16)]

@@ -36,6 +36,7 @@ EXPECTED = {
 pytestmark = [
     pytest.mark.slow,
     pytest.mark.xdist_group("jail"),
+    pytest.mark.timeout(1800),  # the first test waits for a whole batch to be graded
     pytest.mark.skipif(bool(jail.missing()), reason=jail.missing()),
 ]
 

@@ -9,6 +9,7 @@ from environments import try_arm
 @pytest.mark.slow
 @pytest.mark.network
 @pytest.mark.root
+@pytest.mark.timeout(1500)
 def test_on_an_emulated_processor_one_step_is_that_of_this_machine():
     """The short form of `make try-arm`. What was downloaded is kept in .cache/arm."""
     if lacking := try_arm.missing():

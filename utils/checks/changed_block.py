@@ -150,9 +150,10 @@ def _residuals(scale_residual: Callable[..., Any], **arguments: Any) -> tuple[Ou
     X = images(2, 4, 6, 6, low=10, high=11)
     block(np.array(X))
     for number, parameter in enumerate(block.collect_params().values()):
-        values = mixed(parameter.shape)
         if len(parameter.shape) == 1:
             values = images(4, number + 1, low=0.5, high=1.5)[:, -1]
+        else:
+            values = mixed(parameter.shape)
         parameter.set_data(np.array(values))
     block.bn2.beta.set_data(block.bn2.beta.data() + 100)
 
