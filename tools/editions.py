@@ -30,5 +30,5 @@ def moved(path: str, here: dict[str, str], there: dict[str, str]) -> str:
 
 
 def opening(text: str, language: str) -> str:
-    """Return a text in which addresses that open a notebook open it in the edition of a language."""
+    """Return a text whose addresses that open a notebook open it in the edition of a language."""
     return OPENED.sub(rf"\1{FILES[language]['notebooks']}/", text)
